@@ -1,0 +1,89 @@
+#pragma once
+// Agent is the decision-making of one machine's agent as a deterministic state machine: its
+// registration with the master, frameworks, executors, containers and tasks, and the status updates
+// that it repeats until they are acknowledged.
+//
+// Model: framework -> executor -> container {id, parent} -> tasks. A command task is a built-in
+// executor, played by this core and the shim, that is charged nothing extra.
+//
+// Invariants: a task that was accepted has exactly one terminal status in the end; status updates
+// of a task leave in order, one unacknowledged at a time; a container is never reused.
+//
+// A restarted agent starts empty: the shell has killed what an earlier life left in its subtree,
+// and it registers with a new id.
+//
+// Pure, one thread. `effects` outlives the agent.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "agent/effects.h"
+#include "common/messages.h"
+#include "common/result.h"
+#include "common/time.h"
+
+namespace tepui {
+
+struct AgentTunables {
+  Duration registration_backoff = std::chrono::seconds(1);  // first wait is drawn up to this
+  Duration registration_backoff_max = std::chrono::minutes(1);
+  Duration update_retry_min = std::chrono::seconds(10);
+  Duration update_retry_max = std::chrono::minutes(10);
+  Duration kill_grace = std::chrono::seconds(3);  // where neither call nor task says more
+  int64_t pids_max = 4096;                        // per container
+};
+
+struct AgentConfig {
+  AgentInfo info;  // id empty
+  std::string build;
+  std::string principal;
+  std::string work_dir;  // for MESOS_SANDBOX and MESOS_DIRECTORY; the core opens nothing
+  AgentTunables tunables;
+};
+
+struct AgentTotals {
+  uint32_t frameworks = 0;
+  uint32_t containers = 0;       // launched and not destroyed
+  uint32_t tasks = 0;            // not terminal
+  uint32_t updates_pending = 0;  // statuses not acknowledged
+  bool registered = false;
+};
+
+class Agent {
+ public:
+  Agent(AgentConfig config, uint64_t seed, AgentEffects& effects);
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  void on_connected(Now now);  // to a master that may lead; the core says Hello
+  void on_disconnected(Now now, std::string_view why);
+  void on_message(Now now, const MasterToAgent& message);
+
+  void on_launched(Now now, const ContainerId& id, int64_t pid);
+  void on_launch_failed(Now now, const ContainerId& id, const Error& error);
+  void on_exit(Now now, const ContainerId& id, const ExitRecord& record);
+  void on_destroyed(Now now, const ContainerId& id);
+
+  void on_tunables(Now now, const AgentTunables& tunables);
+  void on_time(Now now);
+  // The batched part of a turn: status updates that became due leave together.
+  void work(Now now);
+  // SIGTERM: kills everything with its grace, tells the master, then exit().
+  void on_shutdown(Now now);
+
+  const AgentInfo& info() const;
+  AgentTotals totals() const;
+  // The sandbox of a task that is running or ended not long ago, relative to the work directory.
+  std::string sandbox_of(const FrameworkId& framework, const TaskId& task) const;
+  bool task_ended(const FrameworkId& framework, const TaskId& task) const;
+  Result<void> audit() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tepui

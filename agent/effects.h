@@ -1,0 +1,66 @@
+#pragma once
+// What the agent core may do to the world, and the plain structs in which it says so. Each verb
+// starts something and returns at once; outcomes come back as calls to Agent's on_ methods.
+//
+// Three implementations: the recording fake of the unit tests, the simulation, agent/shell.
+//
+// Pure.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/isolation_plan.h"
+#include "common/events.h"
+#include "common/ids.h"
+#include "common/messages.h"
+#include "common/tasks.h"
+#include "common/time.h"
+
+namespace tepui {
+
+// One container to start: its cgroup, its sandbox and the command that the shim runs in them.
+struct LaunchSpec {
+  ContainerId id;
+  FrameworkId framework_id;
+  ExecutorId executor_id;  // the task id, for a command task
+  TaskId task_id;
+  // Below the work directory: `agents/<agent>/frameworks/<f>/executors/<e>/runs/<c>`.
+  std::string sandbox;
+  CommandInfo command;                           // working_directory and user resolved
+  std::vector<EnvironmentVariable> environment;  // complete: nothing is inherited
+  IsolationPlan plan;
+};
+
+// How a container's command ended, as its shim recorded it.
+struct ExitRecord {
+  // Exactly one of the two is set, unless the shim itself died and nobody knows (both empty).
+  std::optional<int32_t> exit_status;
+  std::optional<int32_t> signal;
+  bool oom_killed = false;
+  int64_t memory_peak_bytes = 0;  // 0: not known
+  std::string stderr_tail;        // the last lines, valid UTF-8, bounded
+};
+
+class AgentEffects : public EventSink {
+ public:
+  virtual void send(const AgentToMaster& message) = 0;  // to the connected master; may be lost
+  // Drops the connection to the master and connects again (with back-off).
+  virtual void reconnect(std::string_view why) = 0;
+  // -> on_launched or on_launch_failed, and after on_launched exactly one on_exit.
+  virtual void launch(const LaunchSpec& spec) = 0;
+  // To the process group of the container's command. Ignored if it has ended.
+  virtual void signal(const ContainerId& id, int signal_number) = 0;
+  // cgroup.kill of the whole tree. -> on_exit
+  virtual void kill(const ContainerId& id) = 0;
+  // Removes the cgroup (killing what is left in it) and the runtime files, keeps the sandbox.
+  // -> on_destroyed
+  virtual void destroy(const ContainerId& id) = 0;
+  virtual void wake_at(Instant when) = 0;
+  // The agent must end: the master refused it for good, or it was told to.
+  virtual void exit(std::string_view why) = 0;
+};
+
+}  // namespace tepui

@@ -1,0 +1,73 @@
+#pragma once
+// What a framework says of itself when it subscribes, and what an agent says of its machine.
+// Follow FrameworkInfo and AgentInfo of Apache Mesos' v1 API. Pure.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/resources.h"
+#include "common/result.h"
+#include "common/time.h"
+
+namespace tepui {
+
+// Bits of FrameworkInfo::capabilities, numbered as in Mesos' v1 API.
+enum class FrameworkCapability : uint8_t {
+  kRevocableResources = 1,
+  kTaskKillingState = 2,
+  kGpuResources = 3,
+  kSharedResources = 4,
+  kPartitionAware = 5,
+  kMultiRole = 6,
+  kReservationRefinement = 7,
+  kRegionAware = 8,
+};
+constexpr uint32_t bit(FrameworkCapability c) { return uint32_t{1} << static_cast<int>(c); }
+
+struct FrameworkInfo {
+  FrameworkId id;  // empty: a new framework
+  std::string name;
+  std::string user;  // default user of its tasks; empty: the agent's own
+  std::string principal;
+  std::string hostname;
+  std::string webui_url;
+  std::vector<std::string> roles;             // sorted, unique, at least one
+  std::vector<std::string> suppressed_roles;  // a subset of roles
+  uint32_t capabilities = 0;                  // bit(FrameworkCapability)
+  Duration failover_timeout{};                // 0: torn down as soon as it disconnects
+  bool checkpoint = true;
+  Labels labels;
+
+  bool has(FrameworkCapability c) const { return (capabilities & bit(c)) != 0; }
+  bool operator==(const FrameworkInfo&) const = default;
+};
+
+// Names, roles, timeout range; sorts nothing, the error says what is wrong and where.
+Result<void> validate(const FrameworkInfo& info);
+
+struct Domain {
+  std::string region;
+  std::string zone;
+  bool empty() const { return region.empty() && zone.empty(); }
+  bool operator==(const Domain&) const = default;
+};
+
+struct AgentInfo {
+  AgentId id;  // empty: a new agent
+  std::string hostname;
+  std::string address;  // where its operator conversation listens: "127.0.0.1:5051"
+  Resources resources;
+  std::vector<Attribute> attributes;
+  Domain domain;
+  std::string version;
+  std::vector<std::string> controllers;  // the cgroup v2 controllers it can use, sorted
+  std::vector<std::string> degraded;     // what it lacks, a sentence each, for operators
+  bool operator==(const AgentInfo&) const = default;
+};
+Result<void> validate(const AgentInfo& info);
+
+}  // namespace tepui

@@ -1,0 +1,403 @@
+#pragma once
+// Every message of every conversation as a plain struct. This is what the cores read and write;
+// bytes exist only in the *_wire.cc files and in docs/wire.md.
+//
+// A conversation is between one client and one server over one session: scheduler and master, agent
+// and master, operator and master, operator and agent. Each begins with Hello.
+//
+// Batches come as vectors. Index fields (agent, role, shape) refer to the tables named beside them.
+//
+// Pure.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/frameworks.h"
+#include "common/ids.h"
+#include "common/resources.h"
+#include "common/tasks.h"
+#include "common/time.h"
+
+namespace tepui {
+
+inline constexpr uint16_t kProtocolMin = 1;
+inline constexpr uint16_t kProtocolMax = 1;
+
+// ---------------------------------------------------------------------------------- all of them
+
+struct Hello {
+  uint16_t protocol_min = kProtocolMin;
+  uint16_t protocol_max = kProtocolMax;
+  std::string build;                      // `tepui --version`, for logs
+  std::vector<std::string> capabilities;  // unknown ones are ignored
+  uint64_t epoch = 0;                     // the highest leader epoch this peer has seen
+  std::string principal;
+  std::string mechanism;  // authentication; empty: none
+  std::string token;
+};
+
+struct HelloReply {
+  uint16_t protocol = 0;  // 0: refused, see error
+  std::string build;
+  std::vector<std::string> capabilities;
+  uint64_t epoch = 0;     // of the leader; 0 from an agent or before election
+  std::string master_id;  // "7f3a9c12-e3": cluster and epoch
+  std::string error;
+};
+
+// Either side: this session ends, the link stays. Links carry it; cores see a lost peer instead.
+struct Goodbye {
+  std::string why;
+};
+
+// ------------------------------------------------------------------------- scheduler to master
+
+struct Subscribe {
+  FrameworkInfo info;  // info.id empty: a new framework
+};
+
+struct Teardown {};
+
+struct Filters {
+  // Absent: 5 s. Zero: no filter. Negative: 5 s. More than 365 days: 365 days.
+  std::optional<Duration> refuse;
+};
+
+struct Operation {
+  enum class Type : uint8_t { kLaunch = 1 };
+  Type type = Type::kLaunch;
+  std::vector<TaskInfo> tasks;  // kLaunch
+};
+
+struct Accept {
+  std::vector<OfferId> offers;  // all of one agent, role and framework
+  std::vector<Operation> operations;
+  Filters filters;
+};
+struct Accepts {
+  std::vector<Accept> accepts;
+};
+
+struct Decline {
+  std::vector<OfferId> offers;
+  Filters filters;
+};
+
+struct Suppress {
+  std::vector<std::string> roles;  // empty: all
+};
+struct Revive {
+  std::vector<std::string> roles;  // empty: all
+};
+
+struct Kill {
+  TaskId task_id;
+  AgentId agent_id;  // empty: wherever it is
+  std::optional<KillPolicy> kill_policy;
+};
+
+struct Acknowledge {
+  struct Item {
+    AgentId agent_id;
+    TaskId task_id;
+    Uuid uuid;
+  };
+  std::vector<Item> items;
+};
+
+struct Reconcile {
+  struct Item {
+    TaskId task_id;
+    AgentId agent_id;  // empty: not known
+  };
+  std::vector<Item> items;  // empty: implicit, all of the framework's tasks
+};
+
+struct Heartbeat {};
+
+using SchedulerToMaster = std::variant<Hello, Subscribe, Teardown, Accepts, Decline, Suppress,
+                                       Revive, Kill, Acknowledge, Reconcile, Heartbeat, Goodbye>;
+
+// ------------------------------------------------------------------------- master to scheduler
+
+struct Subscribed {
+  FrameworkId framework_id;
+  std::string master_id;
+  uint64_t epoch = 0;
+  Duration heartbeat_interval{};
+};
+
+// What does not change about an agent, sent once per session with its first offer. `agent` is the
+// number by which later offers of this session name it; numbers are never reused in a session.
+struct AgentFacts {
+  uint32_t agent = 0;
+  AgentId id;
+  std::string hostname;
+  std::string address;
+  std::vector<Attribute> attributes;
+  Domain domain;
+};
+
+struct OfferItem {
+  OfferId id;
+  uint32_t agent = 0;  // AgentFacts::agent of this or an earlier batch of the session
+  uint32_t role = 0;   // index into OfferBatch::roles
+  uint32_t shape = 0;  // index into OfferBatch::shapes
+};
+
+struct OfferBatch {
+  std::vector<AgentFacts> agents;
+  std::vector<std::string> roles;
+  std::vector<Resources> shapes;
+  std::vector<OfferItem> offers;
+};
+
+struct Rescind {
+  std::vector<OfferId> offers;
+};
+
+struct Updates {
+  std::vector<TaskStatus> statuses;  // a nil uuid: not to be acknowledged
+};
+
+// An agent is gone (best effort).
+struct Failure {
+  AgentId agent_id;
+};
+
+// The session ends after this.
+struct ErrorMessage {
+  std::string message;
+};
+
+using MasterToScheduler = std::variant<HelloReply, Subscribed, OfferBatch, Rescind, Updates,
+                                       Failure, ErrorMessage, Heartbeat, Goodbye>;
+
+// ----------------------------------------------------------------------------- agent to master
+
+struct RegisterAgent {
+  AgentInfo info;  // info.id empty
+};
+
+struct ReregisterAgent {
+  AgentInfo info;  // info.id as the master gave it
+  std::vector<FrameworkInfo> frameworks;
+  std::vector<Task> tasks;  // all that are not both terminal and acknowledged
+};
+
+struct StatusUpdates {
+  struct Item {
+    FrameworkId framework_id;
+    TaskStatus status;
+    // The newest state of the task; the status may be an older one that waits for its turn.
+    TaskState latest_state = TaskState::kStaging;
+  };
+  std::vector<Item> items;
+};
+
+struct Pong {};
+
+// The agent leaves for good; its tasks are dead.
+struct UnregisterAgent {};
+
+using AgentToMaster = std::variant<Hello, RegisterAgent, ReregisterAgent, StatusUpdates, Pong,
+                                   UnregisterAgent, Goodbye>;
+
+// ----------------------------------------------------------------------------- master to agent
+
+struct Registered {
+  AgentId agent_id;
+  std::string master_id;
+  uint64_t epoch = 0;
+  Duration ping_timeout{};  // no ping for so long: the agent reconnects and registers again
+  bool reregistered = false;
+};
+
+struct LaunchTasks {
+  struct Item {
+    FrameworkId framework_id;
+    std::string role;
+    TaskInfo task;
+  };
+  std::vector<FrameworkInfo> frameworks;  // those this session has not told the agent of yet
+  std::vector<Item> tasks;
+};
+
+struct KillTask {
+  FrameworkId framework_id;
+  TaskId task_id;
+  std::optional<KillPolicy> kill_policy;
+};
+
+struct AcknowledgeUpdates {
+  struct Item {
+    FrameworkId framework_id;
+    TaskId task_id;
+    Uuid uuid;
+  };
+  std::vector<Item> items;
+};
+
+struct ShutdownFramework {
+  FrameworkId framework_id;
+};
+
+// Tasks that the master knows on this agent and that the agent did not name when it registered
+// again. The agent answers each it does not have with GONE or LOST, so that nothing stays behind.
+struct ReconcileTasks {
+  struct Item {
+    FrameworkId framework_id;
+    TaskId task_id;
+    bool partition_aware = false;
+  };
+  std::vector<Item> items;
+};
+
+struct Ping {
+  bool connected = true;  // false: the master holds the agent for disconnected, so register again
+};
+
+// The master refuses this agent for good: kill everything and exit.
+struct ShutdownAgent {
+  std::string message;
+};
+
+using MasterToAgent =
+    std::variant<HelloReply, Registered, LaunchTasks, KillTask, AcknowledgeUpdates,
+                 ShutdownFramework, ReconcileTasks, Ping, ShutdownAgent, ErrorMessage, Goodbye>;
+
+// ------------------------------------------------------------------------ operator and server
+
+enum class Table : uint8_t {
+  kAgents = 0,
+  kFrameworks = 1,
+  kTasks = 2,
+  kRoles = 3,
+  kOffers = 4,
+  kMetrics = 5,
+};
+inline constexpr int kTableCount = 6;
+
+struct AgentRow {
+  AgentInfo info;
+  std::string state;  // "active", "disconnected", "unreachable", "broken"
+  Resources allocated;
+  Resources offered;
+  WallTime registered_at{};
+  uint32_t tasks = 0;
+};
+struct FrameworkRow {
+  FrameworkInfo info;
+  std::string state;  // "active", "inactive", "disconnected", "recovered", "completed"
+  Resources allocated;
+  Resources offered;
+  WallTime subscribed_at{};
+  uint32_t tasks = 0;
+};
+struct TaskRow {
+  Task task;
+};
+struct RoleRow {
+  std::string name;
+  int64_t weight_milli = 1000;
+  // Dominant share without weight, in millionths.
+  int64_t dominant_share_ppm = 0;
+  Resources allocated;
+  Resources offered;
+  uint32_t frameworks = 0;
+};
+struct OfferRow {
+  OfferId id;
+  FrameworkId framework_id;
+  AgentId agent_id;
+  std::string role;
+  Resources resources;
+  WallTime made_at{};
+};
+struct MetricRow {
+  std::string key;
+  double value = 0;
+};
+
+// Rows of the table that was asked for; the others stay empty.
+struct Rows {
+  std::vector<AgentRow> agents;
+  std::vector<FrameworkRow> frameworks;
+  std::vector<TaskRow> tasks;
+  std::vector<RoleRow> roles;
+  std::vector<OfferRow> offers;
+  std::vector<MetricRow> metrics;
+};
+
+// `key` empty: the whole table (list); else the row with that id or name (get).
+struct ListRequest {
+  uint32_t request = 0;  // the answers carry the same number
+  Table table = Table::kAgents;
+  std::string key;
+  FrameworkId framework_id;  // with kTasks: only those of this framework
+  AgentId agent_id;          // with kTasks and kOffers: only those on this agent
+};
+// A long answer comes in several parts; the last has `more` false.
+struct ListReply {
+  uint32_t request = 0;
+  uint64_t state_version = 0;
+  bool more = false;
+  Rows rows;
+};
+
+// First one ListReply per table, then a WatchEvent per change, until the session ends. A watcher
+// that reads too slowly gets a new snapshot, announced by `resync`.
+struct WatchRequest {
+  uint32_t request = 0;
+  std::vector<Table> tables;  // empty: all but metrics
+};
+struct WatchEvent {
+  uint32_t request = 0;
+  uint64_t state_version = 0;
+  bool resync = false;  // what was known is void; ListReplies follow
+  Rows changed;         // new or changed rows
+  struct Removed {
+    Table table = Table::kAgents;
+    std::string key;
+    std::string within;  // for tasks: the framework id
+  };
+  std::vector<Removed> removed;
+};
+
+// Kills a task in the name of an operator.
+struct OperatorKill {
+  uint32_t request = 0;
+  FrameworkId framework_id;
+  TaskId task_id;
+  std::optional<KillPolicy> kill_policy;
+};
+// At the agent: bytes of a file in a task's sandbox.
+struct ReadFile {
+  uint32_t request = 0;
+  FrameworkId framework_id;
+  TaskId task_id;
+  std::string path;      // "stdout", relative to the sandbox, no ".."
+  uint64_t offset = 0;   // UINT64_MAX: only tell the size
+  uint32_t length = 0;   // at most limits::kReadFileMax
+};
+struct FileData {
+  uint32_t request = 0;
+  uint64_t offset = 0;
+  uint64_t size = 0;       // of the file now
+  bool task_ended = false; // no more will come
+  std::string data;
+};
+// The answer to OperatorKill, and to any request that failed.
+struct RequestDone {
+  uint32_t request = 0;
+  std::string error;  // empty: done
+};
+
+using OperatorToServer =
+    std::variant<Hello, ListRequest, WatchRequest, OperatorKill, ReadFile, Goodbye>;
+using ServerToOperator = std::variant<HelloReply, ListReply, WatchEvent, FileData, RequestDone, Goodbye>;
+
+}  // namespace tepui

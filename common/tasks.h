@@ -1,0 +1,213 @@
+#pragma once
+// Tasks: what a framework asks to run, and the one table of states that a task can be in.
+//
+// Numbers are those of Apache Mesos' v1 API. A TaskSpec is immutable and shared: a scheduler that
+// launches a thousand equal commands sends, stores and decodes the command once.
+//
+// Pure.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/resources.h"
+#include "common/result.h"
+#include "common/time.h"
+
+namespace tepui {
+
+enum class TaskState : uint8_t {
+  kStarting = 0,
+  kRunning = 1,
+  kFinished = 2,
+  kFailed = 3,
+  kKilled = 4,
+  kLost = 5,
+  kStaging = 6,
+  kError = 7,
+  kKilling = 8,
+  kDropped = 9,
+  kUnreachable = 10,
+  kGone = 11,
+  kGoneByOperator = 12,
+  kUnknown = 13,
+};
+inline constexpr int kTaskStateCount = 14;
+
+enum class TaskSource : uint8_t { kMaster = 0, kAgent = 1, kExecutor = 2 };
+
+enum class TaskReason : uint8_t {
+  kCommandExecutorFailed = 0,
+  kExecutorTerminated = 1,
+  kExecutorUnregistered = 2,
+  kFrameworkRemoved = 3,
+  kGcError = 4,
+  kInvalidFrameworkId = 5,
+  kInvalidOffers = 6,
+  kMasterDisconnected = 7,
+  kContainerLimitationMemory = 8,
+  kReconciliation = 9,
+  kAgentDisconnected = 10,
+  kAgentRemoved = 11,
+  kAgentRestarted = 12,
+  kAgentUnknown = 13,
+  kTaskInvalid = 14,
+  kTaskUnauthorized = 15,
+  kTaskUnknown = 16,
+  kContainerPreempted = 17,
+  kResourcesUnknown = 18,
+  kContainerLimitation = 19,
+  kContainerLimitationDisk = 20,
+  kContainerLaunchFailed = 21,
+  kContainerUpdateFailed = 22,
+  kExecutorRegistrationTimeout = 23,
+  kExecutorReregistrationTimeout = 24,
+  kTaskGroupInvalid = 25,
+  kTaskGroupUnauthorized = 26,
+  kIoSwitchboardExited = 27,
+  kTaskCheckStatusUpdated = 28,
+  kTaskHealthCheckStatusUpdated = 29,
+  kTaskKilledDuringLaunch = 30,
+  kAgentRemovedByOperator = 31,
+  kAgentReregistered = 32,
+  kMaxCompletionTimeReached = 33,
+  kAgentDraining = 34,
+  kNone = 255,
+};
+inline constexpr int kTaskReasonCount = 35;
+
+// "TASK_RUNNING", "REASON_TASK_INVALID", "SOURCE_AGENT"; "" for a number outside the enum and for
+// TaskReason::kNone.
+std::string_view to_text(TaskState state);
+std::string_view to_text(TaskReason reason);
+std::string_view to_text(TaskSource source);
+std::optional<TaskState> parse_task_state(std::string_view text);
+
+// FINISHED, FAILED, KILLED, ERROR, LOST, DROPPED, GONE, GONE_BY_OPERATOR.
+bool is_terminal(TaskState state);
+
+// The one transition table. From a terminal state nothing follows, except LOST: a task that was
+// lost with its agent may turn out to live (semantics of agents that come back). Nothing leads to
+// STAGING or to UNKNOWN. Any other non-terminal state may follow any other.
+bool may_follow(TaskState from, TaskState to);
+
+struct EnvironmentVariable {
+  std::string name;
+  std::string value;
+  bool operator==(const EnvironmentVariable&) const = default;
+};
+
+struct Uri {
+  std::string value;
+  bool executable = false;
+  bool extract = true;
+  bool cache = false;
+  std::string output_file;
+  bool operator==(const Uri&) const = default;
+};
+
+struct CommandInfo {
+  // With `shell`, `value` is given to /bin/sh -c. Without, `value` is the program (looked up in
+  // the task's PATH if it has no '/') and `arguments` are argv, argv[0] included; no arguments
+  // means argv is {value}.
+  bool shell = true;
+  std::string value;
+  std::vector<std::string> arguments;
+  std::vector<EnvironmentVariable> environment;
+  std::string user;               // empty: the framework's user
+  std::string working_directory;  // empty: the sandbox; a relative path is below the sandbox
+  std::vector<Uri> uris;
+  bool operator==(const CommandInfo&) const = default;
+};
+
+struct KillPolicy {
+  Duration grace_ns{};
+  bool operator==(const KillPolicy&) const = default;
+};
+
+struct Port {
+  uint32_t number = 0;
+  std::string name;
+  std::string protocol;
+  bool operator==(const Port&) const = default;
+};
+
+// Carried and shown unchanged, for service discovery.
+struct DiscoveryInfo {
+  std::string name;
+  std::string visibility;  // "framework", "cluster", "external"
+  std::string environment;
+  std::string location;
+  std::string version;
+  std::vector<Port> ports;
+  Labels labels;
+  bool operator==(const DiscoveryInfo&) const = default;
+};
+
+// What all instances of a task have in common.
+struct TaskSpec {
+  Resources resources;  // requests
+  ResourceLimits limits;
+  CommandInfo command;
+  std::optional<KillPolicy> kill_policy;        // absent: the agent's default (3 s)
+  std::optional<Duration> max_completion_time;  // counted from launch
+  Labels labels;
+  std::optional<DiscoveryInfo> discovery;
+  std::string group;  // tasks of one group belong together; carried for task groups
+  std::string data;   // opaque bytes of the framework
+};
+
+// A task as it is launched. The spec is owned by all the tasks, messages and tables that name it.
+struct TaskInfo {
+  TaskId id;
+  std::string name;
+  std::shared_ptr<const TaskSpec> spec;
+};
+
+struct TaskStatus {
+  TaskId task_id;
+  TaskState state = TaskState::kStaging;
+  TaskSource source = TaskSource::kMaster;
+  TaskReason reason = TaskReason::kNone;
+  Uuid uuid;  // nil: made by the master, not to be acknowledged, never repeated
+  AgentId agent_id;
+  ContainerId container_id;
+  WallTime timestamp{};
+  WallTime unreachable_time{};         // zero: not unreachable
+  std::optional<int32_t> exit_status;  // as wait(2) decodes it: exit code of a normal exit
+  std::optional<int32_t> signal;       // signal that ended the command
+  std::string message;
+};
+
+// A task as masters and agents remember and exchange it.
+struct Task {
+  TaskId id;
+  std::string name;
+  FrameworkId framework_id;
+  AgentId agent_id;
+  std::string role;  // the allocation role of its resources
+  Resources resources;
+  ResourceLimits limits;
+  TaskState state = TaskState::kStaging;         // the latest known: terminal frees the resources
+  TaskState update_state = TaskState::kStaging;  // the last one forwarded to the framework
+  Uuid update_uuid;                              // of update_state, nil if it needs no ack
+  ContainerId container_id;
+  Labels labels;
+  WallTime launched_at{};
+  std::string user;
+  std::string group;
+  std::optional<DiscoveryInfo> discovery;
+  TaskStatus last_status;
+};
+
+// Checks what a machine can check before the resources are weighed, in the order that Mesos does:
+// id syntax, kill policy, completion time, resources (not empty, no revocable mixed with regular of
+// one name, persistence ids unique), command, limits (each at least its request). The error is the
+// message of the TASK_ERROR status.
+Result<void> validate(const TaskInfo& task);
+
+}  // namespace tepui

@@ -1,0 +1,108 @@
+#pragma once
+// Scheduler is the framework author's side of the scheduler conversation as a deterministic state
+// machine: Hello, subscribe and re-subscribe, the table of agents that offers refer to, and
+// acknowledgements. sdk/driver.h runs it over a socket; the simulation runs it as it is.
+//
+// An author writes a SchedulerHandler and calls the methods of Scheduler from it, or from any other
+// code on the same thread. Calls made while the scheduler is not subscribed are dropped, except
+// kill() and reconcile(), which are kept and sent after the next subscription; the answer to
+// whatever a lost message leaves open is reconcile().
+//
+// Pure, one thread. `handler` and `effects` outlive the scheduler.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/events.h"
+#include "common/messages.h"
+#include "common/result.h"
+#include "common/time.h"
+
+namespace tepui {
+
+// An offer with everything in it, as an author wants it.
+struct Offer {
+  OfferId id;
+  std::string role;
+  Resources resources;
+  // Valid as long as the scheduler lives; the same object for every offer of that agent in a
+  // session.
+  std::shared_ptr<const AgentFacts> agent;
+};
+
+class Scheduler;
+
+class SchedulerHandler {
+ public:
+  virtual ~SchedulerHandler() = default;
+  virtual void on_subscribed(Scheduler& scheduler, const Subscribed& subscribed) = 0;
+  // All offers of one batch. Each must be accepted or declined, sooner or later.
+  virtual void on_offers(Scheduler& scheduler, std::span<const Offer> offers) = 0;
+  virtual void on_rescinded(Scheduler& scheduler, OfferId offer) = 0;
+  // Acknowledged by itself when this returns, unless SchedulerOptions::explicit_acknowledgements.
+  virtual void on_update(Scheduler& scheduler, const TaskStatus& status) = 0;
+  virtual void on_agent_lost(Scheduler& scheduler, const AgentId& agent) = 0;
+  // All offers are void. The scheduler subscribes again by itself.
+  virtual void on_disconnected(Scheduler& scheduler, std::string_view why) = 0;
+  // The master ended the subscription for good (failed over, torn down, refused).
+  virtual void on_error(Scheduler& scheduler, std::string_view message) = 0;
+};
+
+class SchedulerEffects : public EventSink {
+ public:
+  virtual void send(const SchedulerToMaster& message) = 0;  // may be lost
+  // Drops the connection and connects again (with back-off).
+  virtual void reconnect(std::string_view why) = 0;
+  virtual void wake_at(Instant when) = 0;
+};
+
+struct SchedulerOptions {
+  FrameworkInfo info;
+  std::string build;
+  bool explicit_acknowledgements = false;
+  // Subscribing is repeated after this, doubled up to the second, drawn uniformly.
+  Duration subscribe_backoff_min = std::chrono::milliseconds(500);
+  Duration subscribe_backoff_max = std::chrono::seconds(15);
+};
+
+class Scheduler {
+ public:
+  Scheduler(SchedulerOptions options, uint64_t seed, SchedulerHandler& handler,
+            SchedulerEffects& effects);
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  // ---- for the framework's author
+  // Launches on offers of one agent and role; what is not used is filtered for `refuse`.
+  void launch(std::span<const OfferId> offers, std::vector<TaskInfo> tasks,
+              std::optional<Duration> refuse = std::nullopt);
+  void decline(std::span<const OfferId> offers, std::optional<Duration> refuse = std::nullopt);
+  void suppress(std::vector<std::string> roles = {});
+  void revive(std::vector<std::string> roles = {});
+  void kill(const TaskId& task, std::optional<KillPolicy> policy = std::nullopt);
+  void acknowledge(const TaskStatus& status);
+  void reconcile(std::vector<Reconcile::Item> tasks = {});
+  // Ends the framework and all its tasks.
+  void teardown();
+  bool subscribed() const;
+  const FrameworkInfo& info() const;  // with the id, once subscribed
+  uint64_t epoch() const;
+
+  // ---- inputs
+  void on_connected(Now now);
+  void on_lost(Now now, std::string_view why);
+  void on_message(Now now, const MasterToScheduler& message);
+  void on_time(Now now);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tepui
