@@ -45,6 +45,9 @@ inline constexpr uint32_t kListPartRows = 1024;      // rows in one part of a Li
 inline constexpr Duration kUpdateRetryMin = 10s;
 inline constexpr Duration kUpdateRetryMax = 10min;
 
+// Kills and reconciliations a scheduler keeps while it is not subscribed; later ones are dropped.
+inline constexpr size_t kSchedulerKeptCallsMax = 65536;
+
 // Filters.
 inline constexpr Duration kFilterDefault = 5s;
 inline constexpr Duration kFilterMax = 24h * 365;
