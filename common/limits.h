@@ -56,9 +56,20 @@ inline constexpr uint32_t kListPartRows = 1024;      // rows in one part of a Li
 inline constexpr Duration kUpdateRetryMin = 10s;
 inline constexpr Duration kUpdateRetryMax = 10min;
 
+// Kills and reconciliations a scheduler keeps while it is not subscribed; later ones are dropped.
+inline constexpr size_t kSchedulerKeptCallsMax = 65536;
+
 // Filters.
 inline constexpr Duration kFilterDefault = 5s;
 inline constexpr Duration kFilterMax = 24h * 365;
+
+// Resources. One amount may be 10^11 units (100 PB of disk), so that the sum over 50,000 agents
+// still fits in an int64. Names stay short since they are labels of metrics.
+inline constexpr int64_t kScalarMilliMax = 100'000'000'000'000;
+inline constexpr uint32_t kSharesMax = 1 << 20;
+inline constexpr size_t kResourceNameBytesMax = 255;
+// Free text of an info that people read: names, hosts, addresses.
+inline constexpr size_t kInfoTextBytesMax = 4096;
 
 // Completed objects the reader remembers.
 inline constexpr size_t kCompletedFrameworksMax = 50;
