@@ -17,6 +17,13 @@ inline constexpr uint32_t kFrameBytesMax = 16 << 20;
 // FlatBuffers verifier: our schemas nest five levels; a table takes at least 4 bytes.
 inline constexpr uint32_t kVerifierDepthMax = 16;
 inline constexpr uint32_t kVerifierTablesMax = 1 << 20;
+// What one message may unfold to in memory; text and tables can be referred to more than once. The
+// fullest honest message, a re-registration of a whole frame, takes less than half.
+inline constexpr size_t kDecodedBytesMax = 128 << 20;
+static_assert(kDecodedBytesMax >= 8 * size_t{kFrameBytesMax});
+// A name, an address, a path; and what people write in scripts, arguments, environment and labels.
+inline constexpr size_t kLineBytesMax = 4096;
+inline constexpr size_t kTextBytesMax = 1 << 20;
 
 // Links. What is queued to one peer before it counts as congested (it gets no more offers), and
 // before the link is closed, to be healed by registering again.
