@@ -62,6 +62,21 @@ inline constexpr uint32_t kListPartRows = 1024;     // rows in one part of a Lis
 // Status updates: first repeat and the longest wait between repeats, as in Mesos.
 inline constexpr Duration kUpdateRetryMin = 10s;
 inline constexpr Duration kUpdateRetryMax = 10min;
+// Statuses in one message of an agent: with the longest messages they still fit a frame well.
+inline constexpr size_t kUpdateBatchMax = 1024;
+// After a re-registration the waiting heads leave in groups, each at a moment drawn from the spread.
+inline constexpr size_t kResumeGroup = 64;
+inline constexpr Duration kResumeSpread = 500ms;
+
+// Agent. Containers that are being launched at once: enough to hide the two durable steps of a
+// launch, few enough that starting them all fits one turn. Others wait in TASK_STAGING.
+inline constexpr uint32_t kLaunchesInFlightMax = 16;
+// Sandboxes of ended tasks that can still be read by name.
+inline constexpr size_t kEndedSandboxesMax = 4096;
+// A master that does not answer Hello for so long is left.
+inline constexpr Duration kGreetingTimeout = 10s;
+// How long a stopping agent whose tasks are dead waits for the last acknowledgements.
+inline constexpr Duration kShutdownAckWait = 1s;
 
 // Kills and reconciliations a scheduler keeps while it is not subscribed; later ones are dropped.
 inline constexpr size_t kSchedulerKeptCallsMax = 65536;
