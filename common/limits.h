@@ -24,10 +24,21 @@ inline constexpr size_t kLinkCongestedBytes = 4 << 20;
 inline constexpr size_t kLinkQueueBytesMax = 64 << 20;
 static_assert(kLinkQueueBytesMax >= 2 * size_t{kFrameBytesMax});
 inline constexpr uint32_t kSessionsPerLinkMax = 4096;
+// Received and not yet looked at, because the link used up its part of the turn; above this the link
+// is not read from until it caught up, and the peer feels it.
+inline constexpr size_t kLinkBacklogBytes = 1 << 20;
+// Links of one transport; more are accepted and closed at once.
+inline constexpr uint32_t kLinksMax = 65536;
+// Of a goodbye's reason.
+inline constexpr size_t kGoodbyeBytesMax = 1024;
 
 // A silent link is asked (ping) after the first time and closed after the second.
 inline constexpr Duration kLinkIdlePing = 5s;
 inline constexpr Duration kLinkDead = 15s;
+// A connect that has not succeeded by then has failed: 3 repeats of a lost SYN (1, 2, 4 s) fit.
+inline constexpr Duration kConnectTimeout = 8s;
+// After our goodbye the peer has this long to read it and close its side.
+inline constexpr Duration kLinkLinger = 2s;
 // First and last wait between two attempts to connect; each is drawn uniformly up to the bound.
 inline constexpr Duration kConnectBackoffMin = 50ms;
 inline constexpr Duration kConnectBackoffMax = 5s;
@@ -45,9 +56,20 @@ inline constexpr uint32_t kListPartRows = 1024;      // rows in one part of a Li
 inline constexpr Duration kUpdateRetryMin = 10s;
 inline constexpr Duration kUpdateRetryMax = 10min;
 
+// Kills and reconciliations a scheduler keeps while it is not subscribed; later ones are dropped.
+inline constexpr size_t kSchedulerKeptCallsMax = 65536;
+
 // Filters.
 inline constexpr Duration kFilterDefault = 5s;
 inline constexpr Duration kFilterMax = 24h * 365;
+
+// Resources. One amount may be 10^11 units (100 PB of disk), so that the sum over 50,000 agents
+// still fits in an int64. Names stay short since they are labels of metrics.
+inline constexpr int64_t kScalarMilliMax = 100'000'000'000'000;
+inline constexpr uint32_t kSharesMax = 1 << 20;
+inline constexpr size_t kResourceNameBytesMax = 255;
+// Free text of an info that people read: names, hosts, addresses.
+inline constexpr size_t kInfoTextBytesMax = 4096;
 
 // Completed objects the reader remembers.
 inline constexpr size_t kCompletedFrameworksMax = 50;

@@ -12,11 +12,13 @@
 //
 // Amounts: a scalar is an int64 in thousandths of the field's unit (`cpus` 1500 is 1.5 processors;
 // `mem` and `disk` count MB of 2^20 bytes, so `mem` 512000 is 512 MB); ranges are sorted, disjoint
-// and not adjacent; sets are sorted and unique. A shared resource counts its holders (`shares`).
+// and not adjacent; sets are sorted and unique. A shared resource counts its holders (`shares`),
+// and its amount counts once however many they are; two sizes of a shared kind stay two items.
 //
 // Laws, tested as properties: + is commutative and associative with {} as its neutral element;
-// a + b - b == a; a.contains(b) exactly when a - b + b == a; the order of construction never shows;
-// no operation leaves an empty or negative Resource behind.
+// a + b - b == a where a and b have no range or set item in common (+ is their union);
+// a.contains(b) exactly when a.minus(b) + b == a; the order of construction never shows; no
+// operation leaves an empty or negative Resource behind.
 //
 // Follows `Resource` of Apache Mesos' v1 API. Pure. Values: copy them; not for concurrent mutation.
 
@@ -57,10 +59,10 @@ struct Reservation {
 struct Disk {
   enum class Source : uint8_t { kRoot = 0, kPath = 1, kMount = 2 };
   Source source = Source::kRoot;
-  std::string source_root;       // for kPath and kMount
-  std::string persistence_id;    // empty: not a persistent volume
-  std::string principal;         // who created the volume
-  std::string container_path;    // where a task sees the volume
+  std::string source_root;     // for kPath and kMount
+  std::string persistence_id;  // empty: not a persistent volume
+  std::string principal;       // who created the volume
+  std::string container_path;  // where a task sees the volume
   bool read_only = false;
   auto operator<=>(const Disk&) const = default;
 };
@@ -91,8 +93,8 @@ struct Range {
   uint64_t last = 0;
   auto operator<=>(const Range&) const = default;
 };
-using Ranges = std::vector<Range>;      // sorted, disjoint, not adjacent
-using Set = std::vector<std::string>;   // sorted, unique
+using Ranges = std::vector<Range>;     // sorted, disjoint, not adjacent
+using Set = std::vector<std::string>;  // sorted, unique
 using Amount = std::variant<int64_t, Ranges, Set>;
 
 struct Resource {
@@ -134,13 +136,15 @@ class Resources {
   Resources() = default;
 
   // Refuses negative and oversized scalars, inverted ranges, a name that is empty or has a control
-  // character or one of ":;()[]{},", reservations whose roles do not refine each other, revocable
-  // resources that are reserved or persistent, shared resources that are not persistent volumes,
-  // and gpus that are not whole. The error says which resource and what was expected.
+  // character, white space or one of ":;()[]{},", reservations whose roles do not refine each other
+  // (only the outermost may be static), revocable resources that are reserved or persistent, shared
+  // resources that are not persistent volumes, a disk that is not named `disk`, a name with amounts
+  // of two types, and gpus that are not whole. The error says which resource and what was expected.
   static Result<Resources> create(std::vector<Resource> items);
 
   // `cpus:4;mem:2GB;ports:[31000-32000, 40000-40000];zones:{a,b};cpus(role):2`. A bare number of
-  // mem or disk counts MB; a unit (KB, MB, GB, TB) is allowed there. Up to three decimals.
+  // mem or disk counts MB; a unit (KB, MB, GB, TB) is allowed there, rounded down to thousandths of
+  // a MB. Up to three decimals. A role makes a static reservation; `(*)` means none.
   static Result<Resources> parse(std::string_view text);
 
   // Plain unreserved scalars, for tests and defaults: scalars({{"cpus", 1500}, {"mem", 512000}}).
@@ -176,10 +180,18 @@ class Resources {
   std::vector<std::string> names() const;
 
  private:
-  void add(const Resource& item);
+  static Resources merge(std::vector<Resource> items);
+  void insert_missing(const Resources& other, size_t missing);
+  template <class Keep>
+  Resources pick(const Keep& keep) const;
 
-  std::vector<Resource> items_;  // sorted by (kind content); one item per kind
+  // Sorted by kind content, then type of amount, then (shared ones) size; no two equal in these.
+  std::vector<Resource> items_;
 };
+
+// The syntax that names of resources and attributes and members of sets share; see create(). `what`
+// names it in the error.
+Result<void> validate_resource_name(std::string_view name, std::string_view what);
 
 // `cpus:1.5; mem:512; ports:[31000-32000]`; reservations as `cpus(role):4`, a revocable amount as
 // `cpus:1 revocable`. parse(to_text(x)) == x for plain resources.

@@ -6,7 +6,8 @@
 // An author writes a SchedulerHandler and calls the methods of Scheduler from it, or from any other
 // code on the same thread. Calls made while the scheduler is not subscribed are dropped, except
 // kill() and reconcile(), which are kept and sent after the next subscription; the answer to
-// whatever a lost message leaves open is reconcile().
+// whatever a lost message leaves open is reconcile(). What suppress() and revive() say is also part
+// of every later subscription, so it outlives the session.
 //
 // Pure, one thread. `handler` and `effects` outlive the scheduler.
 

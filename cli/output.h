@@ -1,0 +1,68 @@
+#pragma once
+// What the command prints: tables whose columns align, or JSON with the same content for scripts.
+// Colour only on a terminal.
+//
+// output.cc writes for people, output_json.cc for scripts.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/messages.h"
+
+namespace tepui::cli {
+
+// Rows of text under headings; numbers are set to the right.
+class TextTable {
+ public:
+  explicit TextTable(std::vector<std::string> headings) : headings_(std::move(headings)) {}
+  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  bool empty() const { return rows_.empty(); }
+  // Two spaces between columns, no trailing space, one line a row.
+  std::string to_text(bool colour) const;
+
+ private:
+  std::vector<std::string> headings_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+// The rows of one table for people.
+TextTable table_of(Table table, const Rows& rows, WallTime now);
+// The same rows as a JSON array, every field named.
+std::string json_of(Table table, const Rows& rows);
+// One line of JSON for a change, as `--watch --json` prints it.
+std::string json_of(const WatchEvent& event);
+
+// How one task of `tepui run` or `tepui batch` went.
+struct TaskOutcome {
+  TaskId id;
+  std::string name;
+  AgentId agent_id;
+  TaskState state = TaskState::kStaging;
+  std::optional<int32_t> exit_status;
+  std::optional<int32_t> signal;
+  std::string message;
+  std::optional<double> launch_ms;  // accept to TASK_RUNNING
+  std::optional<double> run_ms;     // TASK_RUNNING to the end
+};
+
+struct BatchSummary {
+  std::string framework_id;
+  double wall_secs = 0;
+  std::vector<TaskOutcome> tasks;
+
+  std::map<std::string, size_t> by_state() const;
+  // Nearest rank; empty without samples.
+  std::optional<double> launch_ms_at(int percentile) const;
+  double launches_per_sec() const;
+};
+std::string text_of(const BatchSummary& summary, bool colour);
+std::string json_of(const BatchSummary& summary);
+
+// "12.3 s ago"-like ages: "3s", "12m", "5h", "8d".
+std::string age(WallTime since, WallTime now);
+
+}  // namespace tepui::cli

@@ -1,0 +1,134 @@
+// What a valid task is, as far as the task alone can tell.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/limits.h"
+#include "common/tasks.h"
+
+namespace tepui {
+
+namespace {
+
+constexpr std::string_view kNul("\0", 1);
+
+bool has_nul(std::string_view text) { return text.find(kNul) != std::string_view::npos; }
+
+Result<void> check_times(const TaskSpec& spec) {
+  if (spec.kill_policy && spec.kill_policy->grace_ns < Duration::zero()) {
+    return fail("kill policy: the grace period is negative");
+  }
+  if (spec.max_completion_time && *spec.max_completion_time < Duration::zero()) {
+    return fail("max completion time is negative");
+  }
+  return {};
+}
+
+Result<void> check_resources(const Resources& resources) {
+  if (resources.empty()) return fail("task uses no resources");
+  const std::span<const Resource> items = resources.items();
+  for (size_t i = 1; i < items.size(); ++i) {
+    if (items[i].name() == items[i - 1].name() &&
+        items[i].kind->revocable != items[i - 1].kind->revocable) {
+      return fail(fmt::format("task mixes revocable and regular '{}'", items[i].name()));
+    }
+  }
+  std::vector<std::pair<std::string_view, std::string_view>> volumes;  // role, persistence id
+  for (const Resource& item : items) {
+    if (!item.kind->disk || item.kind->disk->persistence_id.empty()) continue;
+    volumes.emplace_back(item.kind->reservation_role(), item.kind->disk->persistence_id);
+  }
+  std::sort(volumes.begin(), volumes.end());
+  const auto twice = std::adjacent_find(volumes.begin(), volumes.end());
+  if (twice != volumes.end()) {
+    return fail(fmt::format("task uses two volumes with the persistence id '{}'", twice->second));
+  }
+  return {};
+}
+
+Result<void> check_environment(const std::vector<EnvironmentVariable>& environment) {
+  for (const EnvironmentVariable& variable : environment) {
+    if (variable.name.empty()) return fail("environment: a variable has no name");
+    if (variable.name.find('=') != std::string::npos || has_nul(variable.name)) {
+      return fail(
+          fmt::format("environment: the name '{}' contains '=' or a zero byte", variable.name));
+    }
+    if (has_nul(variable.value)) {
+      return fail(
+          fmt::format("environment: the value of '{}' contains a zero byte", variable.name));
+    }
+  }
+  return {};
+}
+
+Result<void> check_command(const CommandInfo& command) {
+  if (command.value.empty()) {
+    return fail(command.shell ? "command is empty" : "command names no program");
+  }
+  if (command.shell && !command.arguments.empty()) {
+    return fail("command has arguments, which a shell command does not take");
+  }
+  if (has_nul(command.value) || has_nul(command.user) || has_nul(command.working_directory) ||
+      std::ranges::any_of(command.arguments, has_nul)) {
+    return fail("command contains a zero byte");
+  }
+  TRY(check_environment(command.environment));
+  if (!command.uris.empty()) {
+    return fail(fmt::format("command names {} URIs ('{}' first), this version cannot fetch any",
+                            command.uris.size(), command.uris.front().value));
+  }
+  return {};
+}
+
+Result<void> check_limit(std::string_view name, std::optional<int64_t> limit,
+                         const Resources& requests) {
+  if (!limit || *limit == kUnlimited) return {};
+  if (*limit <= 0 || *limit > limits::kScalarMilliMax) {
+    return fail(fmt::format("limit of '{}' is {}, expected a positive amount up to {}", name,
+                            milli_to_text(*limit), milli_to_text(limits::kScalarMilliMax)));
+  }
+  if (const int64_t request = requests.total_milli(name); *limit < request) {
+    return fail(fmt::format("limit of '{}' is {}, below the request of {}", name,
+                            milli_to_text(*limit), milli_to_text(request)));
+  }
+  return {};
+}
+
+Result<void> check_discovery(const std::optional<DiscoveryInfo>& discovery) {
+  if (!discovery) return {};
+  const std::string_view visibility = discovery->visibility;
+  if (!visibility.empty() && visibility != "framework" && visibility != "cluster" &&
+      visibility != "external") {
+    return fail(fmt::format("discovery: visibility '{}', expected framework, cluster or external",
+                            visibility));
+  }
+  for (const Port& port : discovery->ports) {
+    if (port.number > 65535)
+      return fail(fmt::format("discovery: port {} is above 65535", port.number));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> validate(const TaskInfo& task) {
+  TRY(validate_id(task.id.value, "task id"));
+  if (task.spec == nullptr) return fail("task has no spec");
+  const TaskSpec& spec = *task.spec;
+  TRY(check_times(spec));
+  TRY(check_resources(spec.resources));
+  TRY(check_command(spec.command));
+  TRY(check_limit("cpus", spec.limits.cpus_milli, spec.resources));
+  TRY(check_limit("mem", spec.limits.mem_milli, spec.resources));
+  TRY(check_discovery(spec.discovery));
+  if (!spec.group.empty()) TRY(validate_id(spec.group, "task group"));
+  if (spec.data.size() > limits::kTaskDataBytesMax) {
+    return fail(fmt::format("data has {} bytes, at most {} are allowed", spec.data.size(),
+                            limits::kTaskDataBytesMax));
+  }
+  return {};
+}
+
+}  // namespace tepui

@@ -1,0 +1,101 @@
+#pragma once
+// Tables are the reader's own copy of the master's state: agents, frameworks, tasks, roles, offers
+// and metrics, kept up to date from the feed and served as rows. Finished tasks and frameworks live
+// only here, under a global bound (limits.h).
+//
+// Invariant: between Reset and Complete the old rows are gone and the new ones arrive; a row is
+// what the core knew at state_version().
+//
+// One thread, the reader's.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "common/messages.h"
+#include "common/time.h"
+#include "master/shell/feed.h"
+
+namespace tepui {
+
+// What changed since it was last taken, by key. Rows are read when a watcher is told, so a row that
+// changed ten times in a turn is sent once.
+struct Changed {
+  std::set<std::tuple<Table, std::string, std::string>> keys;  // table, key, framework of a task
+  std::vector<WatchEvent::Removed> removed;
+  bool resync = false;
+
+  bool empty() const { return keys.empty() && removed.empty() && !resync; }
+};
+
+class Tables {
+ public:
+  void apply(const feed::Item& item, WallTime at);
+
+  uint64_t state_version() const { return version_; }
+  bool complete() const { return complete_; }
+  uint64_t epoch() const { return epoch_; }
+  const std::string& master_id() const { return master_id_; }
+
+  // All rows that the request asks for, in parts of at most limits::kListPartRows; at least one.
+  // An unknown key gives an empty part.
+  std::vector<ListReply> list(const ListRequest& request) const;
+  // The changed rows of these tables (empty: all but metrics).
+  WatchEvent describe(const Changed& changed, const std::vector<Table>& tables) const;
+  Changed take_changed() { return std::exchange(changed_, {}); }
+
+ private:
+  struct Held {  // what an offer or task holds, to be given back when it ends
+    FrameworkId framework_id;
+    AgentId agent_id;
+    std::string role;
+    Resources resources;
+  };
+  using TaskKey = std::pair<FrameworkId, TaskId>;
+
+  void on(const feed::AgentUp& item, WallTime at);
+  void on(const feed::AgentDown& item);
+  void on(const feed::FrameworkUp& item, WallTime at);
+  void on(const feed::FrameworkDown& item);
+  void on(const feed::TaskChange& item);
+  void on(const feed::OfferUp& item, WallTime at);
+  void on(const event::OfferEnded& item);
+  void on(const feed::RoleWeight& item);
+
+  enum class Hold : uint8_t { kAllocated, kOffered };
+  void hold(Hold kind, const Held& held);
+  void release(Hold kind, const Held& held);
+  void drop_task_hold(const TaskKey& key);
+  void remember_completed(const Task& task);
+  void reset();
+  void touch(Table table, const std::string& key, const std::string& within = {});
+  void gone(Table table, const std::string& key, const std::string& within = {});
+  RoleRow& role(const std::string& name);
+  void count_frameworks(RoleRow& row) const;
+  int64_t dominant_share_ppm(const RoleRow& row) const;
+  bool add_row(Rows& rows, Table table, const std::string& key, const std::string& within) const;
+  std::vector<MetricRow> metric_rows() const;
+
+  uint64_t version_ = 0;
+  bool complete_ = false;
+  uint64_t epoch_ = 0;
+  std::string master_id_;
+  std::map<AgentId, AgentRow> agents_;
+  std::map<FrameworkId, FrameworkRow> frameworks_;
+  std::deque<FrameworkId> completed_frameworks_;
+  std::map<TaskKey, TaskRow> tasks_;
+  std::deque<TaskKey> completed_tasks_;
+  std::map<TaskKey, Held> task_holds_;
+  std::map<std::string, RoleRow> roles_;
+  std::map<OfferId, OfferRow> offers_;
+  std::map<std::string, int64_t> cluster_milli_;  // total of every scalar
+  std::vector<MetricRow> metrics_;                // as the loop last told, sorted by key
+  Changed changed_;
+};
+
+}  // namespace tepui
