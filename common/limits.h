@@ -46,11 +46,11 @@ inline constexpr Duration kConnectBackoffMax = 5s;
 // One turn of a shell: no more than this many frames of one link before the others have theirs.
 inline constexpr int kFramesPerTurn = 256;
 
-inline constexpr uint32_t kOfferBatchMax = 1024;     // offers in one message
-inline constexpr uint32_t kAcceptOffersMax = 1024;   // offers named by one accept
-inline constexpr uint32_t kLaunchTasksMax = 16384;   // tasks in one accept
-inline constexpr uint32_t kReadFileMax = 1 << 20;    // bytes of one ReadFile
-inline constexpr uint32_t kListPartRows = 1024;      // rows in one part of a ListReply
+inline constexpr uint32_t kOfferBatchMax = 1024;    // offers in one message
+inline constexpr uint32_t kAcceptOffersMax = 1024;  // offers named by one accept
+inline constexpr uint32_t kLaunchTasksMax = 16384;  // tasks in one accept
+inline constexpr uint32_t kReadFileMax = 1 << 20;   // bytes of one ReadFile
+inline constexpr uint32_t kListPartRows = 1024;     // rows in one part of a ListReply
 
 // Status updates: first repeat and the longest wait between repeats, as in Mesos.
 inline constexpr Duration kUpdateRetryMin = 10s;
@@ -75,6 +75,9 @@ inline constexpr size_t kInfoTextBytesMax = 4096;
 inline constexpr size_t kCompletedFrameworksMax = 50;
 inline constexpr size_t kCompletedTasksMax = 20000;
 inline constexpr size_t kWatchersMax = 1000;
+
+// One record of the registry's log: a snapshot of 100,000 agents with long attributes fits.
+inline constexpr size_t kLogRecordBytesMax = size_t{1} << 30;
 
 // Registry lists of agents that left, as in Mesos.
 inline constexpr size_t kUnreachableMax = 102400;
