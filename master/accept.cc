@@ -65,7 +65,7 @@ void refuse_task(State& s, FrameworkEntry& framework, const TaskInfo& info, cons
 void drop_tasks(State& s, FrameworkEntry& framework, const Accept& accept, const Pool& pool,
                 const Verdict& verdict) {
   const AgentId agent = pool.agent == nullptr ? AgentId{} : pool.agent->info.id;
-  for (const Operation& operation : accept.operations) {
+  for (const OfferOperation& operation : accept.operations) {
     for (const TaskInfo& info : operation.tasks) {
       if (find_task(framework, info.id) != nullptr) {
         // The call came twice, or the id is used twice: the task that lives has its own fate.
@@ -172,9 +172,9 @@ void on_accept(State& s, FrameworkEntry& framework, Accept accept) {
     return drop_call(s, framework, accept, valid.error());
   }
   Pool pool = take_offers(s, accept);
-  for (Operation& operation : accept.operations) {
+  for (OfferOperation& operation : accept.operations) {
     switch (operation.type) {
-      case Operation::Type::kLaunch:
+      case OfferOperation::Type::kLaunch:
         for (TaskInfo& info : operation.tasks) launch(s, framework, pool, std::move(info));
         break;
     }

@@ -33,11 +33,17 @@ void take_place(State& s, AgentEntry& agent) {
 
 void erase_agent(State& s, AgentEntry& agent) {
   set_phase(s, agent, Phase::kUnreachable);  // leaves the counts
-  s.deadlines.set(agent.ping_at, kNever, Deadline::Kind::kPing, pack(agent.handle));
+  s.deadlines.cancel(agent.ping_timer);
   leave_allocator(s, agent);
   leave_place(s, agent);
   s.agents_by_id.erase(agent.info.id);
   s.agents.erase(agent.handle);
+}
+
+void arm_ping(State& s, AgentEntry& agent) {
+  agent.ping_timer =
+      s.deadlines.rearm(agent.ping_timer, later(s.now.mono, s.config.tunables.ping_interval),
+                        {.kind = Due::Kind::kPing, .object = pack(agent.handle)});
 }
 
 // Executors of frameworks that do not checkpoint end with the connection of their agent.
@@ -98,21 +104,18 @@ AgentShape shape_of(const AgentEntry& agent) {
 void start_pings(State& s, AgentEntry& agent) {
   agent.ping_misses = 0;
   agent.ping_unanswered = true;
-  s.deadlines.set(agent.ping_at, later(s.now.mono, s.config.tunables.ping_interval),
-                  Deadline::Kind::kPing, pack(agent.handle));
+  arm_ping(s, agent);
   if (!agent.session.is_null()) send_now(s, agent, Ping{.connected = true});
 }
 
 void on_ping_due(State& s, AgentEntry& agent) {
-  agent.ping_at = kNever;
   if (!agent.is_registered() || agent.leaving != Leaving::kNo) return;
   agent.ping_misses = agent.ping_unanswered ? agent.ping_misses + 1 : 0;
   if (agent.ping_misses >= s.config.tunables.ping_misses_max) {
     return give_up(s, agent, "it did not answer pings");
   }
   agent.ping_unanswered = true;
-  s.deadlines.set(agent.ping_at, later(s.now.mono, s.config.tunables.ping_interval),
-                  Deadline::Kind::kPing, pack(agent.handle));
+  arm_ping(s, agent);
   if (agent.phase == Phase::kConnected) send_now(s, agent, Ping{.connected = true});
 }
 
@@ -154,7 +157,6 @@ void remove_agent(State& s, AgentEntry& agent, std::string why) {
 }
 
 void on_recovery_over(State& s) {
-  s.recovery_at = kNever;
   std::vector<AgentEntry*> missing;
   s.agents.each([&missing](AgentHandle, const std::unique_ptr<AgentEntry>& agent) {
     if (agent->phase == Phase::kRecovered) missing.push_back(agent.get());
@@ -171,7 +173,7 @@ void on_marked_unreachable(State& s, const AgentId& id, std::string_view why) {
   agent->unreachable_since = s.now.wall;
   const std::vector<TaskEntry*> tasks = agent->tasks;
   set_phase(s, *agent, Phase::kUnreachable);
-  s.deadlines.set(agent->ping_at, kNever, Deadline::Kind::kPing, pack(agent->handle));
+  s.deadlines.cancel(agent->ping_timer);
   s.emit(event::AgentUnreachable{.id = &agent->info.id, .why = why});
   for (TaskEntry* entry : tasks) become_unreachable(s, *entry, "the agent is unreachable");
   leave_allocator(s, *agent);

@@ -29,19 +29,20 @@ FrameworkEntry& add_framework(State& s, FrameworkInfo info) {
 }
 
 void start_failover_timer(State& s, FrameworkEntry& framework, Duration timeout) {
-  s.deadlines.set(framework.failover_at, later(s.now.mono, timeout), Deadline::Kind::kFailover,
-                  pack(framework.handle));
+  framework.failover_timer =
+      s.deadlines.rearm(framework.failover_timer, later(s.now.mono, timeout),
+                        {.kind = Due::Kind::kFailover, .object = pack(framework.handle)});
 }
 
 void start_heartbeats(State& s, FrameworkEntry& framework) {
-  s.deadlines.set(framework.heartbeat_at, later(s.now.mono, s.config.tunables.heartbeat_interval),
-                  Deadline::Kind::kHeartbeat, pack(framework.handle));
+  framework.heartbeat_timer = s.deadlines.rearm(
+      framework.heartbeat_timer, later(s.now.mono, s.config.tunables.heartbeat_interval),
+      {.kind = Due::Kind::kHeartbeat, .object = pack(framework.handle)});
 }
 
 void stop_timers(State& s, FrameworkEntry& framework) {
-  const uint64_t object = pack(framework.handle);
-  s.deadlines.set(framework.failover_at, kNever, Deadline::Kind::kFailover, object);
-  s.deadlines.set(framework.heartbeat_at, kNever, Deadline::Kind::kHeartbeat, object);
+  s.deadlines.cancel(framework.failover_timer);
+  s.deadlines.cancel(framework.heartbeat_timer);
 }
 
 void send_subscribed(State& s, const FrameworkEntry& framework) {
@@ -209,7 +210,6 @@ void on_revive(State& s, FrameworkEntry& framework, const Revive& message) {
 }
 
 void on_heartbeat_due(State& s, FrameworkEntry& framework) {
-  framework.heartbeat_at = kNever;
   if (!framework.is_connected()) return;
   s.effects.send(framework.session, MasterToScheduler(Heartbeat{}));
   start_heartbeats(s, framework);

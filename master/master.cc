@@ -63,7 +63,7 @@ struct SchedulerCall {
     if (framework == nullptr) return;
     for (const Accept& accept : message.accepts) {
       size_t tasks = 0;
-      for (const Operation& operation : accept.operations) tasks += operation.tasks.size();
+      for (const OfferOperation& operation : accept.operations) tasks += operation.tasks.size();
       if (tasks > limits::kLaunchTasksMax || accept.offers.size() > limits::kAcceptOffersMax) {
         return reject(s, session.id, Peer::kScheduler,
                       fmt::format("an accept of {} offers with {} tasks, at most {} and {} are "
@@ -159,35 +159,34 @@ std::string kill_for_operator(State& s, std::string_view principal, const Operat
   return {};
 }
 
-void on_deadline(State& s, const Deadline& due) {
+void on_deadline(State& s, const Due& due) {
   switch (due.kind) {
-    case Deadline::Kind::kPing:
+    case Due::Kind::kPing:
       if (const auto* agent = s.agents.find(unpack<AgentHandle>(due.object))) {
         on_ping_due(s, **agent);
       }
       break;
-    case Deadline::Kind::kFailover:
+    case Due::Kind::kFailover:
       if (const auto* framework = s.frameworks.find(unpack<FrameworkHandle>(due.object))) {
-        (*framework)->failover_at = kNever;
         remove_framework(s, **framework, "its failover timeout is over");
       }
       break;
-    case Deadline::Kind::kHeartbeat:
+    case Due::Kind::kHeartbeat:
       if (const auto* framework = s.frameworks.find(unpack<FrameworkHandle>(due.object))) {
         on_heartbeat_due(s, **framework);
       }
       break;
-    case Deadline::Kind::kOffer:
+    case Due::Kind::kOffer:
       on_offer_expired(s, OfferId{due.object});
       break;
-    case Deadline::Kind::kRecovery:
+    case Due::Kind::kRecovery:
       on_recovery_over(s);
       break;
   }
 }
 
 void wish_to_wake(State& s) {
-  const Instant next = std::min(s.deadlines.first(), next_allocation(s));
+  const Instant next = std::min(s.deadlines.next_deadline(), next_allocation(s));
   if (next == s.wake_wish) return;
   s.wake_wish = next;
   s.effects.wake_at(next);
@@ -276,9 +275,8 @@ void Master::on_time(Now now) {
   state_->wake_wish = kNever;
   if (!state_->leading) return;
   state_->allocator.on_time(now);
-  while (state_->leading && state_->deadlines.first() <= now.mono) {
-    master::on_deadline(*state_, state_->deadlines.pop());
-  }
+  state_->deadlines.advance_to(
+      now.mono, [this](const master::Due& due) { master::on_deadline(*state_, due); });
   master::isolate_broken(*state_);
 }
 

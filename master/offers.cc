@@ -42,8 +42,8 @@ void make_offer(State& s, const Grant& grant) {
   link(framework.offers, offer, &OfferEntry::at_framework);
   link(agent.offers, offer, &OfferEntry::at_agent);
   if (s.config.tunables.offer_timeout > Duration::zero()) {
-    s.deadlines.set(offer.expires, later(s.now.mono, s.config.tunables.offer_timeout),
-                    Deadline::Kind::kOffer, id.value);
+    offer.expiry = s.deadlines.arm(later(s.now.mono, s.config.tunables.offer_timeout),
+                                   {.kind = Due::Kind::kOffer, .object = id.value});
   }
   s.emit(event::OfferMade{.id = id,
                           .framework_id = &framework.info.id,
@@ -104,7 +104,7 @@ std::optional<Duration> refusal(const Filters& filters) {
 }
 
 void take_offer(State& s, OfferEntry& offer, event::OfferEnd how) {
-  s.deadlines.set(offer.expires, kNever, Deadline::Kind::kOffer, offer.id.value);
+  s.deadlines.cancel(offer.expiry);
   unlink(offer.framework->offers, offer, &OfferEntry::at_framework);
   unlink(offer.agent->offers, offer, &OfferEntry::at_agent);
   s.emit(event::OfferEnded{.id = offer.id, .how = how});
@@ -135,9 +135,7 @@ void discard_offers_of(State& s, FrameworkEntry& framework) {
 
 void on_offer_expired(State& s, OfferId id) {
   OfferEntry* offer = find_offer(s, id);
-  if (offer == nullptr) return;
-  offer->expires = kNever;  // it has just come out of the deadlines
-  end_offer(s, *offer, event::OfferEnd::kTimedOut, std::nullopt);
+  if (offer != nullptr) end_offer(s, *offer, event::OfferEnd::kTimedOut, std::nullopt);
 }
 
 void on_decline(State& s, FrameworkEntry& framework, const Decline& decline) {

@@ -64,7 +64,7 @@ struct OfferEntry {
   uint32_t at_agent = 0;
   std::string role;
   Resources resources;
-  Instant expires = kNever;
+  TimerId expiry;
   bool sent = false;  // the scheduler has seen it, or is about to
 };
 
@@ -95,7 +95,7 @@ struct AgentEntry {
   std::set<FrameworkHandle> frameworks;
   std::set<FrameworkHandle> told;
 
-  Instant ping_at = kNever;
+  TimerId ping_timer;
   bool ping_unanswered = false;
   int ping_misses = 0;
 
@@ -123,8 +123,8 @@ struct FrameworkEntry {
   std::vector<TaskEntry*> tasks;
   std::vector<OfferEntry*> offers;
 
-  Instant failover_at = kNever;
-  Instant heartbeat_at = kNever;
+  TimerId failover_timer;
+  TimerId heartbeat_timer;
 
   // Agents that this session was told of: their number in it, and which version of their facts.
   struct Introduction {
@@ -216,7 +216,6 @@ struct State {
 
   RegistryQueue registry;
   Deadlines deadlines;
-  Instant recovery_at = kNever;
 
   // The allocation round.
   bool round_running = false;
