@@ -54,6 +54,9 @@ inline constexpr Duration kConnectBackoffMax = 5s;
 inline constexpr int kFramesPerTurn = 256;
 
 inline constexpr uint32_t kOfferBatchMax = 1024;    // offers in one message
+inline constexpr uint32_t kUpdateBatchMax = 1024;   // statuses in one message, 4 kB each at most
+// Launches of one agent are cut into messages of about this size, well below a frame.
+inline constexpr size_t kLaunchBatchBytes = 2 << 20;
 inline constexpr uint32_t kAcceptOffersMax = 1024;  // offers named by one accept
 inline constexpr uint32_t kLaunchTasksMax = 16384;  // tasks in one accept
 inline constexpr uint32_t kReadFileMax = 1 << 20;   // bytes of one ReadFile
@@ -103,6 +106,8 @@ inline constexpr size_t kLogRecordBytesMax = size_t{1} << 30;
 
 // Registry lists of agents that left, as in Mesos.
 inline constexpr size_t kUnreachableMax = 102400;
+// Agents removed and frameworks ended under this leader, whose ids are refused.
+inline constexpr size_t kDepartedIdsMax = 102400;
 
 inline constexpr size_t kStatusMessageBytesMax = 4096;
 inline constexpr size_t kTaskDataBytesMax = 1 << 20;
