@@ -17,6 +17,13 @@ inline constexpr uint32_t kFrameBytesMax = 16 << 20;
 // FlatBuffers verifier: our schemas nest five levels; a table takes at least 4 bytes.
 inline constexpr uint32_t kVerifierDepthMax = 16;
 inline constexpr uint32_t kVerifierTablesMax = 1 << 20;
+// What one message may unfold to in memory; text and tables can be referred to more than once. The
+// fullest honest message, a re-registration of a whole frame, takes less than half.
+inline constexpr size_t kDecodedBytesMax = 128 << 20;
+static_assert(kDecodedBytesMax >= 8 * size_t{kFrameBytesMax});
+// A name, an address, a path; and what people write in scripts, arguments, environment and labels.
+inline constexpr size_t kLineBytesMax = 4096;
+inline constexpr size_t kTextBytesMax = 1 << 20;
 
 // Links. What is queued to one peer before it counts as congested (it gets no more offers), and
 // before the link is closed, to be healed by registering again.
@@ -46,11 +53,11 @@ inline constexpr Duration kConnectBackoffMax = 5s;
 // One turn of a shell: no more than this many frames of one link before the others have theirs.
 inline constexpr int kFramesPerTurn = 256;
 
-inline constexpr uint32_t kOfferBatchMax = 1024;     // offers in one message
-inline constexpr uint32_t kAcceptOffersMax = 1024;   // offers named by one accept
-inline constexpr uint32_t kLaunchTasksMax = 16384;   // tasks in one accept
-inline constexpr uint32_t kReadFileMax = 1 << 20;    // bytes of one ReadFile
-inline constexpr uint32_t kListPartRows = 1024;      // rows in one part of a ListReply
+inline constexpr uint32_t kOfferBatchMax = 1024;    // offers in one message
+inline constexpr uint32_t kAcceptOffersMax = 1024;  // offers named by one accept
+inline constexpr uint32_t kLaunchTasksMax = 16384;  // tasks in one accept
+inline constexpr uint32_t kReadFileMax = 1 << 20;   // bytes of one ReadFile
+inline constexpr uint32_t kListPartRows = 1024;     // rows in one part of a ListReply
 
 // Status updates: first repeat and the longest wait between repeats, as in Mesos.
 inline constexpr Duration kUpdateRetryMin = 10s;
@@ -90,6 +97,9 @@ inline constexpr size_t kInfoTextBytesMax = 4096;
 inline constexpr size_t kCompletedFrameworksMax = 50;
 inline constexpr size_t kCompletedTasksMax = 20000;
 inline constexpr size_t kWatchersMax = 1000;
+
+// One record of the registry's log: a snapshot of 100,000 agents with long attributes fits.
+inline constexpr size_t kLogRecordBytesMax = size_t{1} << 30;
 
 // Registry lists of agents that left, as in Mesos.
 inline constexpr size_t kUnreachableMax = 102400;
