@@ -33,8 +33,7 @@ SchedulerDriver::~SchedulerDriver() = default;
 Result<std::unique_ptr<SchedulerDriver>> SchedulerDriver::create(SchedulerDriverOptions options,
                                                                  SchedulerHandler& handler) {
   const uint64_t seed = options.seed != 0 ? options.seed : system_seed();
-  std::unique_ptr<SchedulerDriver> driver(
-      new SchedulerDriver(std::move(options), handler, seed));
+  std::unique_ptr<SchedulerDriver> driver(new SchedulerDriver(std::move(options), handler, seed));
   TRY(driver->open());
   return driver;
 }
@@ -42,8 +41,8 @@ Result<std::unique_ptr<SchedulerDriver>> SchedulerDriver::create(SchedulerDriver
 Result<void> SchedulerDriver::open() {
   reactor_ = TRY(Reactor::create());
   transport_ = TRY(TcpTransport::create(*reactor_, *this));
-  connector_ = std::unique_ptr<Connector>(
-      new Connector(*reactor_, *transport_, *this, Rng(seed_ ^ 1)));
+  connector_ =
+      std::unique_ptr<Connector>(new Connector(*reactor_, *transport_, *this, Rng(seed_ ^ 1)));
   const Address master = TRY(resolve_address(options_.master));
   connector_->start(to_text(master));
   return {};
