@@ -46,7 +46,8 @@ inline constexpr Duration kLinkDead = 15s;
 inline constexpr Duration kConnectTimeout = 8s;
 // After our goodbye the peer has this long to read it and close its side.
 inline constexpr Duration kLinkLinger = 2s;
-// First and last wait between two attempts to connect; each is drawn uniformly up to the bound.
+// First and last bound of the wait between two attempts to connect; the wait is drawn uniformly
+// between a quarter of the bound and the bound.
 inline constexpr Duration kConnectBackoffMin = 50ms;
 inline constexpr Duration kConnectBackoffMax = 5s;
 
