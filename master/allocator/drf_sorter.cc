@@ -9,6 +9,7 @@ namespace tepui {
 
 bool DrfSorter::SharedKey::operator<(const SharedKey& other) const {
   if (agent != other.agent) return agent < other.agent;
+  if (milli != other.milli) return milli < other.milli;
   return kind != other.kind && *kind < *other.kind;
 }
 
@@ -207,10 +208,10 @@ void DrfSorter::add_demand(uint32_t node, const Demand& demand) {
   int64_t* amounts = amounts_at(node);
   for (size_t i = 0; i < demand.amounts.size(); ++i) amounts[i] += demand.amounts[i];
   for (const SharedAmount& shared : demand.shared) {
-    Held& held = nodes_[node].held[{shared.agent, shared.kind}];
+    Held& held = nodes_[node].held[{shared.agent, shared.kind, shared.milli}];
     if (held.holders == 0) {
-      held = {.name = shared.name, .milli = shared.milli, .holders = 0};
-      amounts[held.name] += held.milli;
+      held.name = shared.name;
+      amounts[shared.name] += shared.milli;
     }
     held.holders += shared.holders;
   }
@@ -223,13 +224,13 @@ void DrfSorter::subtract_demand(uint32_t node, const Demand& demand) {
     CHECK(amounts[i] >= 0);
   }
   for (const SharedAmount& shared : demand.shared) {
-    const auto found = nodes_[node].held.find({shared.agent, shared.kind});
+    const auto found = nodes_[node].held.find({shared.agent, shared.kind, shared.milli});
     CHECK(found != nodes_[node].held.end());
     Held& held = found->second;
     CHECK(held.holders >= shared.holders);
     held.holders -= shared.holders;
     if (held.holders > 0) continue;
-    amounts[held.name] -= held.milli;
+    amounts[shared.name] -= shared.milli;
     nodes_[node].held.erase(found);
   }
 }
@@ -244,11 +245,11 @@ Demand DrfSorter::allocation_of(uint32_t node) const {
   Demand demand;
   demand.amounts.assign(amounts_at(node), amounts_at(node) + stride_);
   for (const auto& [key, held] : nodes_[node].held) {
-    demand.amounts[held.name] -= held.milli;
+    demand.amounts[held.name] -= key.milli;
     demand.shared.push_back({.agent = key.agent,
                              .kind = key.kind,
                              .name = held.name,
-                             .milli = held.milli,
+                             .milli = key.milli,
                              .holders = held.holders});
   }
   return demand;

@@ -25,24 +25,10 @@
 #include "common/resources.h"
 #include "common/result.h"
 #include "master/allocator/cluster_totals.h"
+#include "master/allocator/demand.h"
 #include "master/allocator/share.h"
 
 namespace tepui {
-
-// An amount of a shared resource, of which one client can hold several shares.
-struct SharedAmount {
-  uint32_t agent = 0;
-  KindRef kind;
-  uint32_t name = 0;  // index in ClusterTotals
-  int64_t milli = 0;
-  uint32_t holders = 1;
-};
-
-// What one allocation adds to shares.
-struct Demand {
-  Amounts amounts;  // without what is shared
-  std::vector<SharedAmount> shared;
-};
 
 class DrfSorter {
  public:
@@ -91,11 +77,11 @@ class DrfSorter {
   struct SharedKey {
     uint32_t agent;
     KindRef kind;
+    int64_t milli;
     bool operator<(const SharedKey& other) const;
   };
   struct Held {
     uint32_t name = 0;
-    int64_t milli = 0;
     uint32_t holders = 0;
   };
 
