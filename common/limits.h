@@ -91,6 +91,9 @@ inline constexpr Duration kFilterMax = 24h * 365;
 // still fits in an int64. Names stay short since they are labels of metrics.
 inline constexpr int64_t kScalarMilliMax = 100'000'000'000'000;
 inline constexpr uint32_t kSharesMax = 1 << 20;
+// Entries of one Resources value on the wire; their sum must not overflow before it is checked.
+inline constexpr size_t kResourceItemsMax = 1 << 16;
+static_assert(kScalarMilliMax <= INT64_MAX / int64_t{kResourceItemsMax});
 inline constexpr size_t kResourceNameBytesMax = 255;
 // Free text of an info that people read: names, hosts, addresses.
 inline constexpr size_t kInfoTextBytesMax = 4096;
