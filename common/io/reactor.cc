@@ -203,12 +203,6 @@ void Reactor::send_message(Operation& operation, int socket, const msghdr& messa
   io_uring_sqe_set_data(sqe, &operation);
 }
 
-void Reactor::shut_down(Operation& operation, int socket, int how) {
-  io_uring_sqe* sqe = request(operation);
-  io_uring_prep_shutdown(sqe, socket, how);
-  io_uring_sqe_set_data(sqe, &operation);
-}
-
 void Reactor::read(Operation& operation, int fd, std::span<std::byte> into, int64_t offset) {
   io_uring_sqe* sqe = request(operation);
   io_uring_prep_read(sqe, fd, into.data(), static_cast<unsigned>(into.size()),
