@@ -108,6 +108,7 @@ inline constexpr size_t kMetricKeysMax = 10000;
 
 // Registry lists of agents that left, as in Mesos.
 inline constexpr size_t kUnreachableMax = 102400;
+inline constexpr size_t kGoneMax = 102400;
 // Agents removed and frameworks ended under this leader, whose ids are refused.
 inline constexpr size_t kDepartedIdsMax = 102400;
 
