@@ -66,8 +66,6 @@ inline constexpr uint32_t kListPartRows = 1024;     // rows in one part of a Lis
 // Status updates: first repeat and the longest wait between repeats, as in Mesos.
 inline constexpr Duration kUpdateRetryMin = 10s;
 inline constexpr Duration kUpdateRetryMax = 10min;
-// Statuses in one message of an agent: with the longest messages they still fit a frame well.
-inline constexpr size_t kUpdateBatchMax = 1024;
 // After a re-registration the waiting heads leave in groups, each at a moment drawn from the spread.
 inline constexpr size_t kResumeGroup = 64;
 inline constexpr Duration kResumeSpread = 500ms;
