@@ -73,7 +73,6 @@ class Replay {
   Replay(const State& s, EventSink& sink) : s_(s), sink_(sink) {}
 
   void run() {
-    emit(event::Elected{.epoch = s_.epoch, .master_id = s_.master_id});
     for (const auto& [role, weight_milli] : s_.config.weights) {
       emit(event::RoleChanged{.role = role, .weight_milli = weight_milli});
     }
@@ -90,7 +89,8 @@ class Replay {
   }
 
   void tell(const AgentEntry& agent) {
-    if (agent.phase == Phase::kRecovered) return;
+    // Of those that did not register under this leader there is little more than an id.
+    if (agent.phase == Phase::kRecovered || agent.info.hostname.empty()) return;
     emit(event::AgentAdded{.info = &agent.info, .reregistered = true});
     if (agent.phase == Phase::kDisconnected) emit(event::AgentDisconnected{.id = &agent.info.id});
     if (agent.phase == Phase::kUnreachable) {
