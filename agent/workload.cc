@@ -176,10 +176,11 @@ void Workload::on_acknowledge(Now now, const AcknowledgeUpdates& message) {
     }
     effects_.on_event(event::TaskStatusAcknowledged{
         .framework_id = &item.framework_id, .task_id = &item.task_id, .uuid = item.uuid});
-    AgentFramework* framework = find_framework(item.framework_id);
-    if (ack == UpdateStreams::Ack::kClosed && framework != nullptr) {
-      framework->tasks.erase(item.task_id);
-    }
+    if (ack != UpdateStreams::Ack::kClosed) continue;
+    // A framework that is shut down may still run a task that was told to be gone.
+    const AgentTask* task = find_task(item.framework_id, item.task_id);
+    if (task == nullptr || task->phase != AgentTask::Phase::kEnded) continue;
+    frameworks_.at(item.framework_id).tasks.erase(item.task_id);
   }
 }
 

@@ -22,35 +22,40 @@ Result<void> Workload::audit_tasks() const {
   size_t deadlines = 0;
   for (const auto& [framework_id, framework] : frameworks_) {
     for (const auto& [id, task] : framework.tasks) {
-      const std::string where = fmt::format("task '{}' of '{}'", id.value, framework_id.value);
+      const auto broken = [&](std::string_view what) {
+        return fail(fmt::format("task '{}' of '{}' {}", id.value, framework_id.value, what));
+      };
       if (task.charged) charged += task.task.resources;
       if (task.held) held += task.task.resources;
       const bool ended = task.phase == AgentTask::Phase::kEnded;
       const bool in_container =
           task.phase == AgentTask::Phase::kLaunching || task.phase == AgentTask::Phase::kRunning;
-      if (ended != is_terminal(task.task.state)) return fail(where + ": phase and state differ");
+      if (ended != is_terminal(task.task.state)) return broken("is not in the state of its phase");
       if (task.charged != (!ended && !framework.shutting_down)) {
-        return fail(where + ": charged wrongly");
+        return broken("is charged wrongly");
       }
-      if (task.held != in_container) return fail(where + ": held wrongly");
+      if (task.held != in_container) return broken("is held wrongly");
       if (in_container && !containers_.contains(task.task.container_id)) {
-        return fail(where + ": has no container");
+        return broken("has no container");
       }
       if (task.phase == AgentTask::Phase::kQueued &&
           std::ranges::find(queue_, Key{framework_id, id}) == queue_.end()) {
-        return fail(where + ": waits for a launch that will not come");
+        return broken("waits for a launch that will not come");
       }
-      if (ended && framework.shutting_down) return fail(where + ": should be forgotten");
+      if (ended && framework.shutting_down) return broken("should be forgotten");
+      if (task.wake != kNever) {
+        ++deadlines;
+        if (!deadlines_.contains({task.wake, task.task.container_id})) {
+          return broken("has a deadline that is not listed");
+        }
+      }
+      // Nobody is told how the tasks of a framework that is shut down end.
+      if (framework.shutting_down) continue;
       const TaskStatus* newest = streams_.newest(framework_id, id);
       if (newest != nullptr && newest->state != task.task.state) {
-        return fail(where + ": its newest status is not its state");
+        return broken("has a newest status that is not its state");
       }
-      if (ended && newest == nullptr) return fail(where + ": ended, and no status tells it");
-      if (task.wake == kNever) continue;
-      ++deadlines;
-      if (!deadlines_.contains({task.wake, task.task.container_id})) {
-        return fail(where + ": its deadline is not listed");
-      }
+      if (ended && newest == nullptr) return broken("ended, and no status tells it");
     }
   }
   if (!(charged == charged_)) return fail("the charges of the tasks do not sum up");

@@ -46,7 +46,8 @@ inline constexpr Duration kLinkDead = 15s;
 inline constexpr Duration kConnectTimeout = 8s;
 // After our goodbye the peer has this long to read it and close its side.
 inline constexpr Duration kLinkLinger = 2s;
-// First and last wait between two attempts to connect; each is drawn uniformly up to the bound.
+// First and last bound of the wait between two attempts to connect; the wait is drawn uniformly
+// between a quarter of the bound and the bound.
 inline constexpr Duration kConnectBackoffMin = 50ms;
 inline constexpr Duration kConnectBackoffMax = 5s;
 
@@ -65,8 +66,6 @@ inline constexpr uint32_t kListPartRows = 1024;     // rows in one part of a Lis
 // Status updates: first repeat and the longest wait between repeats, as in Mesos.
 inline constexpr Duration kUpdateRetryMin = 10s;
 inline constexpr Duration kUpdateRetryMax = 10min;
-// Statuses in one message of an agent: with the longest messages they still fit a frame well.
-inline constexpr size_t kUpdateBatchMax = 1024;
 // After a re-registration the waiting heads leave in groups, each at a moment drawn from the spread.
 inline constexpr size_t kResumeGroup = 64;
 inline constexpr Duration kResumeSpread = 500ms;
