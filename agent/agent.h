@@ -69,7 +69,8 @@ class Agent {
 
   void on_tunables(Now now, const AgentTunables& tunables);
   void on_time(Now now);
-  // The batched part of a turn: status updates that became due leave together.
+  // The batched part of a turn, after every input: status updates that became due leave together,
+  // an end that was waited for is reached, and wake_at says when on_time is due.
   void work(Now now);
   // SIGTERM: kills everything with its grace, tells the master, then exit().
   void on_shutdown(Now now);

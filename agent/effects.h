@@ -47,9 +47,11 @@ struct ExitRecord {
 class AgentEffects : public EventSink {
  public:
   virtual void send(const AgentToMaster& message) = 0;  // to the connected master; may be lost
-  // Drops the connection to the master and connects again (with back-off).
+  // Drops the connection to the master and connects again (with back-off). The core holds itself
+  // for disconnected from here on; on_connected comes again.
   virtual void reconnect(std::string_view why) = 0;
-  // -> on_launched or on_launch_failed, and after on_launched exactly one on_exit.
+  // -> on_launched or on_launch_failed, and after on_launched exactly one on_exit. Of a launch that
+  // failed nothing is left: there is nothing to destroy.
   virtual void launch(const LaunchSpec& spec) = 0;
   // To the process group of the container's command. Ignored if it has ended.
   virtual void signal(const ContainerId& id, int signal_number) = 0;
@@ -58,6 +60,7 @@ class AgentEffects : public EventSink {
   // Removes the cgroup (killing what is left in it) and the runtime files, keeps the sandbox.
   // -> on_destroyed
   virtual void destroy(const ContainerId& id) = 0;
+  // on_time is due then; replaces what was asked before.
   virtual void wake_at(Instant when) = 0;
   // The agent must end: the master refused it for good, or it was told to.
   virtual void exit(std::string_view why) = 0;

@@ -4,8 +4,10 @@
 //
 // Amounts, as operators know them from Mesos on cgroup v2: cpu.weight is 100 per requested cpu
 // (1 per cpu for revocable work), between 1 and 10000; cpu.max only where a limit is given, as
-// quota in microseconds per 100 ms, at least 1 ms; memory.low is the request; memory.max is the
-// limit, or the request where none is given, at least 32 MB, with memory.oom.group; pids.max.
+// quota in microseconds per 100 ms, at least 1 ms; memory.low is the request, without its revocable
+// part; memory.max is the limit, or the request where none is given; both at least 32 MB, rounded
+// down to pages, with memory.oom.group; pids.max. An unlimited limit writes nothing: a fresh cgroup
+// has no maximum.
 
 #include <cstdint>
 #include <string>

@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "common/text.h"
 
 namespace tepui::cli {
-
-using Json = nlohmann::ordered_json;
 
 namespace {
 
@@ -33,130 +30,6 @@ std::string short_state(TaskState state) {
 
 std::string scalar_of(const Resources& resources, std::string_view name) {
   return milli_to_text(resources.total_milli(name));
-}
-
-Json json_of(const Resources& resources) {
-  Json out = Json::object();
-  for (const Quantities::Item& item : resources.quantities().items()) {
-    out[item.name] = static_cast<double>(item.milli) / 1000;
-  }
-  out["text"] = to_text(resources);
-  return out;
-}
-
-Json json_of(const Labels& labels) {
-  Json out = Json::object();
-  for (const Label& label : labels) out[label.key] = label.value;
-  return out;
-}
-
-Json json_of(const AgentRow& row) {
-  return {{"id", row.info.id.value},
-          {"hostname", row.info.hostname},
-          {"address", row.info.address},
-          {"state", row.state},
-          {"tasks", row.tasks},
-          {"resources", json_of(row.info.resources)},
-          {"allocated", json_of(row.allocated)},
-          {"offered", json_of(row.offered)},
-          {"attributes", to_text(row.info.attributes)},
-          {"version", row.info.version},
-          {"controllers", row.info.controllers},
-          {"degraded", row.info.degraded},
-          {"registered_at", to_text(row.registered_at)}};
-}
-
-Json json_of(const FrameworkRow& row) {
-  return {{"id", row.info.id.value},
-          {"name", row.info.name},
-          {"user", row.info.user},
-          {"principal", row.info.principal},
-          {"roles", row.info.roles},
-          {"state", row.state},
-          {"tasks", row.tasks},
-          {"allocated", json_of(row.allocated)},
-          {"offered", json_of(row.offered)},
-          {"failover_timeout_secs", to_secs(row.info.failover_timeout)},
-          {"subscribed_at", to_text(row.subscribed_at)}};
-}
-
-Json json_of(const TaskRow& row) {
-  const Task& task = row.task;
-  const TaskStatus& status = task.last_status;
-  Json out = {{"id", task.id.value},
-              {"name", task.name},
-              {"framework_id", task.framework_id.value},
-              {"agent_id", task.agent_id.value},
-              {"container_id", task.container_id.value},
-              {"role", task.role},
-              {"state", to_text(task.state)},
-              {"resources", json_of(task.resources)},
-              {"source", to_text(status.source)},
-              {"reason", to_text(status.reason)},
-              {"message", status.message},
-              {"exit_status", nullptr},
-              {"signal", nullptr},
-              {"labels", json_of(task.labels)},
-              {"launched_at", to_text(task.launched_at)},
-              {"updated_at", to_text(status.timestamp)}};
-  if (status.exit_status) out["exit_status"] = *status.exit_status;
-  if (status.signal) out["signal"] = *status.signal;
-  return out;
-}
-
-Json json_of(const RoleRow& row) {
-  return {{"name", row.name},
-          {"weight", static_cast<double>(row.weight_milli) / 1000},
-          {"dominant_share", static_cast<double>(row.dominant_share_ppm) / 1e6},
-          {"frameworks", row.frameworks},
-          {"allocated", json_of(row.allocated)},
-          {"offered", json_of(row.offered)}};
-}
-
-Json json_of(const OfferRow& row) {
-  return {{"id", to_text(row.id)},
-          {"framework_id", row.framework_id.value},
-          {"agent_id", row.agent_id.value},
-          {"role", row.role},
-          {"resources", json_of(row.resources)},
-          {"made_at", to_text(row.made_at)}};
-}
-
-Json json_rows(Table table, const Rows& rows) {
-  Json out = Json::array();
-  const auto each = [&out](const auto& items) {
-    for (const auto& item : items) out.push_back(json_of(item));
-  };
-  switch (table) {
-    case Table::kAgents:
-      each(rows.agents);
-      break;
-    case Table::kFrameworks:
-      each(rows.frameworks);
-      break;
-    case Table::kTasks:
-      each(rows.tasks);
-      break;
-    case Table::kRoles:
-      each(rows.roles);
-      break;
-    case Table::kOffers:
-      each(rows.offers);
-      break;
-    case Table::kMetrics:
-      out = Json::object();
-      for (const MetricRow& row : rows.metrics) out[row.key] = row.value;
-      break;
-  }
-  return out;
-}
-
-constexpr std::string_view kTableNames[kTableCount] = {"agents", "frameworks", "tasks",
-                                                       "roles",  "offers",     "metrics"};
-
-// Text from tasks may hold any bytes; JSON must stay valid.
-std::string dump(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -282,24 +155,6 @@ TextTable table_of(Table table, const Rows& rows, WallTime now) {
   return TextTable({});
 }
 
-std::string json_of(Table table, const Rows& rows) { return dump(json_rows(table, rows), 2); }
-
-std::string json_of(const WatchEvent& event) {
-  Json out = {{"version", event.state_version}, {"resync", event.resync}};
-  for (int t = 0; t < kTableCount; ++t) {
-    Json rows = json_rows(static_cast<Table>(t), event.changed);
-    if (!rows.empty()) out[std::string(kTableNames[t])] = std::move(rows);
-  }
-  Json removed = Json::array();
-  for (const WatchEvent::Removed& item : event.removed) {
-    removed.push_back({{"table", kTableNames[static_cast<int>(item.table)]},
-                       {"id", item.key},
-                       {"framework_id", item.within}});
-  }
-  if (!removed.empty()) out["removed"] = std::move(removed);
-  return dump(out, -1);
-}
-
 std::map<std::string, size_t> BatchSummary::by_state() const {
   std::map<std::string, size_t> counts;
   for (const TaskOutcome& task : tasks) ++counts[std::string(to_text(task.state))];
@@ -341,29 +196,6 @@ std::string text_of(const BatchSummary& summary, bool colour) {
                        *summary.launch_ms_at(99));
   }
   return out + "\n";
-}
-
-std::string json_of(const BatchSummary& summary) {
-  Json out = {{"framework_id", summary.framework_id},
-              {"wall_secs", summary.wall_secs},
-              {"launches_per_sec", summary.launches_per_sec()},
-              {"launch_ms", {{"p50", nullptr}, {"p99", nullptr}}},
-              {"states", summary.by_state()},
-              {"tasks", Json::array()}};
-  if (const auto p50 = summary.launch_ms_at(50)) out["launch_ms"]["p50"] = *p50;
-  if (const auto p99 = summary.launch_ms_at(99)) out["launch_ms"]["p99"] = *p99;
-  for (const TaskOutcome& task : summary.tasks) {
-    Json row = {
-        {"id", task.id.value},          {"name", task.name},      {"agent_id", task.agent_id.value},
-        {"state", to_text(task.state)}, {"exit_status", nullptr}, {"signal", nullptr},
-        {"message", task.message},      {"launch_ms", nullptr},   {"run_ms", nullptr}};
-    if (task.exit_status) row["exit_status"] = *task.exit_status;
-    if (task.signal) row["signal"] = *task.signal;
-    if (task.launch_ms) row["launch_ms"] = *task.launch_ms;
-    if (task.run_ms) row["run_ms"] = *task.run_ms;
-    out["tasks"].push_back(std::move(row));
-  }
-  return dump(out, 2);
 }
 
 }  // namespace tepui::cli

@@ -2,7 +2,7 @@
 // What the command prints: tables whose columns align, or JSON with the same content for scripts.
 // Colour only on a terminal.
 //
-// The JSON library is named in output.cc only.
+// output.cc writes for people, output_json.cc for scripts.
 
 #include <cstdint>
 #include <map>

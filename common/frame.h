@@ -20,6 +20,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "common/limits.h"
 #include "common/result.h"
@@ -65,8 +66,14 @@ struct Frame {
   std::span<const std::byte> payload;  // aligned to 16 bytes
 };
 
+// Appends the 16 bytes of the header, the payload and its padding; header.length counts the
+// payload.
+void append_frame(std::vector<std::byte>& out, const FrameHeader& header,
+                  std::span<const std::byte> payload);
+
 // Assembles frames from a stream. Feed it bytes, then take frames until there is none; a payload is
-// valid until the next feed(). After an error the parser answers nothing more.
+// valid until the next feed(). The bytes are copied once, to where payloads are aligned, so they
+// may go as soon as feed() is back. After an error the parser answers nothing more.
 class FrameParser {
  public:
   FrameParser();

@@ -17,6 +17,13 @@ inline constexpr uint32_t kFrameBytesMax = 16 << 20;
 // FlatBuffers verifier: our schemas nest five levels; a table takes at least 4 bytes.
 inline constexpr uint32_t kVerifierDepthMax = 16;
 inline constexpr uint32_t kVerifierTablesMax = 1 << 20;
+// What one message may unfold to in memory; text and tables can be referred to more than once. The
+// fullest honest message, a re-registration of a whole frame, takes less than half.
+inline constexpr size_t kDecodedBytesMax = 128 << 20;
+static_assert(kDecodedBytesMax >= 8 * size_t{kFrameBytesMax});
+// A name, an address, a path; and what people write in scripts, arguments, environment and labels.
+inline constexpr size_t kLineBytesMax = 4096;
+inline constexpr size_t kTextBytesMax = 1 << 20;
 
 // Links. What is queued to one peer before it counts as congested (it gets no more offers), and
 // before the link is closed, to be healed by registering again.
@@ -24,26 +31,54 @@ inline constexpr size_t kLinkCongestedBytes = 4 << 20;
 inline constexpr size_t kLinkQueueBytesMax = 64 << 20;
 static_assert(kLinkQueueBytesMax >= 2 * size_t{kFrameBytesMax});
 inline constexpr uint32_t kSessionsPerLinkMax = 4096;
+// Received and not yet looked at, because the link used up its part of the turn; above this the link
+// is not read from until it caught up, and the peer feels it.
+inline constexpr size_t kLinkBacklogBytes = 1 << 20;
+// Links of one transport; more are accepted and closed at once.
+inline constexpr uint32_t kLinksMax = 65536;
+// Of a goodbye's reason.
+inline constexpr size_t kGoodbyeBytesMax = 1024;
 
 // A silent link is asked (ping) after the first time and closed after the second.
 inline constexpr Duration kLinkIdlePing = 5s;
 inline constexpr Duration kLinkDead = 15s;
-// First and last wait between two attempts to connect; each is drawn uniformly up to the bound.
+// A connect that has not succeeded by then has failed: 3 repeats of a lost SYN (1, 2, 4 s) fit.
+inline constexpr Duration kConnectTimeout = 8s;
+// After our goodbye the peer has this long to read it and close its side.
+inline constexpr Duration kLinkLinger = 2s;
+// First and last bound of the wait between two attempts to connect; the wait is drawn uniformly
+// between a quarter of the bound and the bound.
 inline constexpr Duration kConnectBackoffMin = 50ms;
 inline constexpr Duration kConnectBackoffMax = 5s;
 
 // One turn of a shell: no more than this many frames of one link before the others have theirs.
 inline constexpr int kFramesPerTurn = 256;
 
-inline constexpr uint32_t kOfferBatchMax = 1024;     // offers in one message
-inline constexpr uint32_t kAcceptOffersMax = 1024;   // offers named by one accept
-inline constexpr uint32_t kLaunchTasksMax = 16384;   // tasks in one accept
-inline constexpr uint32_t kReadFileMax = 1 << 20;    // bytes of one ReadFile
-inline constexpr uint32_t kListPartRows = 1024;      // rows in one part of a ListReply
+inline constexpr uint32_t kOfferBatchMax = 1024;    // offers in one message
+inline constexpr uint32_t kUpdateBatchMax = 1024;   // statuses in one message, 4 kB each at most
+// Launches of one agent are cut into messages of about this size, well below a frame.
+inline constexpr size_t kLaunchBatchBytes = 2 << 20;
+inline constexpr uint32_t kAcceptOffersMax = 1024;  // offers named by one accept
+inline constexpr uint32_t kLaunchTasksMax = 16384;  // tasks in one accept
+inline constexpr uint32_t kReadFileMax = 1 << 20;   // bytes of one ReadFile
+inline constexpr uint32_t kListPartRows = 1024;     // rows in one part of a ListReply
 
 // Status updates: first repeat and the longest wait between repeats, as in Mesos.
 inline constexpr Duration kUpdateRetryMin = 10s;
 inline constexpr Duration kUpdateRetryMax = 10min;
+// After a re-registration the waiting heads leave in groups, each at a moment drawn from the spread.
+inline constexpr size_t kResumeGroup = 64;
+inline constexpr Duration kResumeSpread = 500ms;
+
+// Agent. Containers that are being launched at once: enough to hide the two durable steps of a
+// launch, few enough that starting them all fits one turn. Others wait in TASK_STAGING.
+inline constexpr uint32_t kLaunchesInFlightMax = 16;
+// Sandboxes of ended tasks that can still be read by name.
+inline constexpr size_t kEndedSandboxesMax = 4096;
+// A master that does not answer Hello for so long is left.
+inline constexpr Duration kGreetingTimeout = 10s;
+// How long a stopping agent whose tasks are dead waits for the last acknowledgements.
+inline constexpr Duration kShutdownAckWait = 1s;
 
 // Kills and reconciliations a scheduler keeps while it is not subscribed; later ones are dropped.
 inline constexpr size_t kSchedulerKeptCallsMax = 65536;
@@ -65,8 +100,13 @@ inline constexpr size_t kCompletedFrameworksMax = 50;
 inline constexpr size_t kCompletedTasksMax = 20000;
 inline constexpr size_t kWatchersMax = 1000;
 
+// One record of the registry's log: a snapshot of 100,000 agents with long attributes fits.
+inline constexpr size_t kLogRecordBytesMax = size_t{1} << 30;
+
 // Registry lists of agents that left, as in Mesos.
 inline constexpr size_t kUnreachableMax = 102400;
+// Agents removed and frameworks ended under this leader, whose ids are refused.
+inline constexpr size_t kDepartedIdsMax = 102400;
 
 inline constexpr size_t kStatusMessageBytesMax = 4096;
 inline constexpr size_t kTaskDataBytesMax = 1 << 20;

@@ -66,7 +66,7 @@ struct Filters {
   std::optional<Duration> refuse;
 };
 
-struct Operation {
+struct OfferOperation {
   enum class Type : uint8_t { kLaunch = 1 };
   Type type = Type::kLaunch;
   std::vector<TaskInfo> tasks;  // kLaunch
@@ -74,7 +74,7 @@ struct Operation {
 
 struct Accept {
   std::vector<OfferId> offers;  // all of one agent, role and framework
-  std::vector<Operation> operations;
+  std::vector<OfferOperation> operations;
   Filters filters;
 };
 struct Accepts {

@@ -1,5 +1,7 @@
 #include "common/roles.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace tepui {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <limits>
@@ -33,42 +34,39 @@ constexpr std::array<Unit, 5> kByteUnits{{{"TB", int64_t{1} << 40},
                                           {"KB", int64_t{1} << 10},
                                           {"B", 1}}};
 
-// A decimal as digits and a power of ten: 1.25 is 125 / 100.
+// 1.25 is 1 + 25 / 100.
 struct Decimal {
-  int64_t digits = 0;
+  int64_t whole = 0;
+  int64_t fraction = 0;
   int64_t scale = 1;
 };
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+constexpr int kPlacesMax = 9;
+
 // Digits, and a point with at least one and at most `places_max` digits after it. Nothing if the
 // text is not of this form or does not fit.
 std::optional<Decimal> read_decimal(std::string_view text, int places_max) {
+  const size_t point = std::min(text.find('.'), text.size());
+  const std::string_view before = text.substr(0, point);
+  const std::string_view after = text.substr(std::min(point + 1, text.size()));
+  if (before.empty() || (after.empty() && point < text.size())) return std::nullopt;
+  if (after.size() > static_cast<size_t>(places_max)) return std::nullopt;
   Decimal decimal;
-  int places = -1;  // -1: no point yet
-  bool last_was_digit = false;
-  for (const char c : text) {
-    if (c == '.' && places < 0 && last_was_digit) {
-      places = 0;
-      last_was_digit = false;
-      continue;
-    }
-    if (!is_digit(c) || places == places_max) return std::nullopt;
-    if (__builtin_mul_overflow(decimal.digits, 10, &decimal.digits) ||
-        __builtin_add_overflow(decimal.digits, c - '0', &decimal.digits)) {
+  for (const char c : before) {
+    if (!is_digit(c) || __builtin_mul_overflow(decimal.whole, 10, &decimal.whole) ||
+        __builtin_add_overflow(decimal.whole, c - '0', &decimal.whole)) {
       return std::nullopt;
     }
-    if (places >= 0) {
-      ++places;
-      decimal.scale *= 10;
-    }
-    last_was_digit = true;
   }
-  if (!last_was_digit) return std::nullopt;
+  for (const char c : after) {
+    if (!is_digit(c)) return std::nullopt;
+    decimal.fraction = decimal.fraction * 10 + (c - '0');
+    decimal.scale *= 10;
+  }
   return decimal;
 }
-
-constexpr int kPlacesMax = 9;
 
 // A decimal and a unit as a whole number of the smallest unit.
 Result<int64_t> parse_with_unit(std::string_view text, std::span<const Unit> units,
@@ -81,14 +79,15 @@ Result<int64_t> parse_with_unit(std::string_view text, std::span<const Unit> uni
     if (candidate.name == text.substr(split)) unit = &candidate;
   }
   if (!number || unit == nullptr) return fail(fmt::format("'{}' is not {}", text, expected));
-  const Wide total = static_cast<Wide>(number->digits) * unit->size;
-  if (total % number->scale != 0) {
+  const Wide part = static_cast<Wide>(number->fraction) * unit->size;
+  if (part % number->scale != 0) {
     return fail(fmt::format("'{}' is finer than 1{}", text, units.back().name));
   }
-  if (total / number->scale > std::numeric_limits<int64_t>::max()) {
+  const Wide total = static_cast<Wide>(number->whole) * unit->size + part / number->scale;
+  if (total > std::numeric_limits<int64_t>::max()) {
     return fail(fmt::format("'{}' is too large", text));
   }
-  return static_cast<int64_t>(total / number->scale);
+  return static_cast<int64_t>(total);
 }
 
 // In the largest unit that gives at least 1 and at most kPlacesMax decimals.
@@ -139,7 +138,8 @@ Result<int64_t> parse_milli(std::string_view text) {
     return fail(fmt::format("'{}' is not a number with at most three decimals", text));
   }
   int64_t milli = 0;
-  if (__builtin_mul_overflow(number->digits, 1000 / number->scale, &milli)) {
+  if (__builtin_mul_overflow(number->whole, 1000, &milli) ||
+      __builtin_add_overflow(milli, number->fraction * (1000 / number->scale), &milli)) {
     return fail(fmt::format("'{}' is too large", text));
   }
   return milli;

@@ -324,7 +324,7 @@ void Scheduler::launch(std::span<const OfferId> offers, std::vector<TaskInfo> ta
                        std::optional<Duration> refuse) {
   if (offers.empty()) return state_->dropped("accept", "no offers named");
   Accept accept{.offers = {offers.begin(), offers.end()}, .operations = {}, .filters = {refuse}};
-  accept.operations.push_back({.type = Operation::Type::kLaunch, .tasks = std::move(tasks)});
+  accept.operations.push_back({.type = OfferOperation::Type::kLaunch, .tasks = std::move(tasks)});
   Accepts message;
   message.accepts.push_back(std::move(accept));
   state_->call("accept", std::move(message));

@@ -60,7 +60,6 @@ class Reactor {
   void receive(Operation& operation, int socket, ReceiveBuffers& buffers);  // repeats
   void send(Operation& operation, int socket, std::span<const std::byte> bytes);
   void send_message(Operation& operation, int socket, const msghdr& message);
-  void shut_down(Operation& operation, int socket, int how);
   // An offset of -1 is the file's own position, or none (sockets, eventfd).
   void read(Operation& operation, int fd, std::span<std::byte> into, int64_t offset);
   void write(Operation& operation, int fd, std::span<const std::byte> bytes, int64_t offset);

@@ -1,0 +1,79 @@
+#include "agent/launch_spec.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace tepui {
+
+namespace {
+
+constexpr std::string_view kDefaultPath =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+std::string below(std::string_view directory, std::string_view path) {
+  if (directory.ends_with('/')) directory.remove_suffix(1);
+  return fmt::format("{}/{}", directory, path);
+}
+
+std::vector<EnvironmentVariable> make_environment(const LaunchInput& input,
+                                                  const std::string& directory) {
+  const Task& task = input.task;
+  std::map<std::string, std::string> variables = {
+      {"PATH", std::string(kDefaultPath)},
+      {"MESOS_SANDBOX", directory},
+      {"MESOS_DIRECTORY", directory},
+      {"MESOS_FRAMEWORK_ID", task.framework_id.value},
+      {"MESOS_EXECUTOR_ID", input.executor_id.value},
+      {"MESOS_SLAVE_ID", task.agent_id.value},
+      {"MESOS_AGENT_ID", task.agent_id.value},
+      {"MESOS_AGENT_ENDPOINT", input.config.info.address},
+      {"MESOS_CONTAINER_ID", task.container_id.value},
+      {"MESOS_ALLOCATION_ROLE", task.role},
+      {"TEPUI_TASK_ID", task.id.value},
+  };
+  for (const EnvironmentVariable& own : input.spec.command.environment) {
+    variables[own.name] = own.value;
+  }
+  std::vector<EnvironmentVariable> environment;
+  environment.reserve(variables.size());
+  for (auto& [name, value] : variables) {
+    environment.push_back(EnvironmentVariable{.name = name, .value = std::move(value)});
+  }
+  return environment;
+}
+
+}  // namespace
+
+std::string sandbox_path(const Task& task, const ExecutorId& executor) {
+  return fmt::format("agents/{}/frameworks/{}/executors/{}/runs/{}", task.agent_id.value,
+                     task.framework_id.value, executor.value, task.container_id.value);
+}
+
+LaunchSpec make_launch_spec(const LaunchInput& input) {
+  LaunchSpec spec{.id = input.task.container_id,
+                  .framework_id = input.task.framework_id,
+                  .executor_id = input.executor_id,
+                  .task_id = input.task.id,
+                  .sandbox = sandbox_path(input.task, input.executor_id),
+                  .command = input.spec.command,
+                  .environment = {},
+                  .plan = plan_isolation({.resources = input.spec.resources,
+                                          .limits = input.spec.limits,
+                                          .pids_max = input.config.tunables.pids_max,
+                                          .controllers = input.config.info.controllers})};
+  const std::string directory = below(input.config.work_dir, spec.sandbox);
+  spec.environment = make_environment(input, directory);
+  spec.command.user = input.task.user;
+  std::string& working_directory = spec.command.working_directory;
+  if (working_directory.empty()) {
+    working_directory = directory;
+  } else if (!working_directory.starts_with('/')) {
+    working_directory = below(directory, working_directory);
+  }
+  return spec;
+}
+
+}  // namespace tepui

@@ -1,0 +1,32 @@
+#pragma once
+// How an accepted task becomes a LaunchSpec: its sandbox path, its environment, the user and the
+// directory of its command, its isolation plan.
+//
+// Pure.
+
+#include <string>
+#include <string_view>
+
+#include "agent/agent.h"
+#include "agent/effects.h"
+#include "common/frameworks.h"
+#include "common/tasks.h"
+
+namespace tepui {
+
+struct LaunchInput {
+  const AgentConfig& config;
+  const FrameworkInfo& framework;
+  const Task& task;  // with agent and container id
+  const TaskSpec& spec;
+  const ExecutorId& executor_id;
+};
+
+// `agents/<agent>/frameworks/<f>/executors/<e>/runs/<c>`: the scheme that log shippers know.
+std::string sandbox_path(const Task& task, const ExecutorId& executor);
+
+// Later entries win: PATH, what Mesos tells an executor, the command's own variables. Sorted by
+// name, each name once.
+LaunchSpec make_launch_spec(const LaunchInput& input);
+
+}  // namespace tepui

@@ -1,0 +1,68 @@
+#pragma once
+// What an agent runs: framework -> executor -> container {id, parent} -> tasks. A command task is
+// the one task of a built-in executor that has the task's id; this core and the shim play it.
+//
+// Plain structs; Workload keeps them consistent. Pure.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "agent/termination.h"
+#include "common/frameworks.h"
+#include "common/ids.h"
+#include "common/tasks.h"
+#include "common/time.h"
+
+namespace tepui {
+
+struct AgentTask {
+  enum class Phase : uint8_t {
+    kQueued,     // accepted, waits for its launch (TASK_STAGING)
+    kLaunching,  // launch() was called
+    kRunning,
+    kEnded,  // has its terminal status, which is not acknowledged yet
+  };
+
+  Task task;
+  std::shared_ptr<const TaskSpec> spec;
+  Phase phase = Phase::kQueued;
+  std::string sandbox;  // from its launch on
+  Termination termination;
+  Instant complete_by = kNever;  // max_completion_time
+  Instant wake = kNever;         // its entry in Workload's deadlines
+  bool charged = false;          // counts against what the agent has
+  bool held = false;             // its container takes what the agent has
+};
+
+struct Executor {
+  ExecutorId id;
+  ContainerId container_id;
+  std::set<TaskId> tasks;
+};
+
+struct AgentFramework {
+  FrameworkInfo info;
+  // Torn down: what still runs is being killed, and nobody hears of it.
+  bool shutting_down = false;
+  std::map<ExecutorId, Executor> executors;
+  std::map<TaskId, AgentTask> tasks;
+
+  bool idle() const { return executors.empty() && tasks.empty(); }
+};
+
+struct Container {
+  enum class State : uint8_t { kLaunching, kRunning, kDestroying };
+
+  ContainerId id;
+  ContainerId parent;  // empty: a container of its own
+  State state = State::kLaunching;
+  FrameworkId framework_id;
+  ExecutorId executor_id;
+  TaskId task_id;
+  int64_t pid = 0;
+};
+
+}  // namespace tepui

@@ -1,0 +1,33 @@
+#pragma once
+// Outcome says how a task ended: the state, reason and sentence of its last status, from what the
+// shim recorded of its command and from who wanted it to end.
+//
+// Pure.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "agent/effects.h"
+#include "agent/termination.h"
+#include "common/tasks.h"
+
+namespace tepui {
+
+struct Outcome {
+  TaskState state = TaskState::kFailed;
+  TaskReason reason = TaskReason::kNone;
+  TaskSource source = TaskSource::kAgent;
+  std::string message;
+  std::optional<int32_t> exit_status;
+  std::optional<int32_t> signal;
+};
+
+// KILLED whenever somebody requested it, whatever the command answered; then the completion timer,
+// the memory limit, and last what the command said itself.
+Outcome outcome_of(const ExitRecord& record, const Termination& termination, const TaskSpec& spec);
+
+// "exited with status 3", "was terminated by signal Killed".
+std::string describe_end(const ExitRecord& record);
+
+}  // namespace tepui

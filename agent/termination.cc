@@ -1,0 +1,39 @@
+#include "agent/termination.h"
+
+#include <algorithm>
+
+namespace tepui {
+
+Termination::Step Termination::request(Instant now, KillCause cause, Duration grace) {
+  const bool first = !requested();
+  take_cause(cause);
+  if (finished_) return Step::kNone;
+  deadline_ = std::min(deadline_, later(now, std::max(grace, Duration::zero())));
+  if (deadline_ <= now) return finish();
+  return first ? Step::kTerminate : Step::kNone;
+}
+
+void Termination::request_at_launch(KillCause cause) {
+  take_cause(cause);
+  during_launch_ = true;
+}
+
+Termination::Step Termination::on_launched() {
+  return requested() && !finished_ ? finish() : Step::kNone;
+}
+
+Termination::Step Termination::on_time(Instant now) {
+  return deadline_ <= now ? finish() : Step::kNone;
+}
+
+void Termination::take_cause(KillCause cause) {
+  if (!requested() || cause_ == KillCause::kCompletionTime) cause_ = cause;
+}
+
+Termination::Step Termination::finish() {
+  finished_ = true;
+  deadline_ = kNever;
+  return Step::kKill;
+}
+
+}  // namespace tepui

@@ -1,0 +1,150 @@
+// The part of Workload that makes statuses, keeps the records of tasks by them, and answers
+// questions about tasks.
+
+#include <fmt/format.h>
+
+#include "agent/workload.h"
+#include "common/check.h"
+#include "common/limits.h"
+
+namespace tepui {
+
+void Workload::publish(Now now, const AgentFramework& framework, AgentTask& task, TaskState state) {
+  deliver(now, framework, task,
+          make_status(now, task.task.id, Outcome{.state = state, .source = TaskSource::kExecutor}));
+}
+
+void Workload::finish(Now now, AgentFramework& framework, AgentTask& task, const Outcome& outcome) {
+  release(task);
+  task.phase = AgentTask::Phase::kEnded;
+  refresh_deadline(task);
+  const Key key{task.task.framework_id, task.task.id};
+  if (!task.sandbox.empty()) remember_sandbox(key, task.sandbox);
+  deliver(now, framework, task, make_status(now, key.second, outcome));
+  if (framework.shutting_down) framework.tasks.erase(key.second);
+}
+
+void Workload::deliver(Now now, const AgentFramework& framework, AgentTask& task,
+                       TaskStatus status) {
+  status.container_id = task.task.container_id;
+  CHECK(may_follow(task.task.state, status.state));
+  task.task.state = status.state;
+  effects_.on_event(
+      event::TaskStatusCreated{.framework_id = &task.task.framework_id, .status = &status});
+  task.task.last_status = status;
+  if (framework.shutting_down) return;
+  CHECK(streams_.append(now.mono, task.task.framework_id, std::move(status)));
+}
+
+void Workload::answer_for_stranger(Now now, const FrameworkId& framework, const TaskId& task,
+                                   const Outcome& outcome) {
+  TaskStatus status = make_status(now, task, outcome);
+  const TaskStatus shown = status;
+  // A stream that is there already tells what became of it.
+  if (!streams_.append(now.mono, framework, std::move(status))) return;
+  effects_.on_event(event::TaskStatusCreated{.framework_id = &framework, .status = &shown});
+}
+
+TaskStatus Workload::make_status(Now now, const TaskId& task, const Outcome& outcome) {
+  return TaskStatus{.task_id = task,
+                    .state = outcome.state,
+                    .source = outcome.source,
+                    .reason = outcome.reason,
+                    .uuid = make_uuid(),
+                    .agent_id = config_.info.id,
+                    .timestamp = now.wall,
+                    .exit_status = outcome.exit_status,
+                    .signal = outcome.signal,
+                    .message = outcome.message};
+}
+
+void Workload::release(AgentTask& task) {
+  if (task.charged) charged_ -= task.task.resources;
+  if (task.held) held_ -= task.task.resources;
+  task.charged = false;
+  task.held = false;
+}
+
+void Workload::send_due(Now now) {
+  while (true) {
+    std::vector<StatusUpdates::Item> items = streams_.take_due(now.mono, limits::kUpdateBatchMax);
+    if (items.empty()) return;
+    effects_.send(StatusUpdates{.items = std::move(items)});
+  }
+}
+
+void Workload::remember_sandbox(const Key& key, std::string sandbox) {
+  const uint64_t serial = ended_serial_++;
+  ended_[key] = Ended{.serial = serial, .sandbox = std::move(sandbox)};
+  ended_order_.emplace_back(serial, key);
+  while (ended_order_.size() > limits::kEndedSandboxesMax) {
+    const auto oldest = ended_.find(ended_order_.front().second);
+    if (oldest != ended_.end() && oldest->second.serial == ended_order_.front().first) {
+      ended_.erase(oldest);
+    }
+    ended_order_.pop_front();
+  }
+}
+
+void Workload::forget_if_done(const FrameworkId& id) {
+  const auto found = frameworks_.find(id);
+  if (found == frameworks_.end()) return;
+  if (found->second.shutting_down && found->second.idle()) frameworks_.erase(found);
+}
+
+void Workload::drop(std::string_view message, std::string_view why) {
+  effects_.on_event(event::MessageDropped{.name = message, .why = why});
+}
+
+Uuid Workload::make_uuid() {
+  // Never nil: that means "not to be acknowledged".
+  return Uuid{.high = rng_.next(), .low = rng_.next() | 1};
+}
+
+AgentFramework* Workload::find_framework(const FrameworkId& id) {
+  const auto found = frameworks_.find(id);
+  return found == frameworks_.end() ? nullptr : &found->second;
+}
+
+AgentTask* Workload::find_task(const FrameworkId& framework, const TaskId& task) {
+  return const_cast<AgentTask*>(std::as_const(*this).find_task(framework, task));
+}
+
+const AgentTask* Workload::find_task(const FrameworkId& framework, const TaskId& task) const {
+  const auto found = frameworks_.find(framework);
+  if (found == frameworks_.end()) return nullptr;
+  const auto entry = found->second.tasks.find(task);
+  return entry == found->second.tasks.end() ? nullptr : &entry->second;
+}
+
+AgentTask* Workload::task_of(const Container& container) {
+  AgentTask* task = find_task(container.framework_id, container.task_id);
+  if (task == nullptr || task->task.container_id != container.id) return nullptr;
+  return task->phase == AgentTask::Phase::kEnded ? nullptr : task;
+}
+
+AgentTotals Workload::totals() const {
+  AgentTotals totals{.frameworks = static_cast<uint32_t>(frameworks_.size()),
+                     .containers = static_cast<uint32_t>(containers_.size()),
+                     .updates_pending = static_cast<uint32_t>(streams_.pending())};
+  for (const auto& [id, framework] : frameworks_) {
+    for (const auto& [task_id, task] : framework.tasks) {
+      if (task.phase != AgentTask::Phase::kEnded) ++totals.tasks;
+    }
+  }
+  return totals;
+}
+
+std::string Workload::sandbox_of(const FrameworkId& framework, const TaskId& task) const {
+  const AgentTask* found = find_task(framework, task);
+  if (found != nullptr) return found->sandbox;
+  const auto ended = ended_.find(Key{framework, task});
+  return ended == ended_.end() ? std::string() : ended->second.sandbox;
+}
+
+bool Workload::task_ended(const FrameworkId& framework, const TaskId& task) const {
+  const AgentTask* found = find_task(framework, task);
+  return found == nullptr || found->phase == AgentTask::Phase::kEnded;
+}
+
+}  // namespace tepui

@@ -1,0 +1,238 @@
+#include "cli/batch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "common/ids.h"
+#include "common/roles.h"
+#include "common/text.h"
+
+namespace tepui::cli {
+
+namespace {
+
+constexpr int64_t kInstancesMax = 100'000;
+constexpr int64_t kMegabyte = 1 << 20;
+
+// What a task inherits from the batch, or says for itself.
+struct Settings {
+  std::string name;
+  int64_t cpus_milli = 0;
+  int64_t mem_milli = 0;
+  std::string user;
+  std::vector<EnvironmentVariable> environment;
+  std::optional<KillPolicy> kill_policy;
+};
+
+std::string where(std::string_view file, const Document& at) {
+  return at.line > 0 ? fmt::format("{}:{}", file, at.line) : std::string(file);
+}
+
+std::unexpected<Error> wrong(std::string_view file, const Document& at, std::string_view key,
+                             std::string_view expected) {
+  return fail(
+      fmt::format("{}: {} is {}, expected {}", where(file, at), key, at.type_name(), expected));
+}
+
+Result<std::string> text_of(std::string_view file, std::string_view key, const Document& value) {
+  if (const std::string* text = value.text()) return *text;
+  return wrong(file, value, key, "text");
+}
+
+// A number may be written as a number or as text with a unit.
+Result<std::string> number_text(std::string_view file, std::string_view key,
+                                const Document& value) {
+  if (const std::string* text = value.text()) return *text;
+  if (const auto* whole = std::get_if<int64_t>(&value.value())) return std::to_string(*whole);
+  if (const auto* real = std::get_if<double>(&value.value())) return fmt::format("{:g}", *real);
+  return wrong(file, value, key, "a number");
+}
+
+Result<void> add_environment(std::string_view file, const Document& value, Settings& settings) {
+  const Document::Table* table = value.table();
+  if (table == nullptr) return wrong(file, value, "env", "a table of names and values");
+  for (const auto& [name, text] : *table) {
+    std::string wanted = TRY(text_of(file, "env." + name, text));
+    auto same = std::ranges::find(settings.environment, name, &EnvironmentVariable::name);
+    if (same == settings.environment.end()) {
+      settings.environment.push_back({.name = name, .value = std::move(wanted)});
+    } else {
+      same->value = std::move(wanted);
+    }
+  }
+  return {};
+}
+
+// True if `key` is one of the settings.
+Result<bool> set(std::string_view file, const std::string& key, const Document& value,
+                 Settings& settings) {
+  const auto at = [&](Error error) {
+    return std::unexpected(std::move(error).in(fmt::format("{}: {}", where(file, value), key)));
+  };
+  if (key == "name") {
+    settings.name = TRY(text_of(file, key, value));
+    if (auto valid = validate_id(settings.name, "the name"); !valid) return at(valid.error());
+  } else if (key == "cpus") {
+    const auto cpus = parse_cpus(TRY(number_text(file, key, value)));
+    if (!cpus) return at(cpus.error());
+    settings.cpus_milli = *cpus;
+  } else if (key == "mem") {
+    const auto mem = parse_mem(TRY(number_text(file, key, value)));
+    if (!mem) return at(mem.error());
+    settings.mem_milli = *mem;
+  } else if (key == "user") {
+    settings.user = TRY(text_of(file, key, value));
+  } else if (key == "env") {
+    TRY(add_environment(file, value, settings));
+  } else if (key == "kill_grace") {
+    const auto grace = parse_duration(TRY(text_of(file, key, value)));
+    if (!grace) return at(grace.error());
+    settings.kill_policy = KillPolicy{.grace_ns = *grace};
+  } else {
+    return false;
+  }
+  return true;
+}
+
+Result<CommandInfo> command_of(std::string_view file, const Document& value) {
+  CommandInfo command;
+  if (const std::string* text = value.text()) {
+    command.shell = true;
+    command.value = *text;
+  } else if (const Document::List* list = value.list(); list != nullptr && !list->empty()) {
+    command.shell = false;
+    for (const Document& argument : *list) {
+      command.arguments.push_back(TRY(text_of(file, "command", argument)));
+    }
+    command.value = command.arguments.front();
+  } else {
+    return wrong(file, value, "command", "text for the shell, or a list of program and arguments");
+  }
+  if (command.value.empty()) return fail(fmt::format("{}: command is empty", where(file, value)));
+  return command;
+}
+
+std::shared_ptr<const TaskSpec> spec_of(Settings settings, CommandInfo command) {
+  command.user = settings.user;
+  command.environment = std::move(settings.environment);
+  return std::make_shared<const TaskSpec>(TaskSpec{
+      .resources = Resources::scalars({{"cpus", settings.cpus_milli}, {"mem", settings.mem_milli}}),
+      .limits = {},
+      .command = std::move(command),
+      .kill_policy = settings.kill_policy,
+      .max_completion_time = {},
+      .labels = {},
+      .discovery = {},
+      .group = {},
+      .data = {}});
+}
+
+Result<void> add_task(std::string_view file, const Document& document, Settings settings,
+                      size_t number, Batch& batch) {
+  const Document::Table* table = document.table();
+  if (table == nullptr) return wrong(file, document, "a task", "a table");
+  settings.name = fmt::format("task-{}", number);
+  std::optional<CommandInfo> command;
+  int64_t instances = 1;
+  for (const auto& [key, value] : *table) {
+    if (key == "command") {
+      command = TRY(command_of(file, value));
+    } else if (key == "instances") {
+      const auto* count = std::get_if<int64_t>(&value.value());
+      if (count == nullptr || *count < 1 || *count > kInstancesMax) {
+        return wrong(file, value, key, fmt::format("a whole number from 1 to {}", kInstancesMax));
+      }
+      instances = *count;
+    } else if (!TRY(set(file, key, value, settings))) {
+      return fail(
+          fmt::format("{}: a task has no key '{}'; it may have name, command, instances, "
+                      "cpus, mem, user, env and kill_grace",
+                      where(file, value), key));
+    }
+  }
+  if (!command) return fail(fmt::format("{}: a task has no command", where(file, document)));
+  const std::string name = settings.name;
+  const auto spec = spec_of(std::move(settings), *std::move(command));
+  for (int64_t i = 0; i < instances; ++i) {
+    batch.tasks.push_back(
+        {.name = instances == 1 ? name : fmt::format("{}-{}", name, i), .spec = spec});
+  }
+  return {};
+}
+
+Result<void> check_names(std::string_view file, const Batch& batch) {
+  std::set<std::string_view> seen;
+  for (const BatchTask& task : batch.tasks) {
+    if (!seen.insert(task.name).second) {
+      return fail(fmt::format("{}: two tasks are named '{}'", file, task.name));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Batch> parse_batch(const Document& document, std::string_view file,
+                          const BatchDefaults& defaults) {
+  if (document.table() == nullptr) return wrong(file, document, "the file", "a table");
+  Batch batch;
+  Settings settings{.name = batch.name,
+                    .cpus_milli = defaults.cpus_milli,
+                    .mem_milli = defaults.mem_milli,
+                    .user = {},
+                    .environment = {},
+                    .kill_policy = {}};
+  const Document::List* tasks = nullptr;
+  for (const auto& [key, value] : *document.table()) {
+    if (key == "role") {
+      batch.role = TRY(text_of(file, key, value));
+      if (auto valid = validate_role(batch.role); !valid) {
+        return std::unexpected(std::move(valid).error().in(where(file, value)));
+      }
+    } else if (key == "task" || key == "tasks") {
+      tasks = value.list();
+      if (tasks == nullptr) return wrong(file, value, key, "a list of tasks");
+    } else if (!TRY(set(file, key, value, settings))) {
+      return fail(
+          fmt::format("{}: a batch has no key '{}'; it may have name, role, cpus, mem, "
+                      "user, env, kill_grace and tasks",
+                      where(file, value), key));
+    }
+  }
+  batch.name = settings.name;
+  if (tasks == nullptr || tasks->empty()) return fail(fmt::format("{}: there are no tasks", file));
+  for (const Document& task : *tasks) {
+    TRY(add_task(file, task, settings, batch.tasks.size(), batch));
+  }
+  TRY(check_names(file, batch));
+  return batch;
+}
+
+Result<int64_t> parse_cpus(std::string_view text) {
+  const int64_t milli = TRY(parse_milli(text));
+  if (milli < 1) return fail(fmt::format("'{}' cpus are too few to run anything", text));
+  return milli;
+}
+
+Result<int64_t> parse_mem(std::string_view text) {
+  const bool bare = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  if (bare && !text.empty()) return parse_milli(text);
+  const int64_t bytes = TRY(parse_bytes(text));
+  // Rounded up: a task never gets less than it asked for.
+  return (bytes * 1000 + kMegabyte - 1) / kMegabyte;
+}
+
+Result<EnvironmentVariable> parse_env(std::string_view text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0) {
+    return fail(fmt::format("'{}' is not NAME=VALUE", text));
+  }
+  return EnvironmentVariable{.name = std::string(text.substr(0, equals)),
+                             .value = std::string(text.substr(equals + 1))};
+}
+
+}  // namespace tepui::cli

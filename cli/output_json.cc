@@ -1,0 +1,183 @@
+#include "cli/output.h"
+#include "common/io/document.h"
+#include "common/text.h"
+
+namespace tepui::cli {
+
+namespace {
+
+using Json = Document::Table;
+
+template <class T>
+Document maybe(const std::optional<T>& value) {
+  return value ? Document(*value) : Document();
+}
+
+Document texts(const std::vector<std::string>& items) {
+  Document::List list;
+  for (const std::string& item : items) list.emplace_back(item);
+  return list;
+}
+
+Document json_of(const Resources& resources) {
+  Json out;
+  for (const Quantities::Item& item : resources.quantities().items()) {
+    out.emplace_back(item.name, static_cast<double>(item.milli) / 1000);
+  }
+  out.emplace_back("text", to_text(resources));
+  return out;
+}
+
+Document json_of(const Labels& labels) {
+  Json out;
+  for (const Label& label : labels) out.emplace_back(label.key, label.value);
+  return out;
+}
+
+Document json_of(const AgentRow& row) {
+  return Json{{"id", row.info.id.value},
+              {"hostname", row.info.hostname},
+              {"address", row.info.address},
+              {"state", row.state},
+              {"tasks", row.tasks},
+              {"resources", json_of(row.info.resources)},
+              {"allocated", json_of(row.allocated)},
+              {"offered", json_of(row.offered)},
+              {"attributes", to_text(row.info.attributes)},
+              {"version", row.info.version},
+              {"controllers", texts(row.info.controllers)},
+              {"degraded", texts(row.info.degraded)},
+              {"registered_at", to_text(row.registered_at)}};
+}
+
+Document json_of(const FrameworkRow& row) {
+  return Json{{"id", row.info.id.value},
+              {"name", row.info.name},
+              {"user", row.info.user},
+              {"principal", row.info.principal},
+              {"roles", texts(row.info.roles)},
+              {"state", row.state},
+              {"tasks", row.tasks},
+              {"allocated", json_of(row.allocated)},
+              {"offered", json_of(row.offered)},
+              {"failover_timeout_secs", to_secs(row.info.failover_timeout)},
+              {"subscribed_at", to_text(row.subscribed_at)}};
+}
+
+Document json_of(const TaskRow& row) {
+  const Task& task = row.task;
+  const TaskStatus& status = task.last_status;
+  return Json{{"id", task.id.value},
+              {"name", task.name},
+              {"framework_id", task.framework_id.value},
+              {"agent_id", task.agent_id.value},
+              {"container_id", task.container_id.value},
+              {"role", task.role},
+              {"state", to_text(task.state)},
+              {"resources", json_of(task.resources)},
+              {"source", to_text(status.source)},
+              {"reason", to_text(status.reason)},
+              {"message", status.message},
+              {"exit_status", maybe(status.exit_status)},
+              {"signal", maybe(status.signal)},
+              {"labels", json_of(task.labels)},
+              {"launched_at", to_text(task.launched_at)},
+              {"updated_at", to_text(status.timestamp)}};
+}
+
+Document json_of(const RoleRow& row) {
+  return Json{{"name", row.name},
+              {"weight", static_cast<double>(row.weight_milli) / 1000},
+              {"dominant_share", static_cast<double>(row.dominant_share_ppm) / 1e6},
+              {"frameworks", row.frameworks},
+              {"allocated", json_of(row.allocated)},
+              {"offered", json_of(row.offered)}};
+}
+
+Document json_of(const OfferRow& row) {
+  return Json{{"id", to_text(row.id)},
+              {"framework_id", row.framework_id.value},
+              {"agent_id", row.agent_id.value},
+              {"role", row.role},
+              {"resources", json_of(row.resources)},
+              {"made_at", to_text(row.made_at)}};
+}
+
+Document json_of(const TaskOutcome& task) {
+  return Json{{"id", task.id.value},
+              {"name", task.name},
+              {"agent_id", task.agent_id.value},
+              {"state", to_text(task.state)},
+              {"exit_status", maybe(task.exit_status)},
+              {"signal", maybe(task.signal)},
+              {"message", task.message},
+              {"launch_ms", maybe(task.launch_ms)},
+              {"run_ms", maybe(task.run_ms)}};
+}
+
+template <class Row>
+Document list_of(const std::vector<Row>& rows) {
+  Document::List list;
+  for (const Row& row : rows) list.push_back(json_of(row));
+  return list;
+}
+
+Document json_rows(Table table, const Rows& rows) {
+  switch (table) {
+    case Table::kAgents:
+      return list_of(rows.agents);
+    case Table::kFrameworks:
+      return list_of(rows.frameworks);
+    case Table::kTasks:
+      return list_of(rows.tasks);
+    case Table::kRoles:
+      return list_of(rows.roles);
+    case Table::kOffers:
+      return list_of(rows.offers);
+    case Table::kMetrics: {
+      Json out;
+      for (const MetricRow& row : rows.metrics) out.emplace_back(row.key, row.value);
+      return out;
+    }
+  }
+  return {};
+}
+
+constexpr std::string_view kTableNames[kTableCount] = {"agents", "frameworks", "tasks",
+                                                       "roles",  "offers",     "metrics"};
+
+}  // namespace
+
+std::string json_of(Table table, const Rows& rows) { return to_json(json_rows(table, rows), 2); }
+
+std::string json_of(const WatchEvent& event) {
+  Json out = {{"version", static_cast<size_t>(event.state_version)}, {"resync", event.resync}};
+  for (int t = 0; t < kTableCount; ++t) {
+    Document rows = json_rows(static_cast<Table>(t), event.changed);
+    const bool some = rows.list() ? !rows.list()->empty() : !rows.table()->empty();
+    if (some) out.emplace_back(kTableNames[t], std::move(rows));
+  }
+  Document::List removed;
+  for (const WatchEvent::Removed& item : event.removed) {
+    removed.push_back(Json{{"table", kTableNames[static_cast<int>(item.table)]},
+                           {"id", item.key},
+                           {"framework_id", item.within}});
+  }
+  if (!removed.empty()) out.emplace_back("removed", std::move(removed));
+  return to_json(out, -1);
+}
+
+std::string json_of(const BatchSummary& summary) {
+  Json states;
+  for (const auto& [state, count] : summary.by_state()) states.emplace_back(state, count);
+  return to_json(Json{{"framework_id", summary.framework_id},
+                      {"wall_secs", summary.wall_secs},
+                      {"launches_per_sec", summary.launches_per_sec()},
+                      {"launch_ms", Json{{"p50", maybe(summary.launch_ms_at(50))},
+                                         {"p99", maybe(summary.launch_ms_at(99))}}},
+                      {"states", std::move(states)},
+                      {"tasks", list_of(summary.tasks)}},
+                 2);
+}
+
+}  // namespace tepui::cli

@@ -1,0 +1,296 @@
+#include "schemas/agent_generated.h"
+
+#include <utility>
+
+#include "common/conversation_wire.h"
+
+namespace tepui {
+
+static_assert(sizeof(wire::StatusUpdateItem) == 96);
+static_assert(sizeof(wire::LaunchItem) == 40);
+static_assert(sizeof(wire::AcknowledgeUpdateItem) == 32);
+static_assert(sizeof(wire::ReconcileTaskItem) == 24);
+
+namespace {
+
+// ----------------------------------------------------------------------------- agent to master
+
+Offset<wire::RegisterAgent> write(WireWriter& out, const RegisterAgent& message) {
+  return wire::CreateRegisterAgent(out.builder(), write(out, message.info));
+}
+
+RegisterAgent read(WireReader& in, const wire::RegisterAgent& message) {
+  const WirePath at{.field = "register_agent"};
+  return RegisterAgent{.info = read(in, message.info(), at / "info")};
+}
+
+std::vector<FrameworkInfo> read_frameworks(
+    WireReader& in, const flatbuffers::Vector<Offset<wire::FrameworkInfo>>* frameworks,
+    const WirePath& at) {
+  return in.tables(frameworks, at, [&in](const wire::FrameworkInfo& info, const WirePath& path) {
+    return read(in, &info, path);
+  });
+}
+
+Offset<wire::ReregisterAgent> write(WireWriter& out, const ReregisterAgent& message) {
+  const auto info = write(out, message.info);
+  const auto frameworks = out.tables<wire::FrameworkInfo>(
+      message.frameworks, [&out](const FrameworkInfo& framework) { return write(out, framework); });
+  const auto tasks =
+      out.tables<wire::Task>(message.tasks, [&out](const Task& task) { return write(out, task); });
+  return wire::CreateReregisterAgent(out.builder(), info, frameworks, tasks);
+}
+
+ReregisterAgent read(WireReader& in, const wire::ReregisterAgent& message) {
+  const WirePath at{.field = "reregister_agent"};
+  return ReregisterAgent{
+      .info = read(in, message.info(), at / "info"),
+      .frameworks = read_frameworks(in, message.frameworks(), at / "frameworks"),
+      .tasks = in.tables(
+          message.tasks(), at / "tasks",
+          [&in](const wire::Task& task, const WirePath& path) { return read(in, &task, path); }),
+  };
+}
+
+Offset<wire::StatusUpdates> write(WireWriter& out, const StatusUpdates& updates) {
+  const auto items =
+      out.structs<wire::StatusUpdateItem>(updates.items, [&out](const StatusUpdates::Item& item) {
+        return wire::StatusUpdateItem(write(out, item.status), out.text(item.framework_id.value),
+                                      static_cast<wire::TaskState>(item.latest_state), 0, 0, 0);
+      });
+  return wire::CreateStatusUpdates(out.builder(), items);
+}
+
+StatusUpdates read(WireReader& in, const wire::StatusUpdates& updates) {
+  const WirePath at{.field = "status_updates"};
+  const auto item = [&in](const wire::StatusUpdateItem& source, const WirePath& path) {
+    return StatusUpdates::Item{
+        .framework_id = in.id<FrameworkId>(source.framework_id(), path / "framework_id"),
+        .status = read(in, source.status(), TaskIds::kValid, path / "status"),
+        .latest_state = in.enumeration<TaskState>(source.latest_state(), kTaskStateCount,
+                                                  path / "latest_state")};
+  };
+  return StatusUpdates{.items = in.structs(updates.items(), at / "items", item)};
+}
+
+Offset<wire::Pong> write(WireWriter& out, const Pong&) { return wire::CreatePong(out.builder()); }
+
+Pong read(WireReader&, const wire::Pong&) { return {}; }
+
+Offset<wire::UnregisterAgent> write(WireWriter& out, const UnregisterAgent&) {
+  return wire::CreateUnregisterAgent(out.builder());
+}
+
+UnregisterAgent read(WireReader&, const wire::UnregisterAgent&) { return {}; }
+
+std::optional<AgentToMaster> read_body(WireReader& in, const wire::AgentToMaster& root) {
+  switch (root.body_type()) {
+    case wire::AgentToMasterBody::Hello:
+      return read(in, *root.body_as_Hello());
+    case wire::AgentToMasterBody::RegisterAgent:
+      return read(in, *root.body_as_RegisterAgent());
+    case wire::AgentToMasterBody::ReregisterAgent:
+      return read(in, *root.body_as_ReregisterAgent());
+    case wire::AgentToMasterBody::StatusUpdates:
+      return read(in, *root.body_as_StatusUpdates());
+    case wire::AgentToMasterBody::Pong:
+      return read(in, *root.body_as_Pong());
+    case wire::AgentToMasterBody::UnregisterAgent:
+      return read(in, *root.body_as_UnregisterAgent());
+    case wire::AgentToMasterBody::Goodbye:
+      return read(in, *root.body_as_Goodbye());
+    case wire::AgentToMasterBody::NONE:
+      break;
+  }
+  return std::nullopt;
+}
+
+// ----------------------------------------------------------------------------- master to agent
+
+Offset<wire::Registered> write(WireWriter& out, const Registered& registered) {
+  wire::RegisteredBuilder table(out.builder());
+  table.add_agent_id(out.field(registered.agent_id.value));
+  table.add_master_id(out.field(registered.master_id));
+  table.add_epoch(registered.epoch);
+  table.add_ping_timeout_ns(registered.ping_timeout.count());
+  table.add_reregistered(registered.reregistered);
+  return table.Finish();
+}
+
+Registered read(WireReader& in, const wire::Registered& registered) {
+  const WirePath at{.field = "registered"};
+  return Registered{
+      .agent_id = in.id<AgentId>(registered.agent_id(), at / "agent_id"),
+      .master_id = in.line(registered.master_id(), at / "master_id"),
+      .epoch = registered.epoch(),
+      .ping_timeout = Duration(registered.ping_timeout_ns()),
+      .reregistered = registered.reregistered(),
+  };
+}
+
+Offset<wire::LaunchTasks> write(WireWriter& out, const LaunchTasks& launch) {
+  const auto frameworks = out.tables<wire::FrameworkInfo>(
+      launch.frameworks, [&out](const FrameworkInfo& framework) { return write(out, framework); });
+  const auto tasks =
+      out.structs<wire::LaunchItem>(launch.tasks, [&out](const LaunchTasks::Item& item) {
+        return wire::LaunchItem(out.text(item.framework_id.value), out.text(item.role),
+                                write(out, item.task));
+      });
+  const auto specs = write_specs(out);
+  return wire::CreateLaunchTasks(out.builder(), frameworks, tasks, specs);
+}
+
+LaunchTasks read(WireReader& in, const wire::LaunchTasks& launch) {
+  const WirePath at{.field = "launch_tasks"};
+  const Specs specs = read(in, launch.specs(), at / "specs");
+  const auto item = [&in, &specs](const wire::LaunchItem& source, const WirePath& path) {
+    return LaunchTasks::Item{
+        .framework_id = in.id<FrameworkId>(source.framework_id(), path / "framework_id"),
+        .role = in.line(source.role(), path / "role"),
+        .task = read(in, source.task(), specs, TaskIds::kValid, path / "task")};
+  };
+  return LaunchTasks{
+      .frameworks = read_frameworks(in, launch.frameworks(), at / "frameworks"),
+      .tasks = in.structs(launch.tasks(), at / "tasks", item),
+  };
+}
+
+Offset<wire::KillTask> write(WireWriter& out, const KillTask& kill) {
+  const auto kill_policy = write(out, kill.kill_policy);
+  wire::KillTaskBuilder table(out.builder());
+  table.add_framework_id(out.field(kill.framework_id.value));
+  table.add_task_id(out.field(kill.task_id.value));
+  table.add_kill_policy(kill_policy);
+  return table.Finish();
+}
+
+KillTask read(WireReader& in, const wire::KillTask& kill) {
+  const WirePath at{.field = "kill_task"};
+  return KillTask{.framework_id = in.id<FrameworkId>(kill.framework_id(), at / "framework_id"),
+                  .task_id = in.id<TaskId>(kill.task_id(), at / "task_id"),
+                  .kill_policy = read(in, kill.kill_policy(), at / "kill_policy")};
+}
+
+Offset<wire::AcknowledgeUpdates> write(WireWriter& out, const AcknowledgeUpdates& message) {
+  const auto items = out.structs<wire::AcknowledgeUpdateItem>(
+      message.items, [&out](const AcknowledgeUpdates::Item& item) {
+        return wire::AcknowledgeUpdateItem(item.uuid.high, item.uuid.low,
+                                           out.text(item.framework_id.value),
+                                           out.text(item.task_id.value));
+      });
+  return wire::CreateAcknowledgeUpdates(out.builder(), items);
+}
+
+AcknowledgeUpdates read(WireReader& in, const wire::AcknowledgeUpdates& message) {
+  const WirePath at{.field = "acknowledge_updates"};
+  const auto item = [&in](const wire::AcknowledgeUpdateItem& source, const WirePath& path) {
+    return AcknowledgeUpdates::Item{
+        .framework_id = in.id<FrameworkId>(source.framework_id(), path / "framework_id"),
+        .task_id = in.id<TaskId>(source.task_id(), path / "task_id"),
+        .uuid = {.high = source.uuid_high(), .low = source.uuid_low()}};
+  };
+  return AcknowledgeUpdates{.items = in.structs(message.items(), at / "items", item)};
+}
+
+Offset<wire::ShutdownFramework> write(WireWriter& out, const ShutdownFramework& message) {
+  return wire::CreateShutdownFramework(out.builder(), out.field(message.framework_id.value));
+}
+
+ShutdownFramework read(WireReader& in, const wire::ShutdownFramework& message) {
+  const WirePath at{.field = "shutdown_framework"};
+  return ShutdownFramework{.framework_id =
+                               in.id<FrameworkId>(message.framework_id(), at / "framework_id")};
+}
+
+Offset<wire::ReconcileTasks> write(WireWriter& out, const ReconcileTasks& reconcile) {
+  const auto items = out.structs<wire::ReconcileTaskItem>(
+      reconcile.items, [&out](const ReconcileTasks::Item& item) {
+        return wire::ReconcileTaskItem(out.text(item.framework_id.value),
+                                       out.text(item.task_id.value), item.partition_aware ? 1 : 0,
+                                       0);
+      });
+  return wire::CreateReconcileTasks(out.builder(), items);
+}
+
+ReconcileTasks read(WireReader& in, const wire::ReconcileTasks& reconcile) {
+  const WirePath at{.field = "reconcile_tasks"};
+  const auto item = [&in](const wire::ReconcileTaskItem& source, const WirePath& path) {
+    return ReconcileTasks::Item{
+        .framework_id = in.id<FrameworkId>(source.framework_id(), path / "framework_id"),
+        .task_id = in.id<TaskId>(source.task_id(), path / "task_id"),
+        .partition_aware = source.partition_aware() != 0};
+  };
+  return ReconcileTasks{.items = in.structs(reconcile.items(), at / "items", item)};
+}
+
+Offset<wire::Ping> write(WireWriter& out, const Ping& ping) {
+  return wire::CreatePing(out.builder(), ping.connected);
+}
+
+Ping read(WireReader&, const wire::Ping& ping) { return Ping{.connected = ping.connected()}; }
+
+Offset<wire::ShutdownAgent> write(WireWriter& out, const ShutdownAgent& message) {
+  return wire::CreateShutdownAgent(out.builder(), out.field(message.message));
+}
+
+ShutdownAgent read(WireReader& in, const wire::ShutdownAgent& message) {
+  const WirePath at{.field = "shutdown_agent"};
+  return ShutdownAgent{.message =
+                           in.text(message.message(), at / "message", limits::kTextBytesMax)};
+}
+
+std::optional<MasterToAgent> read_body(WireReader& in, const wire::MasterToAgent& root) {
+  switch (root.body_type()) {
+    case wire::MasterToAgentBody::HelloReply:
+      return read(in, *root.body_as_HelloReply());
+    case wire::MasterToAgentBody::Registered:
+      return read(in, *root.body_as_Registered());
+    case wire::MasterToAgentBody::LaunchTasks:
+      return read(in, *root.body_as_LaunchTasks());
+    case wire::MasterToAgentBody::KillTask:
+      return read(in, *root.body_as_KillTask());
+    case wire::MasterToAgentBody::AcknowledgeUpdates:
+      return read(in, *root.body_as_AcknowledgeUpdates());
+    case wire::MasterToAgentBody::ShutdownFramework:
+      return read(in, *root.body_as_ShutdownFramework());
+    case wire::MasterToAgentBody::ReconcileTasks:
+      return read(in, *root.body_as_ReconcileTasks());
+    case wire::MasterToAgentBody::Ping:
+      return read(in, *root.body_as_Ping());
+    case wire::MasterToAgentBody::ShutdownAgent:
+      return read(in, *root.body_as_ShutdownAgent());
+    case wire::MasterToAgentBody::ErrorMessage:
+      return read(in, *root.body_as_ErrorMessage());
+    case wire::MasterToAgentBody::Goodbye:
+      return read(in, *root.body_as_Goodbye());
+    case wire::MasterToAgentBody::NONE:
+      break;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void write(WireWriter& out, uint32_t session, const AgentToMaster& message) {
+  write_root<wire::AgentToMasterBodyTraits, wire::AgentToMasterBuilder>(
+      out, session, message, [&out](const auto& alternative) { return write(out, alternative); });
+}
+
+void write(WireWriter& out, uint32_t session, const MasterToAgent& message) {
+  write_root<wire::MasterToAgentBodyTraits, wire::MasterToAgentBuilder>(
+      out, session, message, [&out](const auto& alternative) { return write(out, alternative); });
+}
+
+Result<Inbound<AgentToMaster>> decode_agent_to_master(std::span<const std::byte> payload) {
+  return decode_root<wire::AgentToMaster, AgentToMaster>(
+      payload, "agent to master",
+      [](WireReader& in, const wire::AgentToMaster& root) { return read_body(in, root); });
+}
+
+Result<Inbound<MasterToAgent>> decode_master_to_agent(std::span<const std::byte> payload) {
+  return decode_root<wire::MasterToAgent, MasterToAgent>(
+      payload, "master to agent",
+      [](WireReader& in, const wire::MasterToAgent& root) { return read_body(in, root); });
+}
+
+}  // namespace tepui

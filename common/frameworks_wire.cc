@@ -1,0 +1,164 @@
+#include "common/values_wire.h"
+
+namespace tepui {
+
+Offset<wire::FrameworkInfo> write(WireWriter& out, const FrameworkInfo& info) {
+  const auto roles = out.texts(info.roles);
+  const auto suppressed_roles = out.texts(info.suppressed_roles);
+  const auto labels = write(out, info.labels);
+  wire::FrameworkInfoBuilder table(out.builder());
+  table.add_id(out.field(info.id.value));
+  table.add_name(out.field(info.name));
+  table.add_user(out.field(info.user));
+  table.add_principal(out.field(info.principal));
+  table.add_hostname(out.field(info.hostname));
+  table.add_webui_url(out.field(info.webui_url));
+  table.add_roles(roles);
+  table.add_suppressed_roles(suppressed_roles);
+  table.add_capabilities(info.capabilities);
+  table.add_failover_timeout_ns(info.failover_timeout.count());
+  table.add_checkpoint(info.checkpoint);
+  table.add_labels(labels);
+  return table.Finish();
+}
+
+// Ids, names and roles are the framework's own: the master validates them and answers with an
+// error, where the wire could only close the link.
+FrameworkInfo read(WireReader& in, const wire::FrameworkInfo* info, const WirePath& at) {
+  if (info == nullptr) {
+    in.fail(at, "is missing");
+    return {};
+  }
+  return FrameworkInfo{
+      .id = FrameworkId{in.line(info->id(), at / "id")},
+      .name = in.line(info->name(), at / "name"),
+      .user = in.line(info->user(), at / "user"),
+      .principal = in.line(info->principal(), at / "principal"),
+      .hostname = in.line(info->hostname(), at / "hostname"),
+      .webui_url = in.line(info->webui_url(), at / "webui_url"),
+      .roles = in.lines(info->roles(), at / "roles"),
+      .suppressed_roles = in.lines(info->suppressed_roles(), at / "suppressed_roles"),
+      .capabilities = info->capabilities(),
+      .failover_timeout = Duration(info->failover_timeout_ns()),
+      .checkpoint = info->checkpoint(),
+      .labels = read(in, info->labels(), at / "labels"),
+  };
+}
+
+Offset<wire::AgentInfo> write(WireWriter& out, const AgentInfo& info) {
+  const auto resources = write(out, info.resources);
+  const auto attributes = write(out, info.attributes);
+  const auto controllers = out.texts(info.controllers);
+  const auto degraded = out.texts(info.degraded);
+  wire::AgentInfoBuilder table(out.builder());
+  table.add_id(out.field(info.id.value));
+  table.add_hostname(out.field(info.hostname));
+  table.add_address(out.field(info.address));
+  table.add_resources(resources);
+  table.add_attributes(attributes);
+  table.add_region(out.field(info.domain.region));
+  table.add_zone(out.field(info.domain.zone));
+  table.add_version(out.field(info.version));
+  table.add_controllers(controllers);
+  table.add_degraded(degraded);
+  return table.Finish();
+}
+
+AgentInfo read(WireReader& in, const wire::AgentInfo* info, const WirePath& at) {
+  if (info == nullptr) {
+    in.fail(at, "is missing");
+    return {};
+  }
+  return AgentInfo{
+      .id = in.optional_id<AgentId>(info->id(), at / "id"),
+      .hostname = in.line(info->hostname(), at / "hostname"),
+      .address = in.line(info->address(), at / "address"),
+      .resources = read(in, info->resources(), at / "resources"),
+      .attributes = read(in, info->attributes(), at / "attributes"),
+      .domain = {.region = in.line(info->region(), at / "region"),
+                 .zone = in.line(info->zone(), at / "zone")},
+      .version = in.line(info->version(), at / "version"),
+      .controllers = in.lines(info->controllers(), at / "controllers"),
+      .degraded = in.lines(info->degraded(), at / "degraded"),
+  };
+}
+
+// ---------------------------------------------------------------------------- every conversation
+
+Offset<wire::Hello> write(WireWriter& out, const Hello& hello) {
+  const auto capabilities = out.texts(hello.capabilities);
+  wire::HelloBuilder table(out.builder());
+  table.add_protocol_min(hello.protocol_min);
+  table.add_protocol_max(hello.protocol_max);
+  table.add_build(out.field(hello.build));
+  table.add_capabilities(capabilities);
+  table.add_epoch(hello.epoch);
+  table.add_principal(out.field(hello.principal));
+  table.add_mechanism(out.field(hello.mechanism));
+  table.add_token(out.field(hello.token));
+  return table.Finish();
+}
+
+Hello read(WireReader& in, const wire::Hello& hello) {
+  const WirePath at{.field = "hello"};
+  return Hello{
+      .protocol_min = hello.protocol_min(),
+      .protocol_max = hello.protocol_max(),
+      .build = in.line(hello.build(), at / "build"),
+      .capabilities = in.lines(hello.capabilities(), at / "capabilities"),
+      .epoch = hello.epoch(),
+      .principal = in.line(hello.principal(), at / "principal"),
+      .mechanism = in.line(hello.mechanism(), at / "mechanism"),
+      .token = in.data(hello.token(), at / "token", limits::kTextBytesMax),
+  };
+}
+
+Offset<wire::HelloReply> write(WireWriter& out, const HelloReply& reply) {
+  const auto capabilities = out.texts(reply.capabilities);
+  wire::HelloReplyBuilder table(out.builder());
+  table.add_protocol(reply.protocol);
+  table.add_build(out.field(reply.build));
+  table.add_capabilities(capabilities);
+  table.add_epoch(reply.epoch);
+  table.add_master_id(out.field(reply.master_id));
+  table.add_error(out.field(reply.error));
+  return table.Finish();
+}
+
+HelloReply read(WireReader& in, const wire::HelloReply& reply) {
+  const WirePath at{.field = "hello_reply"};
+  return HelloReply{
+      .protocol = reply.protocol(),
+      .build = in.line(reply.build(), at / "build"),
+      .capabilities = in.lines(reply.capabilities(), at / "capabilities"),
+      .epoch = reply.epoch(),
+      .master_id = in.line(reply.master_id(), at / "master_id"),
+      .error = in.line(reply.error(), at / "error"),
+  };
+}
+
+Offset<wire::Goodbye> write(WireWriter& out, const Goodbye& goodbye) {
+  return wire::CreateGoodbye(out.builder(), out.field(goodbye.why));
+}
+
+Goodbye read(WireReader& in, const wire::Goodbye& goodbye) {
+  const WirePath at{.field = "goodbye"};
+  return Goodbye{.why = in.line(goodbye.why(), at / "why")};
+}
+
+Offset<wire::Heartbeat> write(WireWriter& out, const Heartbeat&) {
+  return wire::CreateHeartbeat(out.builder());
+}
+
+Heartbeat read(WireReader&, const wire::Heartbeat&) { return {}; }
+
+Offset<wire::ErrorMessage> write(WireWriter& out, const ErrorMessage& error) {
+  return wire::CreateErrorMessage(out.builder(), out.field(error.message));
+}
+
+ErrorMessage read(WireReader& in, const wire::ErrorMessage& error) {
+  const WirePath at{.field = "error_message"};
+  return ErrorMessage{.message = in.text(error.message(), at / "message", limits::kTextBytesMax)};
+}
+
+}  // namespace tepui

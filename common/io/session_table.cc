@@ -1,0 +1,57 @@
+#include "common/io/session_table.h"
+
+#include <fmt/format.h>
+
+#include "common/limits.h"
+
+namespace tepui {
+
+Result<SessionId> SessionTable::find_or_open(LinkId link, uint32_t number,
+                                             Conversation conversation) {
+  auto& sessions = links_[link];
+  if (const auto found = sessions.find(number); found != sessions.end()) {
+    if (peers_.at(found->second).conversation != conversation) {
+      return fail(fmt::format("session {} of this link already runs another conversation", number));
+    }
+    return found->second;
+  }
+  if (sessions.size() >= limits::kSessionsPerLinkMax) {
+    return fail(fmt::format("a link carries at most {} sessions", limits::kSessionsPerLinkMax));
+  }
+  const SessionId session{next_++};
+  sessions.emplace(number, session);
+  peers_.emplace(session, Peer{.link = link, .number = number, .conversation = conversation});
+  return session;
+}
+
+const SessionTable::Peer* SessionTable::find(SessionId session) const {
+  const auto found = peers_.find(session);
+  return found == peers_.end() ? nullptr : &found->second;
+}
+
+bool SessionTable::close(SessionId session) {
+  const auto found = peers_.find(session);
+  if (found == peers_.end()) return false;
+  if (const auto link = links_.find(found->second.link); link != links_.end()) {
+    link->second.erase(found->second.number);
+  }
+  peers_.erase(found);
+  return true;
+}
+
+std::vector<SessionId> SessionTable::close_link(LinkId link) {
+  std::vector<SessionId> closed = sessions_of(link);
+  for (const SessionId session : closed) peers_.erase(session);
+  links_.erase(link);
+  return closed;
+}
+
+std::vector<SessionId> SessionTable::sessions_of(LinkId link) const {
+  std::vector<SessionId> sessions;
+  if (const auto found = links_.find(link); found != links_.end()) {
+    for (const auto& [number, session] : found->second) sessions.push_back(session);
+  }
+  return sessions;
+}
+
+}  // namespace tepui

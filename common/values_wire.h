@@ -1,0 +1,82 @@
+#pragma once
+// The values that several conversations carry, to and from their wire types. write() puts a value
+// into the message under way, read() takes it out and says through the reader what was wrong.
+//
+// Where read() takes a pointer, null is the value that is not there.
+//
+// Pure.
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "common/messages.h"
+#include "common/reader_wire.h"
+#include "common/writer_wire.h"
+
+namespace tepui {
+
+template <class T>
+using Offset = flatbuffers::Offset<T>;
+
+// ------------------------------------------------------------------------------------- resources
+
+StructVector<wire::Label> write(WireWriter& out, const Labels& labels);
+Labels read(WireReader& in, const flatbuffers::Vector<const wire::Label*>* labels,
+            const WirePath& at);
+
+Offset<wire::Resources> write(WireWriter& out, const Resources& resources);
+Resources read(WireReader& in, const wire::Resources* resources, const WirePath& at);
+
+TableVector<wire::Attribute> write(WireWriter& out, const std::vector<Attribute>& attributes);
+std::vector<Attribute> read(WireReader& in,
+                            const flatbuffers::Vector<Offset<wire::Attribute>>* attributes,
+                            const WirePath& at);
+
+// ------------------------------------------------------------------------- frameworks and agents
+
+Offset<wire::FrameworkInfo> write(WireWriter& out, const FrameworkInfo& info);
+FrameworkInfo read(WireReader& in, const wire::FrameworkInfo* info, const WirePath& at);
+
+Offset<wire::AgentInfo> write(WireWriter& out, const AgentInfo& info);
+AgentInfo read(WireReader& in, const wire::AgentInfo* info, const WirePath& at);
+
+// ----------------------------------------------------------------------------------------- tasks
+
+Offset<wire::KillPolicy> write(WireWriter& out, const std::optional<KillPolicy>& policy);
+std::optional<KillPolicy> read(WireReader& in, const wire::KillPolicy* policy, const WirePath& at);
+
+// Specs that tasks share stay shared: one in the message, one in memory.
+using Specs = std::vector<std::shared_ptr<const TaskSpec>>;
+TableVector<wire::TaskSpec> write_specs(WireWriter& out);
+Specs read(WireReader& in, const flatbuffers::Vector<Offset<wire::TaskSpec>>* specs,
+           const WirePath& at);
+
+// Schedulers hear of bad task ids by a TASK_ERROR with the same bad id; agents never see one.
+enum class TaskIds : uint8_t { kAny, kValid };
+
+wire::TaskItem write(WireWriter& out, const TaskInfo& task);
+TaskInfo read(WireReader& in, const wire::TaskItem& task, const Specs& specs, TaskIds ids,
+              const WirePath& at);
+
+// A message longer than limits::kStatusMessageBytesMax is cut there.
+wire::TaskStatus write(WireWriter& out, const TaskStatus& status);
+TaskStatus read(WireReader& in, const wire::TaskStatus& status, TaskIds ids, const WirePath& at);
+
+Offset<wire::Task> write(WireWriter& out, const Task& task);
+Task read(WireReader& in, const wire::Task* task, const WirePath& at);
+
+// ---------------------------------------------------------------------------- every conversation
+
+Offset<wire::Hello> write(WireWriter& out, const Hello& hello);
+Hello read(WireReader& in, const wire::Hello& hello);
+Offset<wire::HelloReply> write(WireWriter& out, const HelloReply& reply);
+HelloReply read(WireReader& in, const wire::HelloReply& reply);
+Offset<wire::Goodbye> write(WireWriter& out, const Goodbye& goodbye);
+Goodbye read(WireReader& in, const wire::Goodbye& goodbye);
+Offset<wire::Heartbeat> write(WireWriter& out, const Heartbeat& heartbeat);
+Heartbeat read(WireReader& in, const wire::Heartbeat& heartbeat);
+Offset<wire::ErrorMessage> write(WireWriter& out, const ErrorMessage& error);
+ErrorMessage read(WireReader& in, const wire::ErrorMessage& error);
+
+}  // namespace tepui

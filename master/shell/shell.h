@@ -1,0 +1,124 @@
+#pragma once
+// MasterShell runs the master core on the reactor: it carries messages, timers, the registry and
+// the reader's feed between the core and the world, and decides nothing.
+//
+// One turn: the clock once, completions and messages (core inputs), due time, the core's batched
+// work, what the turn told the reader and the log. Turn time is a metric.
+//
+// One thread, the loop's.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/io/file_store.h"
+#include "common/io/log.h"
+#include "common/io/mailbox.h"
+#include "common/io/reactor.h"
+#include "common/io/signals.h"
+#include "common/io/tcp.h"
+#include "common/metrics.h"
+#include "master/allocator/drf_allocator.h"
+#include "master/authorizer.h"
+#include "master/master.h"
+#include "master/shell/feed.h"
+#include "master/shell/links.h"
+#include "master/shell/reader.h"
+
+namespace tepui {
+
+struct MasterShellConfig {
+  std::string listen;        // "127.0.0.1:5050"
+  std::string registry_dir;  // of --registry=file:DIR
+  uint64_t seed = 0;
+  MasterConfig master;
+  AllocatorOptions allocator;
+};
+
+class MasterShell final : private MasterEffects,
+                          private LinksOwner,
+                          private StoreClient,
+                          private CoordinatorClient,
+                          private ReleaseClient,
+                          private MailboxOwner<FromReader>,
+                          private SignalsOwner {
+ public:
+  // Opens everything: what cannot be opened (an address in use, a registry of another master) is
+  // an error for the user, and nothing was started.
+  static Result<std::unique_ptr<MasterShell>> create(MasterShellConfig config, Log& log);
+  ~MasterShell() override;
+
+  // Runs until a signal or until the core resigns; the exit status.
+  int run();
+
+ private:
+  MasterShell(MasterShellConfig config, Log& log);
+  Result<void> open();
+
+  bool turn(bool more);
+  void feed_reader(Now now);
+  void measure(Instant started);
+  std::vector<MetricRow> metrics() const;
+  void stop(std::string why, int status);
+
+  // MasterEffects
+  void on_event(const Event& event) override;
+  void send(SessionId to, const MasterToScheduler& message) override { links_.send(to, message); }
+  void send(SessionId to, const MasterToAgent& message) override { links_.send(to, message); }
+  void send(SessionId to, const RequestDone& message) override;
+  void close(SessionId session, std::string_view why) override { links_.close(session, why); }
+  void persist(uint64_t token, std::vector<StoreWrite> batch) override;
+  void wake_at(Instant when) override { wake_ = when; }
+  void resign(std::string_view why) override;
+
+  // LinksOwner
+  void on_message(SessionId session, const SchedulerToMaster& message) override;
+  void on_message(SessionId session, const AgentToMaster& message) override;
+  void on_lost(SessionId session, std::string_view why) override;
+  void on_congested(SessionId session) override;
+  void on_ready(SessionId session) override;
+  void on_operator_link(LinkId link) override;
+  void on_refused(std::string_view peer, std::string_view why) override;
+  void on_link_released(LinkId link, Fd socket, std::vector<std::byte> received) override;
+
+  // StoreClient, CoordinatorClient
+  void on_persisted(uint64_t token) override;
+  void on_persist_failed(uint64_t token, Error error) override;
+  void on_elected(uint64_t epoch, StoreContents contents) override;
+  void on_deposed(std::string_view why) override;
+
+  void on_mail(FromReader item) override;
+  void on_signal(int signal) override;
+
+  MasterShellConfig config_;
+  Log& log_;
+  std::unique_ptr<Reactor> reactor_;
+  std::unique_ptr<Signals> signals_;
+  Links links_{*this};
+  std::unique_ptr<TcpTransport> transport_;
+  std::unique_ptr<FileStore> store_;
+  DrfAllocator allocator_;
+  AllowAll authorizer_;
+  Master master_;
+  Metrics metrics_;
+  Feed feed_;
+  std::unique_ptr<Mailbox<FromReader>> from_reader_;
+  std::unique_ptr<Reader> reader_;
+  std::vector<ToReader> for_reader_;  // what its mailbox had no room for
+  std::optional<ReplayCursor> resync_;  // how far a resync has come
+  bool metrics_wanted_ = false;
+
+  Instant wake_ = kNever;
+  uint64_t epoch_ = 0;
+  bool stopping_ = false;
+  int status_ = 0;
+  Instant started_{};
+  double turn_ms_last_ = 0;
+  double turn_ms_max_ = 0;
+  uint64_t turns_ = 0;
+  uint64_t refused_ = 0;
+};
+
+}  // namespace tepui

@@ -1,0 +1,108 @@
+#include "agent/launch_spec.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "tests/agent/fake_effects.h"
+
+namespace tepui {
+namespace {
+
+struct Given {
+  AgentConfig config = bench_config();
+  FrameworkInfo framework;
+  Task task;
+  TaskSpec spec = Bench::spec();
+  ExecutorId executor{"t"};
+
+  Given() {
+    config.info.id = AgentId{"a"};
+    task.id = TaskId{"t"};
+    task.framework_id = FrameworkId{"f"};
+    task.agent_id = AgentId{"a"};
+    task.container_id = ContainerId{"c"};
+    task.role = "eng/search";
+    task.user = "worker";
+  }
+  LaunchSpec make() const {
+    return make_launch_spec({.config = config,
+                             .framework = framework,
+                             .task = task,
+                             .spec = spec,
+                             .executor_id = executor});
+  }
+  std::map<std::string, std::string> environment() const {
+    std::map<std::string, std::string> variables;
+    for (const EnvironmentVariable& variable : make().environment) {
+      EXPECT_TRUE(variables.emplace(variable.name, variable.value).second) << variable.name;
+    }
+    return variables;
+  }
+};
+
+TEST(LaunchSpec, PutsTheSandboxWhereLogShippersLook) {
+  EXPECT_EQ(Given().make().sandbox, "agents/a/frameworks/f/executors/t/runs/c");
+}
+
+TEST(LaunchSpec, TellsTheCommandWhoAndWhereItIs) {
+  const auto variables = Given().environment();
+  const std::string sandbox = "/var/lib/tepui/agents/a/frameworks/f/executors/t/runs/c";
+  EXPECT_EQ(variables.at("MESOS_SANDBOX"), sandbox);
+  EXPECT_EQ(variables.at("MESOS_DIRECTORY"), sandbox);
+  EXPECT_EQ(variables.at("MESOS_FRAMEWORK_ID"), "f");
+  EXPECT_EQ(variables.at("MESOS_EXECUTOR_ID"), "t");
+  EXPECT_EQ(variables.at("MESOS_SLAVE_ID"), "a");
+  EXPECT_EQ(variables.at("MESOS_AGENT_ID"), "a");
+  EXPECT_EQ(variables.at("MESOS_AGENT_ENDPOINT"), "127.0.0.1:5051");
+  EXPECT_EQ(variables.at("MESOS_CONTAINER_ID"), "c");
+  EXPECT_EQ(variables.at("MESOS_ALLOCATION_ROLE"), "eng/search");
+  EXPECT_EQ(variables.at("TEPUI_TASK_ID"), "t");
+  EXPECT_TRUE(variables.contains("PATH"));
+  EXPECT_EQ(variables.size(), 11u);
+}
+
+TEST(LaunchSpec, LetsTheCommandOverrideEveryVariable) {
+  Given given;
+  given.spec.command.environment = {{"PATH", "/opt/bin"}, {"MESOS_SANDBOX", "x"}, {"OWN", "1"}};
+  const auto variables = given.environment();
+  EXPECT_EQ(variables.at("PATH"), "/opt/bin");
+  EXPECT_EQ(variables.at("MESOS_SANDBOX"), "x");
+  EXPECT_EQ(variables.at("OWN"), "1");
+}
+
+TEST(LaunchSpec, WorksInTheSandboxUnlessToldOtherwise) {
+  Given given;
+  const std::string sandbox = "/var/lib/tepui/agents/a/frameworks/f/executors/t/runs/c";
+  EXPECT_EQ(given.make().command.working_directory, sandbox);
+  given.spec.command.working_directory = "data/in";
+  EXPECT_EQ(given.make().command.working_directory, sandbox + "/data/in");
+  given.spec.command.working_directory = "/srv";
+  EXPECT_EQ(given.make().command.working_directory, "/srv");
+  given.spec.command.working_directory = "";
+  given.config.work_dir = "/var/lib/tepui/";
+  EXPECT_EQ(given.make().command.working_directory, sandbox);
+}
+
+TEST(LaunchSpec, ResolvesUserAndPlan) {
+  const LaunchSpec spec = Given().make();
+  EXPECT_EQ(spec.command.user, "worker");
+  EXPECT_EQ(spec.command.value, "true");
+  EXPECT_EQ(spec.plan.size(), 5u);
+  EXPECT_EQ(spec.plan.back(),
+            (ControlWrite{.controller = "pids", .file = "pids.max", .value = "4096"}));
+}
+
+TEST(LaunchSpec, PrefersTheUserOfTheCommandToThatOfTheFramework) {
+  Bench bench;
+  bench.enlist();
+  TaskSpec own = Bench::spec();
+  own.command.user = "other";
+  bench.launch("own", own);
+  bench.launch("inherited");
+  EXPECT_EQ(bench.effects.launches[0].command.user, "other");
+  EXPECT_EQ(bench.effects.launches[1].command.user, "worker");
+}
+
+}  // namespace
+}  // namespace tepui

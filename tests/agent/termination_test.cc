@@ -1,0 +1,82 @@
+#include "agent/termination.h"
+
+#include <gtest/gtest.h>
+
+namespace tepui {
+namespace {
+
+using namespace std::chrono_literals;
+using Step = Termination::Step;
+
+const Instant kStart = Instant(100s);
+
+TEST(Termination, AsksFirstAndForcesAfterTheGrace) {
+  Termination end;
+  EXPECT_FALSE(end.requested());
+  EXPECT_EQ(end.request(kStart, KillCause::kRequested, 3s), Step::kTerminate);
+  EXPECT_EQ(end.deadline(), kStart + 3s);
+  EXPECT_EQ(end.on_time(kStart + 3s - 1ns), Step::kNone);
+  EXPECT_EQ(end.on_time(kStart + 3s), Step::kKill);
+  EXPECT_EQ(end.deadline(), kNever);
+  EXPECT_EQ(end.on_time(kStart + 1h), Step::kNone);
+}
+
+TEST(Termination, ASecondRequestShortensTheGrace) {
+  Termination end;
+  end.request(kStart, KillCause::kRequested, 60s);
+  EXPECT_EQ(end.request(kStart + 1s, KillCause::kRequested, 5s), Step::kNone);
+  EXPECT_EQ(end.deadline(), kStart + 6s);
+}
+
+TEST(Termination, ASecondRequestNeverLengthensTheGrace) {
+  Termination end;
+  end.request(kStart, KillCause::kRequested, 5s);
+  EXPECT_EQ(end.request(kStart + 1s, KillCause::kRequested, 60s), Step::kNone);
+  EXPECT_EQ(end.deadline(), kStart + 5s);
+}
+
+TEST(Termination, WithoutGraceForcesAtOnce) {
+  Termination end;
+  EXPECT_EQ(end.request(kStart, KillCause::kRequested, 0s), Step::kKill);
+  EXPECT_EQ(end.request(kStart, KillCause::kRequested, 0s), Step::kNone);
+  EXPECT_EQ(end.deadline(), kNever);
+}
+
+TEST(Termination, TakesANegativeGraceForNone) {
+  Termination end;
+  EXPECT_EQ(end.request(kStart, KillCause::kRequested, -1s), Step::kKill);
+}
+
+TEST(Termination, AnEndlessGraceIsNeverOver) {
+  Termination end;
+  EXPECT_EQ(end.request(kStart, KillCause::kRequested, Duration::max()), Step::kTerminate);
+  EXPECT_EQ(end.deadline(), kNever);
+}
+
+TEST(Termination, DuringALaunchWaitsForItsEnd) {
+  Termination end;
+  end.request_at_launch(KillCause::kRequested);
+  EXPECT_TRUE(end.requested());
+  EXPECT_TRUE(end.during_launch());
+  EXPECT_EQ(end.deadline(), kNever);
+  EXPECT_EQ(end.on_launched(), Step::kKill);
+  EXPECT_EQ(end.on_launched(), Step::kNone);
+}
+
+TEST(Termination, OfNobodyLetsALaunchedCommandLive) {
+  Termination end;
+  EXPECT_EQ(end.on_launched(), Step::kNone);
+}
+
+TEST(Termination, ARequestOutranksTheCompletionTimer) {
+  Termination end;
+  end.request(kStart, KillCause::kCompletionTime, 3s);
+  EXPECT_EQ(end.cause(), KillCause::kCompletionTime);
+  end.request(kStart, KillCause::kRequested, 3s);
+  EXPECT_EQ(end.cause(), KillCause::kRequested);
+  end.request(kStart, KillCause::kAgentShutdown, 3s);
+  EXPECT_EQ(end.cause(), KillCause::kRequested);
+}
+
+}  // namespace
+}  // namespace tepui

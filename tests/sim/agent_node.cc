@@ -1,0 +1,220 @@
+#include "tests/sim/agent_node.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "common/limits.h"
+#include "tests/sim/describe.h"
+
+namespace tepui::sim {
+
+using namespace std::chrono_literals;
+
+namespace {
+constexpr uint64_t kInputsPerAudit = 16;
+}  // namespace
+
+AgentNode::AgentNode(Surroundings around, NodeId node, Resources resources)
+    : around_(around),
+      world_(around.world),
+      node_(node),
+      resources_(std::move(resources)),
+      host_(around.world, around.faults),
+      alarm_(around.world, [this] {
+        if (agent_ == nullptr) return;
+        agent_->on_time(world_.now());
+        after_input();
+      }) {}
+
+void AgentNode::start() {
+  ++life_;
+  dying_ = false;
+  work_due_ = false;
+  epoch_seen_ = 0;
+  host_.kill_all();
+  AgentConfig config;
+  config.info.hostname = fmt::format("agent{}", node_);
+  config.info.address = fmt::format("127.0.0.1:{}", 5000 + node_);
+  config.info.resources = resources_;
+  config.info.controllers = {"cpu", "memory", "pids"};
+  config.build = "sim";
+  config.work_dir = "/var/lib/tepui";
+  config.tunables = around_.faults.agent;
+  agent_ = std::make_unique<Agent>(std::move(config), world_.rng().next(), *this);
+  host_.set_listener(this);
+  around_.network.set_end(node_, this);
+  connect_later();
+}
+
+void AgentNode::crash(std::string_view why) {
+  if (agent_ == nullptr) return;
+  if (world_.tracing()) world_.trace(fmt::format("agent {} dies: {}", node_, why));
+  around_.fates.on_agent_died(life());
+  ++life_;
+  alarm_.cancel();
+  around_.network.set_end(node_, nullptr);
+  host_.set_listener(nullptr);
+  link_ = 0;
+  link_up_ = false;
+  agent_.reset();
+  world_.after(world_.up_to(10s), [this] { start(); });
+}
+
+void AgentNode::shutdown() {
+  if (agent_ == nullptr) return;
+  world_.reached("agent.shutdown");
+  agent_->on_shutdown(world_.now());
+  after_input();
+}
+
+void AgentNode::set_tunables(const AgentTunables& tunables) {
+  if (agent_ == nullptr) return;
+  agent_->on_tunables(world_.now(), tunables);
+  after_input();
+}
+
+std::string AgentNode::what_is_left() const {
+  if (agent_ == nullptr) return fmt::format("agent {} is not running", node_);
+  const AgentTotals totals = agent_->totals();
+  if (!totals.registered) return fmt::format("agent {} is not registered", node_);
+  if (totals.tasks != 0) return fmt::format("agent {} has {} tasks", node_, totals.tasks);
+  if (totals.updates_pending != 0) {
+    return fmt::format("agent {} has {} updates unacknowledged", node_, totals.updates_pending);
+  }
+  if (host_.containers() != totals.containers) {
+    return fmt::format("agent {} knows {} containers, its machine has {}", node_, totals.containers,
+                       host_.containers());
+  }
+  if (host_.containers() != 0) {
+    return fmt::format("agent {} has {} containers", node_, host_.containers());
+  }
+  return {};
+}
+
+// ---------------------------------------------------------------------------------- connection
+
+void AgentNode::connect_later() {
+  link_ = 0;
+  link_up_ = false;
+  world_.after(world_.up_to(limits::kConnectBackoffMax / 10), [this, life = life_] {
+    if (life != life_ || agent_ == nullptr || link_ != 0) return;
+    const NodeId master = around_.election.ask();
+    if (master == 0) return connect_later();
+    link_ = around_.network.connect(node_, master);
+  });
+}
+
+void AgentNode::on_link_up(LinkNumber link) {
+  if (link != link_) return;
+  link_up_ = true;
+  agent_->on_connected(world_.now());
+  after_input();
+}
+
+void AgentNode::on_payload(LinkNumber link, const Payload& payload) {
+  const auto* message = std::get_if<MasterToAgent>(&payload);
+  if (link != link_ || message == nullptr) return;
+  agent_->on_message(world_.now(), *message);
+  after_input();
+}
+
+void AgentNode::on_link_down(LinkNumber link, std::string_view why) {
+  if (link != link_) return;
+  const bool was_up = link_up_;
+  connect_later();
+  if (!was_up) return;
+  agent_->on_disconnected(world_.now(), why);
+  after_input();
+}
+
+void AgentNode::after_input() {
+  if (agent_ == nullptr) return;
+  if (++inputs_ % kInputsPerAudit == 0) {
+    if (const Result<void> books = agent_->audit(); !books) {
+      world_.violated("agent", fmt::format("agent {}: {}", node_, books.error().message));
+    }
+  }
+  if (work_due_) return;
+  work_due_ = true;
+  world_.after(world_.up_to(100us), [this, life = life_] {
+    if (life != life_ || agent_ == nullptr) return;
+    work_due_ = false;
+    agent_->work(world_.now());
+  });
+}
+
+void AgentNode::on_launched(const ContainerId& id, int64_t pid) {
+  agent_->on_launched(world_.now(), id, pid);
+  after_input();
+}
+
+void AgentNode::on_launch_failed(const ContainerId& id, const Error& error) {
+  agent_->on_launch_failed(world_.now(), id, error);
+  after_input();
+}
+
+void AgentNode::on_exit(const ContainerId& id, const ExitRecord& record) {
+  agent_->on_exit(world_.now(), id, record);
+  after_input();
+}
+
+void AgentNode::on_destroyed(const ContainerId& id) {
+  agent_->on_destroyed(world_.now(), id);
+  after_input();
+}
+
+// ------------------------------------------------------------------------------------- effects
+
+void AgentNode::send(const AgentToMaster& message) {
+  if (link_up_) around_.network.send(link_, node_, message);
+}
+
+void AgentNode::reconnect(std::string_view why) {
+  if (world_.tracing()) world_.trace(fmt::format("agent {} reconnects: {}", node_, why));
+  world_.reached("agent.reconnects");
+  if (link_ != 0) around_.network.close(link_, node_, why);
+  connect_later();
+}
+
+void AgentNode::launch(const LaunchSpec& spec) {
+  around_.fates.on_launched(life(), resources_, spec.framework_id, spec.task_id);
+  host_.launch(spec);
+}
+
+void AgentNode::signal(const ContainerId& id, int signal_number) {
+  host_.signal(id, signal_number);
+}
+
+void AgentNode::kill(const ContainerId& id) { host_.kill(id); }
+
+void AgentNode::destroy(const ContainerId& id) { host_.destroy(id); }
+
+void AgentNode::wake_at(Instant when) { alarm_.set(when); }
+
+void AgentNode::exit(std::string_view why) {
+  if (dying_) return;
+  dying_ = true;
+  world_.reached("agent.exits");
+  world_.after(0ns, [this, life = life_, why = std::string(why)] {
+    if (life == life_) crash(why);
+  });
+}
+
+void AgentNode::on_event(const Event& event) {
+  world_.note(0x6100 + event.index());
+  if (world_.tracing()) world_.trace(fmt::format("agent {}: {}", node_, to_line(event)));
+  if (const auto* made = std::get_if<event::TaskStatusCreated>(&event)) {
+    around_.fates.on_created(life(), *made->framework_id, *made->status);
+  } else if (const auto* acked = std::get_if<event::TaskStatusAcknowledged>(&event)) {
+    around_.fates.on_acknowledged(*acked->framework_id, *acked->task_id, acked->uuid);
+  } else if (const auto* registered = std::get_if<event::AgentRegistered>(&event)) {
+    if (registered->epoch < epoch_seen_) {
+      world_.violated("epoch", fmt::format("agent {} obeys epoch {} after epoch {}", node_,
+                                           registered->epoch, epoch_seen_));
+    }
+    epoch_seen_ = registered->epoch;
+  }
+}
+
+}  // namespace tepui::sim

@@ -1,0 +1,85 @@
+#pragma once
+// AgentNode is one machine with its agent: the real core, simulated effects, and a host whose
+// containers outlive the process.
+
+#include <memory>
+#include <string>
+
+#include "agent/agent.h"
+#include "tests/sim/alarm.h"
+#include "tests/sim/election.h"
+#include "tests/sim/fates.h"
+#include "tests/sim/faults.h"
+#include "tests/sim/host.h"
+#include "tests/sim/network.h"
+#include "tests/sim/world.h"
+
+namespace tepui::sim {
+
+class AgentNode final : public End, public AgentEffects, public HostListener {
+ public:
+  struct Surroundings {
+    World& world;
+    const Faults& faults;
+    Network& network;
+    Election& election;
+    Fates& fates;
+  };
+  AgentNode(Surroundings around, NodeId node, Resources resources);
+
+  void start();
+  void crash(std::string_view why);
+  void shutdown();
+  void set_tunables(const AgentTunables& tunables);
+  const Agent* agent() const { return agent_.get(); }
+  const SimHost& host() const { return host_; }
+  NodeId node() const { return node_; }
+  // Empty when nothing is left to do.
+  std::string what_is_left() const;
+
+  // End
+  void on_link_up(LinkNumber link) override;
+  void on_payload(LinkNumber link, const Payload& payload) override;
+  void on_link_down(LinkNumber link, std::string_view why) override;
+  void on_link_congested(LinkNumber) override {}
+  void on_link_ready(LinkNumber) override {}
+
+  // HostListener
+  void on_launched(const ContainerId& id, int64_t pid) override;
+  void on_launch_failed(const ContainerId& id, const Error& error) override;
+  void on_exit(const ContainerId& id, const ExitRecord& record) override;
+  void on_destroyed(const ContainerId& id) override;
+
+  // AgentEffects
+  void send(const AgentToMaster& message) override;
+  void reconnect(std::string_view why) override;
+  void launch(const LaunchSpec& spec) override;
+  void signal(const ContainerId& id, int signal_number) override;
+  void kill(const ContainerId& id) override;
+  void destroy(const ContainerId& id) override;
+  void wake_at(Instant when) override;
+  void exit(std::string_view why) override;
+  void on_event(const Event& event) override;
+
+ private:
+  void connect_later();
+  void after_input();
+  Fates::AgentLife life() const { return {.agent = node_, .life = life_}; }
+
+  Surroundings around_;
+  World& world_;
+  const NodeId node_;
+  const Resources resources_;
+  SimHost host_;
+  uint32_t life_ = 0;
+  LinkNumber link_ = 0;  // 0: none
+  bool link_up_ = false;
+  bool work_due_ = false;
+  bool dying_ = false;
+  uint64_t epoch_seen_ = 0;
+  uint64_t inputs_ = 0;
+  std::unique_ptr<Agent> agent_;
+  Alarm alarm_;
+};
+
+}  // namespace tepui::sim

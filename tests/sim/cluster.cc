@@ -1,0 +1,215 @@
+#include "tests/sim/cluster.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace tepui::sim {
+
+using namespace std::chrono_literals;
+
+namespace {
+constexpr uint32_t kMasters = 2;
+}  // namespace
+
+Cluster::Cluster(World& world, const Size& size)
+    : world_(world),
+      faults_(Faults::draw(world.rng())),
+      network_(world, faults_),
+      store_(world, faults_),
+      election_(world, faults_),
+      fates_(world) {
+  Rng& rng = world.rng();
+  const uint32_t agents = size.agents != 0 ? size.agents : static_cast<uint32_t>(rng.between(1, 6));
+  const uint32_t frameworks =
+      size.frameworks != 0 ? size.frameworks : static_cast<uint32_t>(rng.between(1, 4));
+  const uint32_t tasks = size.tasks != 0 ? size.tasks : static_cast<uint32_t>(rng.between(1, 25));
+  NodeId next = 1;
+  for (uint32_t i = 0; i < kMasters; ++i) {
+    masters_.push_back(std::make_unique<MasterNode>(
+        MasterNode::Surroundings{world, faults_, network_, store_, election_}, next++));
+    nodes_.push_back(masters_.back()->node());
+  }
+  for (uint32_t i = 0; i < agents; ++i) {
+    Resources resources = Resources::scalars(
+        {{"cpus", rng.between(2, 8) * 1000}, {"mem", rng.between(1, 4) * 1024000}});
+    agents_.push_back(std::make_unique<AgentNode>(
+        AgentNode::Surroundings{world, faults_, network_, election_, fates_}, next++,
+        std::move(resources)));
+    nodes_.push_back(agents_.back()->node());
+  }
+  for (uint32_t i = 0; i < frameworks; ++i) {
+    frameworks_.push_back(std::make_unique<SimFramework>(world, fates_, i, tasks));
+    schedulers_.push_back(std::make_unique<SchedulerNode>(
+        SchedulerNode::Surroundings{world, faults_, network_, election_}, next++,
+        *frameworks_.back()));
+    nodes_.push_back(schedulers_.back()->node());
+  }
+}
+
+void Cluster::start() {
+  for (const auto& master : masters_) master->start();
+  for (const auto& agent : agents_) {
+    world_.after(world_.up_to(2s), [node = agent.get()] { node->start(); });
+  }
+  for (const auto& scheduler : schedulers_) {
+    world_.after(world_.up_to(2s), [node = scheduler.get()] { node->start(); });
+  }
+  const ChaosFaults& chaos = faults_.chaos;
+  haunt(chaos.partition, &Cluster::strike_partition);
+  haunt(chaos.isolation, &Cluster::strike_isolation);
+  haunt(chaos.master_crash, &Cluster::strike_master);
+  haunt(chaos.master_depose, &Cluster::strike_leader_lock);
+  haunt(chaos.agent_crash, &Cluster::strike_agent);
+  haunt(chaos.scheduler_crash, &Cluster::strike_scheduler);
+  haunt(chaos.clock_jump, &Cluster::strike_clock);
+  haunt(chaos.tunables, &Cluster::strike_tunables);
+  haunt(chaos.operator_kill, &Cluster::strike_task);
+}
+
+void Cluster::heal() {
+  healed_ = true;
+  faults_ = Faults::healed(faults_);
+  network_.unblock_all();
+  for (const auto& master : masters_) master->set_tunables(faults_.master);
+  for (const auto& agent : agents_) agent->set_tunables(faults_.agent);
+  for (const auto& framework : frameworks_) framework->calm();
+}
+
+// ---------------------------------------------------------------------------------------- chaos
+
+void Cluster::haunt(Duration every, void (Cluster::*strike)()) {
+  if (every == Duration{}) return;
+  world_.after(world_.up_to(every * 2), [this, every, strike] {
+    if (healed_) return;
+    (this->*strike)();
+    haunt(every, strike);
+  });
+}
+
+void Cluster::block_for_a_while(NodeId from, NodeId to, Duration time) {
+  network_.block(from, to);
+  world_.after(time, [this, from, to] { network_.unblock(from, to); });
+}
+
+void Cluster::strike_partition() {
+  const NodeId master = masters_[world_.rng().below(masters_.size())]->node();
+  const NodeId other = nodes_[kMasters + world_.rng().below(nodes_.size() - kMasters)];
+  const Duration time = world_.up_to(world_.rng().chance(1, 2) ? 1s : 60s);
+  const uint64_t kind = world_.rng().below(3);
+  world_.reached(kind == 0 ? "partition.full" : "partition.one_way");
+  if (kind != 1) block_for_a_while(master, other, time);
+  if (kind != 2) block_for_a_while(other, master, time);
+}
+
+void Cluster::strike_isolation() {
+  const NodeId alone = nodes_[world_.rng().below(nodes_.size())];
+  const Duration time = world_.up_to(60s);
+  world_.reached("partition.isolated");
+  for (const NodeId other : nodes_) {
+    if (other == alone) continue;
+    block_for_a_while(alone, other, time);
+    block_for_a_while(other, alone, time);
+  }
+}
+
+MasterNode* Cluster::leader() const {
+  for (const auto& master : masters_) {
+    if (master->node() == election_.leader()) return master.get();
+  }
+  return nullptr;
+}
+
+void Cluster::strike_master() {
+  MasterNode* struck = leader();
+  if (struck == nullptr) return;
+  world_.reached("master.crash");
+  struck->crash("chaos");
+  MasterNode* other = masters_[world_.rng().below(masters_.size())].get();
+  if (other->alive() && election_.leader() == 0) {
+    world_.after(world_.up_to(2s), [this, other] {
+      if (election_.leader() == 0) other->lead();
+    });
+  }
+}
+
+// The lock goes to another master; the one before believes for a while that it still leads.
+void Cluster::strike_leader_lock() {
+  MasterNode* before = leader();
+  for (const auto& master : masters_) {
+    if (master.get() == before || !master->alive() || master->leads()) continue;
+    if (before != nullptr) before->lose_election();
+    return master->lead();
+  }
+}
+
+void Cluster::strike_agent() {
+  AgentNode& struck = *agents_[world_.rng().below(agents_.size())];
+  if (world_.rng().chance(1, 5)) return struck.shutdown();
+  world_.reached("agent.crash");
+  struck.crash("chaos");
+}
+
+void Cluster::strike_scheduler() {
+  world_.reached("scheduler.crash");
+  schedulers_[world_.rng().below(schedulers_.size())]->crash("chaos");
+}
+
+void Cluster::strike_clock() {
+  world_.reached("clock.jump");
+  world_.jump_wall(Duration(world_.rng().between(-(3600s / 1ns), 3600s / 1ns)));
+}
+
+void Cluster::strike_tunables() {
+  world_.reached("tunables");
+  faults_.master = draw_master_tunables(world_.rng());
+  faults_.agent = draw_agent_tunables(world_.rng());
+  for (const auto& master : masters_) master->set_tunables(faults_.master);
+  for (const auto& agent : agents_) agent->set_tunables(faults_.agent);
+}
+
+void Cluster::strike_task() {
+  MasterNode* master = leader();
+  if (master == nullptr) return;
+  const Task task = master->any_task();
+  if (!task.id.empty()) master->kill_as_operator(task.framework_id, task.id);
+}
+
+// ---------------------------------------------------------------------------------------- quiet
+
+std::string Cluster::unrest() const {
+  const MasterNode* master = leader();
+  if (master == nullptr || master->master() == nullptr) return "no master leads";
+  for (const auto& framework : frameworks_) {
+    if (std::string left = framework->what_is_left(); !left.empty()) return left;
+  }
+  for (const auto& agent : agents_) {
+    if (std::string left = agent->what_is_left(); !left.empty()) return left;
+  }
+  const MasterTotals totals = master->master()->totals();
+  if (totals.agents_active != agents_.size()) {
+    return fmt::format("{} of {} agents are active", totals.agents_active, agents_.size());
+  }
+  if (totals.agents_disconnected != 0) {
+    return fmt::format("{} agents are disconnected", totals.agents_disconnected);
+  }
+  if (totals.agents_recovered != 0) {
+    return fmt::format("{} agents have not come back", totals.agents_recovered);
+  }
+  if (totals.frameworks_active != frameworks_.size()) {
+    return fmt::format("{} of {} frameworks are active", totals.frameworks_active,
+                       frameworks_.size());
+  }
+  if (totals.offers != 0) return fmt::format("{} offers are out", totals.offers);
+  if (totals.tasks != 0) return fmt::format("the master knows {} tasks", totals.tasks);
+  if (std::string held = master->ledger()->what_is_not_free(); !held.empty()) return held;
+  for (const RoleShare& share : master->allocator()->shares()) {
+    if (share.dominant_share_ppm != 0) {
+      return fmt::format("role {} still has a share of {} ppm", share.role,
+                         share.dominant_share_ppm);
+    }
+  }
+  return fates_.what_was_never_seen();
+}
+
+}  // namespace tepui::sim

@@ -1,0 +1,65 @@
+#pragma once
+// Cluster is all the nodes of one run, the chaos that is done to them, and the judgement of whether
+// they have become quiet.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/sim/agent_node.h"
+#include "tests/sim/election.h"
+#include "tests/sim/fates.h"
+#include "tests/sim/faults.h"
+#include "tests/sim/framework.h"
+#include "tests/sim/master_node.h"
+#include "tests/sim/network.h"
+#include "tests/sim/scheduler_node.h"
+#include "tests/sim/simulation.h"
+#include "tests/sim/store.h"
+#include "tests/sim/world.h"
+
+namespace tepui::sim {
+
+class Cluster {
+ public:
+  Cluster(World& world, const Size& size);
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  void start();
+  // Ends all faults, past and future.
+  void heal();
+  // What keeps the cluster from being quiet; empty: nothing.
+  std::string unrest() const;
+  const Faults& faults() const { return faults_; }
+
+ private:
+  // Calls `strike` at random times, `every` so often on average, until the cluster is healed.
+  void haunt(Duration every, void (Cluster::*strike)());
+  void strike_partition();
+  void strike_isolation();
+  void strike_master();
+  void strike_leader_lock();
+  void strike_agent();
+  void strike_scheduler();
+  void strike_clock();
+  void strike_tunables();
+  void strike_task();
+  void block_for_a_while(NodeId from, NodeId to, Duration time);
+  MasterNode* leader() const;
+
+  World& world_;
+  Faults faults_;
+  bool healed_ = false;
+  Network network_;
+  SimStore store_;
+  Election election_;
+  Fates fates_;
+  std::vector<NodeId> nodes_;
+  std::vector<std::unique_ptr<MasterNode>> masters_;
+  std::vector<std::unique_ptr<AgentNode>> agents_;
+  std::vector<std::unique_ptr<SimFramework>> frameworks_;
+  std::vector<std::unique_ptr<SchedulerNode>> schedulers_;
+};
+
+}  // namespace tepui::sim

@@ -1,0 +1,42 @@
+#pragma once
+// Election knows which master leads, and where clients believe that one is: some look at what was
+// true a while ago.
+
+#include "tests/sim/faults.h"
+#include "tests/sim/network.h"
+#include "tests/sim/world.h"
+
+namespace tepui::sim {
+
+class Election {
+ public:
+  Election(World& world, const Faults& faults) : world_(world), faults_(faults) {}
+
+  void elect(NodeId node) {
+    if (leader_ != 0 && leader_ != node) before_ = leader_;
+    leader_ = node;
+  }
+  void vacate() {
+    if (leader_ != 0) before_ = leader_;
+    leader_ = 0;
+  }
+  NodeId leader() const { return leader_; }  // 0: none
+
+  // Where a client connects to; 0: nowhere.
+  NodeId ask() {
+    const uint64_t stale = faults_.network.stale_one_in;
+    if (before_ != 0 && stale != 0 && world_.rng().chance(1, stale)) {
+      world_.reached("election.stale");
+      return before_;
+    }
+    return leader_;
+  }
+
+ private:
+  World& world_;
+  const Faults& faults_;
+  NodeId leader_ = 0;
+  NodeId before_ = 0;
+};
+
+}  // namespace tepui::sim

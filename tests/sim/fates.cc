@@ -1,0 +1,123 @@
+#include "tests/sim/fates.h"
+
+#include <fmt/format.h>
+
+namespace tepui::sim {
+
+void Fates::on_intended(const FrameworkId& framework, const TaskId& task,
+                        const Resources& resources) {
+  intended_[{framework, task}] = resources;
+}
+
+void Fates::on_launched(AgentLife on, const Resources& machine, const FrameworkId& framework,
+                        const TaskId& task) {
+  const TaskKey key{framework, task};
+  if (!intended_.contains(key)) {
+    return world_.violated("fate", fmt::format("task {} runs, but nobody wanted it", task.value));
+  }
+  if (!launched_.insert(key).second) {
+    return world_.violated("fate", fmt::format("task {} was launched twice", task.value));
+  }
+  live_[on].insert(key);
+  check_machine(on, machine);
+}
+
+// The tasks of a framework that is gone may still be dying while their resources are given anew.
+void Fates::check_machine(AgentLife on, const Resources& machine) {
+  Resources used;
+  for (const TaskKey& key : live_[on]) {
+    if (!gone_.contains(key.first)) used += intended_[key];
+  }
+  if (!machine.contains(used)) {
+    world_.violated("machine", fmt::format("agent {} has {}, but its tasks use {}", on.agent,
+                                           to_text(machine), to_text(used)));
+  }
+}
+
+void Fates::on_created(AgentLife by, const FrameworkId& framework, const TaskStatus& status) {
+  const TaskKey key{framework, status.task_id};
+  if (is_terminal(status.state)) live_[by].erase(key);
+  const auto [at, fresh] = streams_.try_emplace({by, key});
+  Stream& stream = at->second;
+  stream.by = by;
+  if (!fresh && !may_follow(stream.last, status.state)) {
+    world_.violated("fate",
+                    fmt::format("the agent lets {} follow {} for task {}", to_text(status.state),
+                                to_text(stream.last), status.task_id.value));
+  }
+  stream.last = status.state;
+  // Without a uuid it is said once and owed to nobody.
+  if (status.uuid.is_nil()) return;
+  if (!by_uuid_.try_emplace(status.uuid, std::pair{at->first, stream.made.size()}).second) {
+    world_.violated("updates", fmt::format("uuid {} was used twice", to_text(status.uuid)));
+  }
+  stream.made.push_back(status.uuid);
+}
+
+void Fates::on_acknowledged(const FrameworkId& framework, const TaskId& task, Uuid uuid) {
+  if (gone_.contains(framework)) return;
+  const auto at = by_uuid_.find(uuid);
+  if (at == by_uuid_.end()) {
+    return world_.violated("updates", fmt::format("an acknowledgement for {} names uuid {}, which "
+                                                  "nobody made",
+                                                  task.value, to_text(uuid)));
+  }
+  if (streams_.at(at->second.first).seen <= at->second.second) {
+    world_.violated("updates",
+                    fmt::format("status {} of task {} was acknowledged, but its framework "
+                                "never saw it",
+                                at->second.second, task.value));
+  }
+}
+
+void Fates::on_seen(const FrameworkId& framework, const TaskStatus& status) {
+  const TaskKey key{framework, status.task_id};
+  if (const auto [at, fresh] = seen_.try_emplace(key, status.state);
+      !fresh && at->second != status.state) {
+    // What is not terminal may seem to change in any way: masters forget and ask again.
+    if (is_terminal(at->second) && at->second != TaskState::kLost) {
+      world_.violated(
+          "fate", fmt::format("framework {} saw {} after {} for task {}", framework.value,
+                              to_text(status.state), to_text(at->second), status.task_id.value));
+    }
+    at->second = status.state;
+  }
+  if (status.uuid.is_nil()) return;
+  const auto at = by_uuid_.find(status.uuid);
+  if (at == by_uuid_.end()) {
+    return world_.violated(
+        "updates", fmt::format("framework {} saw {} of task {} with a uuid that "
+                               "no agent made",
+                               framework.value, to_text(status.state), status.task_id.value));
+  }
+  Stream& stream = streams_.at(at->second.first);
+  const size_t index = at->second.second;
+  if (index > stream.seen) {
+    return world_.violated("updates",
+                           fmt::format("framework {} saw status {} of task {} before status {}",
+                                       framework.value, index, status.task_id.value, stream.seen));
+  }
+  if (index < stream.seen) return world_.reached("update.repeated");
+  ++stream.seen;
+}
+
+void Fates::on_agent_died(AgentLife life) {
+  live_.erase(life);
+  dead_.insert(life);
+}
+
+void Fates::on_framework_gone(const FrameworkId& framework) { gone_.insert(framework); }
+
+std::string Fates::what_was_never_seen() const {
+  for (const auto& [key, stream] : streams_) {
+    const auto& [life, task] = key;
+    if (dead_.contains(life) || gone_.contains(task.first)) continue;
+    if (stream.seen < stream.made.size()) {
+      return fmt::format("status {} of {} of task {} was never seen by its framework", stream.seen,
+                         stream.made.size(), task.second.value);
+    }
+  }
+  return {};
+}
+
+}  // namespace tepui::sim

@@ -1,0 +1,70 @@
+#pragma once
+// Fates follows every task through the cluster: the statuses its agent made, those its framework
+// saw, and the acknowledgements that came back.
+//
+// Checked: a task is launched at most once; it has one fate, terminal states never change; statuses
+// arrive in the order they were made, without gaps; one that is acknowledged was seen; those of
+// living agents are all seen in the end.
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/resources.h"
+#include "common/tasks.h"
+#include "tests/sim/world.h"
+
+namespace tepui::sim {
+
+class Fates {
+ public:
+  explicit Fates(World& world) : world_(world) {}
+
+  // One life of one agent's process.
+  struct AgentLife {
+    uint32_t agent = 0;
+    uint32_t life = 0;
+    auto operator<=>(const AgentLife&) const = default;
+  };
+
+  // The framework wrote down that it will launch this task.
+  void on_intended(const FrameworkId& framework, const TaskId& task, const Resources& resources);
+  void on_launched(AgentLife on, const Resources& machine, const FrameworkId& framework,
+                   const TaskId& task);
+  void on_created(AgentLife by, const FrameworkId& framework, const TaskStatus& status);
+  void on_acknowledged(const FrameworkId& framework, const TaskId& task, Uuid uuid);
+  void on_seen(const FrameworkId& framework, const TaskStatus& status);
+  void on_agent_died(AgentLife life);
+  // It is torn down or was given up: nothing is owed to it any more.
+  void on_framework_gone(const FrameworkId& framework);
+
+  // When all is quiet; empty: nothing.
+  std::string what_was_never_seen() const;
+
+ private:
+  using TaskKey = std::pair<FrameworkId, TaskId>;
+  struct Stream {
+    AgentLife by;
+    std::vector<Uuid> made;
+    size_t seen = 0;  // the first so many were seen
+    TaskState last = TaskState::kStaging;
+  };
+
+  void check_machine(AgentLife on, const Resources& machine);
+
+  World& world_;
+  std::map<TaskKey, Resources> intended_;
+  std::set<TaskKey> launched_;
+  std::map<AgentLife, std::set<TaskKey>> live_;  // launched and not terminal, by machine
+  std::map<std::pair<AgentLife, TaskKey>, Stream> streams_;
+  std::map<Uuid, std::pair<std::pair<AgentLife, TaskKey>, size_t>> by_uuid_;
+  std::map<TaskKey, TaskState> seen_;  // what the framework knows
+  std::set<FrameworkId> gone_;
+  std::set<AgentLife> dead_;
+};
+
+}  // namespace tepui::sim

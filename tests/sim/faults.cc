@@ -1,0 +1,113 @@
+#include "tests/sim/faults.h"
+
+#include <fmt/format.h>
+
+#include "common/text.h"
+
+namespace tepui::sim {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+Duration pick(Rng& rng, std::initializer_list<Duration> values) {
+  return values.begin()[rng.below(values.size())];
+}
+
+// How often something happens in this run, if it happens at all.
+Duration often(Rng& rng) { return pick(rng, {2s, 5s, 15s, 40s}); }
+uint64_t one_in(Rng& rng) { return uint64_t{4} << rng.below(8); }
+
+}  // namespace
+
+MasterTunables draw_master_tunables(Rng& rng) {
+  MasterTunables made;
+  made.ping_interval = pick(rng, {100ms, 1s, 5s, 15s});
+  made.ping_misses_max = static_cast<int>(rng.between(1, 5));
+  made.offer_timeout = pick(rng, {0ms, 0ms, 10ms, 1s, 10s});
+  made.agent_reregister_timeout = pick(rng, {1s, 30s, 2min, 10min});
+  made.heartbeat_interval = pick(rng, {100ms, 1s, 15s});
+  made.allocation_gap = pick(rng, {0ms, 5ms, 5ms, 1s});
+  made.allocation_interval = pick(rng, {0ms, 50ms, 1s});
+  made.allocation_slice_agents = static_cast<uint32_t>(rng.chance(1, 2) ? 1 : 2000);
+  made.completed_tasks_max = static_cast<uint32_t>(rng.chance(1, 2) ? 1 : 1000);
+  return made;
+}
+
+AgentTunables draw_agent_tunables(Rng& rng) {
+  AgentTunables made;
+  made.registration_backoff = pick(rng, {1ms, 100ms, 1s});
+  made.registration_backoff_max = pick(rng, {10ms, 5s, 1min});
+  made.update_retry_min = pick(rng, {1ms, 100ms, 1s, 10s});
+  made.update_retry_max = pick(rng, {10s, 1min, 10min});
+  made.kill_grace = pick(rng, {0ms, 100ms, 3s});
+  return made;
+}
+
+Faults Faults::draw(Rng& rng) {
+  Faults made;
+  NetworkFaults& network = made.network;
+  network.delay = pick(rng, {10us, 200us, 5ms});
+  network.delay_tail = pick(rng, {1ms, 100ms, 3s});
+  network.tail_one_in = one_in(rng);
+  if (rng.chance(1, 2)) network.break_one_in = one_in(rng) * 8;
+  if (rng.chance(1, 2)) network.stale_one_in = 3;
+  network.congested_above = rng.chance(1, 2) ? 2 : 64;
+
+  HostFaults& host = made.host;
+  host.launch_max = pick(rng, {1ms, 50ms, 5s});
+  host.run_max = pick(rng, {10ms, 2s, 30s});
+  if (rng.chance(1, 3)) host.launch_fails_one_in = one_in(rng);
+  if (rng.chance(1, 3)) host.shim_dies_one_in = one_in(rng);
+
+  DiskFaults& disk = made.disk;
+  disk.sync_max = pick(rng, {100us, 10ms, 2s});
+  if (rng.chance(1, 3)) disk.crash_one_in = 2 + rng.below(8);
+  if (rng.chance(1, 4)) disk.full_one_in = 2 + rng.below(8);
+
+  ChaosFaults& chaos = made.chaos;
+  if (rng.chance(1, 2)) chaos.partition = often(rng);
+  if (rng.chance(1, 3)) chaos.isolation = often(rng);
+  if (rng.chance(1, 3)) chaos.master_crash = often(rng) * 2;
+  if (rng.chance(1, 3)) chaos.master_depose = often(rng) * 2;
+  if (rng.chance(1, 3)) chaos.agent_crash = often(rng);
+  if (rng.chance(1, 3)) chaos.scheduler_crash = often(rng);
+  if (rng.chance(1, 4)) chaos.clock_jump = often(rng);
+  if (rng.chance(1, 4)) chaos.tunables = often(rng);
+  if (rng.chance(1, 4)) chaos.operator_kill = often(rng);
+
+  if (rng.chance(1, 2)) made.master = draw_master_tunables(rng);
+  if (rng.chance(1, 2)) made.agent = draw_agent_tunables(rng);
+  if (rng.chance(1, 4)) made.subscribe_backoff_min = 1ms;
+  if (rng.chance(1, 4)) made.subscribe_backoff_max = 20ms;
+  return made;
+}
+
+Faults Faults::healed(const Faults& before) {
+  Faults calm;
+  calm.network.stale_one_in = 0;
+  calm.host = before.host;
+  calm.host.launch_fails_one_in = 0;
+  calm.host.shim_dies_one_in = 0;
+  calm.master.agent_reregister_timeout = 30s;
+  calm.agent.registration_backoff_max = 5s;
+  calm.agent.update_retry_min = 1s;
+  calm.agent.update_retry_max = 10s;
+  return calm;
+}
+
+std::string Faults::describe() const {
+  return fmt::format(
+      "delay {} tail {} break 1/{} stale 1/{}; launch {} run {} fail 1/{} shim 1/{}; sync {} crash "
+      "1/{} full 1/{}; every: partition {} isolation {} master-crash {} depose {} agent-crash {} "
+      "scheduler-crash {} clock {} tunables {} operator-kill {}",
+      to_text(network.delay), to_text(network.delay_tail), network.break_one_in,
+      network.stale_one_in, to_text(host.launch_max), to_text(host.run_max),
+      host.launch_fails_one_in, host.shim_dies_one_in, to_text(disk.sync_max), disk.crash_one_in,
+      disk.full_one_in, to_text(chaos.partition), to_text(chaos.isolation),
+      to_text(chaos.master_crash), to_text(chaos.master_depose), to_text(chaos.agent_crash),
+      to_text(chaos.scheduler_crash), to_text(chaos.clock_jump), to_text(chaos.tunables),
+      to_text(chaos.operator_kill));
+}
+
+}  // namespace tepui::sim

@@ -1,0 +1,73 @@
+#pragma once
+// Faults are drawn per seed: first which kinds happen at all, then how often (swarm testing: a run
+// in which everything fails at once hides what a run with two kinds of faults shows).
+
+#include <cstdint>
+#include <string>
+
+#include "agent/agent.h"
+#include "common/rng.h"
+#include "common/time.h"
+#include "master/master.h"
+#include "sdk/scheduler.h"
+
+namespace tepui::sim {
+
+struct NetworkFaults {
+  Duration delay = std::chrono::microseconds(200);      // typical, one way
+  Duration delay_tail = std::chrono::milliseconds(20);  // one in tail_one_in takes up to this
+  uint64_t tail_one_in = 100;
+  uint64_t break_one_in = 0;    // messages at which the link dies; 0: never
+  uint64_t codec_one_in = 4;    // messages that go through the real codec
+  uint64_t stale_one_in = 0;    // connects that go to the leader before
+  size_t congested_above = 64;  // messages in flight to a client
+};
+
+struct HostFaults {
+  Duration launch_max = std::chrono::milliseconds(50);
+  Duration run_max = std::chrono::seconds(20);
+  uint64_t launch_fails_one_in = 0;
+  uint64_t exit_fails_one_in = 8;
+  uint64_t ignores_term_one_in = 4;
+  uint64_t shim_dies_one_in = 0;  // nobody knows how the command ended
+};
+
+struct DiskFaults {
+  Duration sync_max = std::chrono::milliseconds(10);
+  uint64_t crash_one_in = 0;  // writes during which the master dies
+  uint64_t full_one_in = 0;
+};
+
+// What happens from outside, each with its mean time between two; 0: never.
+struct ChaosFaults {
+  Duration partition{};  // between two nodes, one way or both
+  Duration isolation{};  // of one node
+  Duration master_crash{};
+  Duration master_depose{};  // another master is elected; this one learns it late
+  Duration agent_crash{};
+  Duration scheduler_crash{};
+  Duration clock_jump{};
+  Duration tunables{};  // reloaded with other values
+  Duration operator_kill{};
+};
+
+struct Faults {
+  NetworkFaults network;
+  HostFaults host;
+  DiskFaults disk;
+  ChaosFaults chaos;
+  MasterTunables master;
+  AgentTunables agent;
+  Duration subscribe_backoff_min = std::chrono::milliseconds(500);
+  Duration subscribe_backoff_max = std::chrono::seconds(15);
+
+  static Faults draw(Rng& rng);
+  // Nothing fails any more; tunables are such that quiet comes soon.
+  static Faults healed(const Faults& before);
+  std::string describe() const;
+};
+
+MasterTunables draw_master_tunables(Rng& rng);
+AgentTunables draw_agent_tunables(Rng& rng);
+
+}  // namespace tepui::sim

@@ -1,0 +1,297 @@
+#include "tests/sim/framework.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace tepui::sim {
+
+using namespace std::chrono_literals;
+
+SimFramework::SimFramework(World& world, Fates& fates, uint32_t number, uint32_t jobs)
+    : world_(world), fates_(fates), number_(number), patience_(1s + world.up_to(20s)) {
+  Rng& rng = world.rng();
+  FrameworkInfo& info = options_.info;
+  info.name = fmt::format("framework {}", number);
+  info.roles = {fmt::format("role{}", number % 3)};
+  if (rng.chance(1, 3)) info.roles.push_back("roles/shared");
+  info.capabilities = bit(FrameworkCapability::kMultiRole);
+  if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kPartitionAware);
+  if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kTaskKillingState);
+  const Duration timeouts[] = {0s, 30s, 10min, 24h};
+  info.failover_timeout = timeouts[rng.below(4)];
+  info.checkpoint = rng.chance(3, 4);
+  options_.build = "sim";
+  options_.explicit_acknowledgements = rng.chance(1, 3);
+  for (uint32_t i = 0; i < jobs; ++i) {
+    Job job;
+    job.resources = Resources::scalars(
+        {{"cpus", rng.between(1, 20) * 100}, {"mem", rng.between(1, 8) * 32000}});
+    jobs_.push_back(std::move(job));
+  }
+}
+
+bool SimFramework::sometimes(uint64_t one_in) { return !calm_ && world_.rng().chance(1, one_in); }
+
+void SimFramework::set_scheduler(Scheduler* scheduler) {
+  scheduler_ = scheduler;
+  wants_new_scheduler_ = false;
+  held_.clear();
+}
+
+void SimFramework::begin_anew() {
+  if (!options_.info.id.empty()) fates_.on_framework_gone(options_.info.id);
+  options_.info.id = {};
+  ++generation_;
+  attempts_.clear();
+  for (Job& job : jobs_) job.running = false;
+  wants_new_scheduler_ = true;
+}
+
+size_t SimFramework::pending_jobs() const {
+  return static_cast<size_t>(
+      std::ranges::count_if(jobs_, [](const Job& job) { return !job.running && !job.over; }));
+}
+
+bool SimFramework::done() const {
+  return std::ranges::all_of(jobs_, [](const Job& job) { return job.over; }) &&
+         scheduler_ != nullptr && scheduler_->subscribed() && held_.empty();
+}
+
+std::string SimFramework::what_is_left() const {
+  if (scheduler_ == nullptr || !scheduler_->subscribed()) {
+    return fmt::format("framework {} is not subscribed", number_);
+  }
+  for (size_t i = 0; i < jobs_.size(); ++i) {
+    if (!jobs_[i].over) {
+      return fmt::format("job {} of framework {} ({}) is not over: attempt {} is {}", i, number_,
+                         options_.info.id.value, jobs_[i].attempts,
+                         jobs_[i].running ? "out" : "not launched");
+    }
+  }
+  return held_.empty() ? "" : fmt::format("framework {} holds offers", number_);
+}
+
+// -------------------------------------------------------------------------------------- offers
+
+void SimFramework::on_subscribed(Scheduler& scheduler, const Subscribed& subscribed) {
+  world_.reached("framework.subscribed");
+  if (subscribed.epoch < epoch_seen_) {
+    world_.violated("epoch", fmt::format("framework {} obeys epoch {} after epoch {}", number_,
+                                         subscribed.epoch, epoch_seen_));
+  }
+  epoch_seen_ = subscribed.epoch;
+  options_.info = scheduler.info();
+  offered_ = world_.now().mono;
+  if (world_.rng().chance(1, 2)) scheduler.reconcile();
+}
+
+TaskInfo SimFramework::attempt(size_t job, const Offer& offer, const Resources& resources) {
+  const TaskId id{fmt::format("f{}.{}-j{}-{}", number_, generation_, job, ++jobs_[job].attempts)};
+  auto spec = std::make_shared<TaskSpec>();
+  spec->resources = resources;
+  spec->command.value = "true";
+  if (world_.rng().chance(1, 4)) spec->kill_policy = KillPolicy{.grace_ns = world_.up_to(2s)};
+  if (sometimes(20)) spec->max_completion_time = world_.up_to(5s);
+  const Instant now = world_.now().mono;
+  attempts_[id] = {
+      .job = job, .agent = offer.agent->id, .launched = now, .heard = now, .asked = now};
+  jobs_[job].running = true;
+  fates_.on_intended(options_.info.id, id, resources);
+  if (sometimes(8)) {
+    world_.after(world_.up_to(10s), [this, id] {
+      if (scheduler_ != nullptr && attempts_.contains(id)) scheduler_->kill(id);
+    });
+  }
+  return {.id = id, .name = id.value, .spec = std::move(spec)};
+}
+
+void SimFramework::pick(const Offer& offer, Resources& left, std::vector<TaskInfo>& tasks) {
+  const uint64_t most = world_.rng().between(1, 4);
+  for (size_t i = 0; i < jobs_.size() && tasks.size() < most; ++i) {
+    if (jobs_[i].running || jobs_[i].over) continue;
+    if (sometimes(40)) {
+      // More than there is: the master must say so, and count nothing.
+      world_.reached("framework.greedy");
+      tasks.push_back(attempt(i, offer, left + jobs_[i].resources));
+    } else if (left.contains(jobs_[i].resources)) {
+      left -= jobs_[i].resources;
+      tasks.push_back(attempt(i, offer, jobs_[i].resources));
+    }
+  }
+}
+
+void SimFramework::answer(const Offer& offer) {
+  const std::optional<Duration> refusals[] = {std::nullopt, 0s, 100ms, 3s, -1s};
+  const std::optional<Duration> refuse = refusals[world_.rng().below(calm_ ? 3 : 5)];
+  Resources left = offer.resources;
+  std::vector<TaskInfo> tasks;
+  if (!sometimes(5)) pick(offer, left, tasks);
+  if (tasks.empty()) return scheduler_->decline({&offer.id, 1}, refuse);
+  scheduler_->launch({&offer.id, 1}, std::move(tasks), refuse);
+  if (sometimes(30)) {
+    // Once more, as a confused framework would: the offer is not there any more.
+    world_.reached("framework.accepts_twice");
+    left = offer.resources;
+    tasks.clear();
+    pick(offer, left, tasks);
+    scheduler_->launch({&offer.id, 1}, std::move(tasks), refuse);
+  }
+}
+
+void SimFramework::on_offers(Scheduler& scheduler, std::span<const Offer> offers) {
+  offered_ = world_.now().mono;
+  for (const Offer& offer : offers) {
+    if (sometimes(6)) {
+      world_.reached("framework.holds");
+      held_.push_back(offer);
+    } else {
+      answer(offer);
+    }
+  }
+  if (pending_jobs() == 0 && !suppressed_) {
+    suppressed_ = true;
+    scheduler.suppress();
+  }
+}
+
+void SimFramework::answer_held() {
+  std::vector<Offer> still;
+  for (const Offer& offer : std::exchange(held_, {})) {
+    if (sometimes(2)) {
+      still.push_back(offer);
+    } else {
+      answer(offer);
+    }
+  }
+  held_ = std::move(still);
+}
+
+void SimFramework::on_rescinded(Scheduler&, OfferId offer) {
+  world_.reached("framework.rescinded");
+  // Sometimes it was answered just now, or the answer comes all the same.
+  if (!sometimes(3)) std::erase_if(held_, [offer](const Offer& held) { return held.id == offer; });
+}
+
+// ------------------------------------------------------------------------------------- updates
+
+void SimFramework::abandon(Attempt& attempt) {
+  if (attempt.abandoned) return;
+  attempt.abandoned = true;
+  jobs_[attempt.job].running = false;
+}
+
+void SimFramework::conclude(Attempt& attempt, TaskState state) {
+  switch (state) {
+    case TaskState::kFinished:
+    case TaskState::kFailed:
+    case TaskState::kKilled:
+      if (!attempt.abandoned) jobs_[attempt.job].over = true;
+      return;
+    case TaskState::kLost:
+    case TaskState::kDropped:
+    case TaskState::kGone:
+    case TaskState::kGoneByOperator:
+    case TaskState::kError:
+    case TaskState::kUnknown:
+      return abandon(attempt);
+    case TaskState::kUnreachable:
+      if (sometimes(2)) abandon(attempt);
+      return;
+    case TaskState::kStaging:
+    case TaskState::kStarting:
+    case TaskState::kRunning:
+    case TaskState::kKilling:
+      return;
+  }
+}
+
+void SimFramework::on_update(Scheduler& scheduler, const TaskStatus& status) {
+  fates_.on_seen(options_.info.id, status);
+  if (world_.tracing()) {
+    world_.trace(fmt::format("framework {} sees {} {} {} {}", number_, status.task_id.value,
+                             to_text(status.state), to_text(status.reason), status.message));
+  }
+  const auto at = attempts_.find(status.task_id);
+  if (at == attempts_.end()) {
+    world_.violated("fate", fmt::format("framework {} hears of task {}, which is not its own",
+                                        number_, status.task_id.value));
+    return;
+  }
+  Attempt& attempt = at->second;
+  attempt.heard = world_.now().mono;
+  attempt.state = status.state;
+  conclude(attempt, status.state);
+  if (attempt.abandoned && !is_terminal(status.state) && status.state != TaskState::kUnknown &&
+      status.state != TaskState::kUnreachable && status.state != TaskState::kKilling) {
+    scheduler.kill(status.task_id);
+  }
+  if (!options_.explicit_acknowledgements) return;
+  world_.after(world_.up_to(calm_ ? 1ms : 2s), [this, status] {
+    if (scheduler_ != nullptr) scheduler_->acknowledge(status);
+  });
+}
+
+void SimFramework::on_agent_lost(Scheduler&, const AgentId&) {
+  world_.reached("framework.agent_lost");
+}
+
+void SimFramework::on_disconnected(Scheduler&, std::string_view) {
+  world_.reached("framework.disconnected");
+  held_.clear();
+}
+
+void SimFramework::on_error(Scheduler&, std::string_view message) {
+  world_.reached("framework.error");
+  if (world_.tracing()) world_.trace(fmt::format("framework {} is told: {}", number_, message));
+  held_.clear();
+  begin_anew();
+}
+
+// ---------------------------------------------------------------------------------------- time
+
+void SimFramework::ask_for_news() {
+  const Instant now = world_.now().mono;
+  const Duration patience = calm_ ? Duration(2s) : patience_;
+  std::vector<Reconcile::Item> items;
+  for (auto& [id, attempt] : attempts_) {
+    const bool given_up = attempt.abandoned && (attempt.state == TaskState::kUnknown ||
+                                                attempt.state == TaskState::kUnreachable);
+    if (given_up || is_terminal(attempt.state) || now - attempt.heard < patience ||
+        now - attempt.asked < patience) {
+      continue;
+    }
+    if (attempt.state == TaskState::kUnreachable && now - attempt.heard > 4 * patience) {
+      abandon(attempt);
+    }
+    attempt.asked = now;
+    items.push_back({.task_id = id, .agent_id = sometimes(2) ? AgentId{} : attempt.agent});
+  }
+  if (!items.empty()) scheduler_->reconcile(std::move(items));
+  if (sometimes(10)) scheduler_->reconcile();
+}
+
+void SimFramework::on_tick() {
+  if (scheduler_ == nullptr || wants_new_scheduler_) return;
+  ask_for_news();
+  answer_held();
+  const bool idle = world_.now().mono - offered_ > 5s;
+  if (pending_jobs() > 0 && (suppressed_ || idle)) {
+    suppressed_ = false;
+    offered_ = world_.now().mono;
+    scheduler_->revive();
+  }
+  if (pending_jobs() == 0 && !suppressed_) {
+    suppressed_ = true;
+    scheduler_->suppress();
+  }
+  if (calm_ && done()) scheduler_->suppress();
+  if (sometimes(300) && scheduler_->subscribed()) {
+    world_.reached("framework.teardown");
+    scheduler_->teardown();
+    begin_anew();
+  }
+}
+
+}  // namespace tepui::sim

@@ -1,0 +1,91 @@
+#pragma once
+// SimFramework is a small but careful framework: it writes down what it will launch before it does,
+// launches every job again until it has an end that counts, kills some, holds offers, declines,
+// suppresses and revives, and reconciles whatever it has not heard of. It outlives its scheduler,
+// as a framework's database outlives its process.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sdk/scheduler.h"
+#include "tests/sim/fates.h"
+#include "tests/sim/faults.h"
+#include "tests/sim/world.h"
+
+namespace tepui::sim {
+
+class SimFramework final : public SchedulerHandler {
+ public:
+  SimFramework(World& world, Fates& fates, uint32_t number, uint32_t jobs);
+
+  // The scheduler that plays for it now; null: its process is dead.
+  void set_scheduler(Scheduler* scheduler);
+  // The framework was torn down, and begins anew under another id.
+  void begin_anew();
+  SchedulerOptions options() const { return options_; }
+  bool wants_new_scheduler() const { return wants_new_scheduler_; }
+  bool done() const;
+  std::string what_is_left() const;
+  const FrameworkId& id() const { return options_.info.id; }
+  // From now on it does nothing strange any more.
+  void calm() { calm_ = true; }
+  void on_tick();
+
+  void on_subscribed(Scheduler& scheduler, const Subscribed& subscribed) override;
+  void on_offers(Scheduler& scheduler, std::span<const Offer> offers) override;
+  void on_rescinded(Scheduler& scheduler, OfferId offer) override;
+  void on_update(Scheduler& scheduler, const TaskStatus& status) override;
+  void on_agent_lost(Scheduler& scheduler, const AgentId& agent) override;
+  void on_disconnected(Scheduler& scheduler, std::string_view why) override;
+  void on_error(Scheduler& scheduler, std::string_view message) override;
+
+ private:
+  struct Job {
+    Resources resources;
+    bool running = false;  // an attempt is out that may still end well
+    bool over = false;
+    uint32_t attempts = 0;
+  };
+  struct Attempt {
+    size_t job = 0;
+    AgentId agent;
+    TaskState state = TaskState::kStaging;
+    bool abandoned = false;
+    Instant launched{};
+    Instant heard{};
+    Instant asked{};
+  };
+
+  size_t pending_jobs() const;
+  // Fills `tasks` with jobs that fit; what is used is taken from `left`.
+  void pick(const Offer& offer, Resources& left, std::vector<TaskInfo>& tasks);
+  TaskInfo attempt(size_t job, const Offer& offer, const Resources& resources);
+  void answer(const Offer& offer);
+  void abandon(Attempt& attempt);
+  void conclude(Attempt& attempt, TaskState state);
+  void answer_held();
+  void ask_for_news();
+  bool sometimes(uint64_t one_in);
+
+  World& world_;
+  Fates& fates_;
+  const uint32_t number_;
+  SchedulerOptions options_;
+  Scheduler* scheduler_ = nullptr;
+  bool wants_new_scheduler_ = false;
+  bool calm_ = false;
+  bool suppressed_ = false;
+  uint32_t generation_ = 0;
+  uint64_t epoch_seen_ = 0;
+  Duration patience_;
+  Instant offered_{};
+  std::vector<Job> jobs_;
+  std::map<TaskId, Attempt> attempts_;
+  std::vector<Offer> held_;
+};
+
+}  // namespace tepui::sim

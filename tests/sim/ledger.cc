@@ -1,0 +1,199 @@
+#include "tests/sim/ledger.h"
+
+#include <fmt/format.h>
+
+#include <variant>
+
+namespace tepui::sim {
+
+namespace {
+bool holds_resources(TaskState state) {
+  return !is_terminal(state) && state != TaskState::kUnreachable;
+}
+}  // namespace
+
+void Ledger::on_event(const Event& event) {
+  std::visit([this](const auto& one) { on(one); }, event);
+}
+
+void Ledger::on(const event::AgentAdded& e) {
+  AgentBook& book = agents_[e.info->id];
+  book.total = e.info->resources;
+  book.connected = true;
+  touched_.insert(e.info->id);
+  world_.reached(e.reregistered ? "agent.reregistered" : "agent.registered");
+}
+
+void Ledger::on(const event::AgentDisconnected& e) {
+  const auto at = agents_.find(*e.id);
+  if (at != agents_.end()) at->second.connected = false;
+  touched_.insert(*e.id);
+  world_.reached("agent.disconnected");
+}
+
+void Ledger::on(const event::AgentUnreachable& e) {
+  world_.reached("agent.unreachable");
+  forget_agent(*e.id);
+}
+
+void Ledger::on(const event::AgentRemoved& e) {
+  world_.reached("agent.removed");
+  forget_agent(*e.id);
+}
+
+// Judged at the end of the run: the master must live on and the agent must come back.
+void Ledger::on(const event::AgentBroken& e) {
+  world_.reached("agent.broken");
+  world_.trace(fmt::format("agent {} is broken: {}", e.id->value, e.why));
+  const auto at = agents_.find(*e.id);
+  if (at != agents_.end()) at->second.connected = false;
+}
+
+void Ledger::forget_agent(const AgentId& id) {
+  for (const auto& [offer, entry] : offers_) {
+    if (entry.agent == id) {
+      world_.violated("offers", fmt::format("agent {} went, but its offer {} is still out",
+                                            id.value, to_text(offer)));
+    }
+  }
+  for (auto& [key, task] : tasks_) {
+    if (task.agent == id) task.held = false;
+  }
+  agents_.erase(id);
+}
+
+void Ledger::release(const AgentId& id, const Resources& resources, Resources AgentBook::* part) {
+  const auto at = agents_.find(id);
+  if (at == agents_.end()) return;
+  Resources& sum = at->second.*part;
+  if (!sum.contains(resources)) {
+    return world_.violated("ledger",
+                           fmt::format("{} are released on agent {}, of which only {} were "
+                                       "given",
+                                       to_text(resources), id.value, to_text(sum)));
+  }
+  sum -= resources;
+  touched_.insert(id);
+}
+
+// Moves the task's resources to where its state wants them.
+void Ledger::settle(TaskEntry& task) {
+  const bool holds = holds_resources(task.state);
+  if (task.held && !holds) {
+    task.held = false;
+    release(task.agent, task.resources, &AgentBook::allocated);
+  } else if (!task.held && holds) {
+    const auto at = agents_.find(task.agent);
+    if (at == agents_.end()) return;
+    task.held = true;
+    at->second.allocated += task.resources;
+    touched_.insert(task.agent);
+  }
+}
+
+void Ledger::on(const event::TaskAdded& e) {
+  const TaskKey key{e.task->framework_id, e.task->id};
+  const auto [at, fresh] =
+      tasks_.emplace(key, TaskEntry{e.task->agent_id, e.task->resources, e.task->state, false});
+  if (!fresh) {
+    return world_.violated("fate", fmt::format("task {} was added twice", e.task->id.value));
+  }
+  if (e.recovered) world_.reached("task.recovered");
+  settle(at->second);
+  if (holds_resources(at->second.state) && !at->second.held) {
+    world_.violated("ledger", fmt::format("task {} was added on agent {}, which is not there",
+                                          e.task->id.value, e.task->agent_id.value));
+  }
+}
+
+void Ledger::on(const event::TaskUpdated& e) {
+  world_.reached(to_text(e.task->state));
+  const auto at = tasks_.find({e.task->framework_id, e.task->id});
+  if (at == tasks_.end()) return;
+  TaskEntry& entry = at->second;
+  if (entry.state != e.task->state && !may_follow(entry.state, e.task->state)) {
+    return world_.violated(
+        "fate", fmt::format("the master lets {} follow {} for task {}", to_text(e.task->state),
+                            to_text(entry.state), e.task->id.value));
+  }
+  entry.state = e.task->state;
+  settle(entry);
+}
+
+void Ledger::on(const event::TaskRemoved& e) {
+  const auto at = tasks_.find({e.task->framework_id, e.task->id});
+  if (at == tasks_.end()) return;
+  if (at->second.held) release(at->second.agent, at->second.resources, &AgentBook::allocated);
+  tasks_.erase(at);
+}
+
+void Ledger::on(const event::OfferMade& e) {
+  if (!offers_.emplace(e.id, OfferEntry{*e.agent_id, *e.resources}).second) {
+    return world_.violated("offers", fmt::format("offer {} was made twice", to_text(e.id)));
+  }
+  const auto at = agents_.find(*e.agent_id);
+  if (at == agents_.end() || !at->second.connected) {
+    return world_.violated("offers", fmt::format("offer {} is of agent {}, which is not connected",
+                                                 to_text(e.id), e.agent_id->value));
+  }
+  at->second.offered += *e.resources;
+  touched_.insert(*e.agent_id);
+}
+
+void Ledger::on(const event::OfferEnded& e) {
+  const auto at = offers_.find(e.id);
+  if (at == offers_.end()) {
+    return world_.violated("offers", fmt::format("offer {} ended, but was not out", to_text(e.id)));
+  }
+  switch (e.how) {
+    case event::OfferEnd::kAccepted:
+      world_.reached("offer.accepted");
+      break;
+    case event::OfferEnd::kDeclined:
+      world_.reached("offer.declined");
+      break;
+    case event::OfferEnd::kRescinded:
+      world_.reached("offer.rescinded");
+      break;
+    case event::OfferEnd::kTimedOut:
+      world_.reached("offer.timed_out");
+      break;
+    case event::OfferEnd::kDiscarded:
+      world_.reached("offer.discarded");
+      break;
+  }
+  release(at->second.agent, at->second.resources, &AgentBook::offered);
+  offers_.erase(at);
+}
+
+void Ledger::check() {
+  for (const AgentId& id : touched_) {
+    const auto at = agents_.find(id);
+    if (at == agents_.end()) continue;
+    const AgentBook& book = at->second;
+    if (!book.total.contains(book.offered + book.allocated)) {
+      world_.violated("ledger", fmt::format("agent {} has {}, but {} are offered and {} allocated",
+                                            id.value, to_text(book.total), to_text(book.offered),
+                                            to_text(book.allocated)));
+    }
+    if (!book.connected && !book.offered.empty()) {
+      world_.violated("offers", fmt::format("agent {} is disconnected, but {} of it are offered",
+                                            id.value, to_text(book.offered)));
+    }
+  }
+  touched_.clear();
+}
+
+std::string Ledger::what_is_not_free() const {
+  for (const auto& [id, book] : agents_) {
+    if (!book.offered.empty()) {
+      return fmt::format("{} of agent {} are still offered", to_text(book.offered), id.value);
+    }
+    if (!book.allocated.empty()) {
+      return fmt::format("{} of agent {} are still allocated", to_text(book.allocated), id.value);
+    }
+  }
+  return {};
+}
+
+}  // namespace tepui::sim

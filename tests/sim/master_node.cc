@@ -1,0 +1,248 @@
+#include "tests/sim/master_node.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tests/sim/describe.h"
+
+namespace tepui::sim {
+
+using namespace std::chrono_literals;
+
+namespace {
+// The full audit sums everything from scratch; the ledger looks after every turn.
+constexpr uint64_t kInputsPerAudit = 16;
+}  // namespace
+
+MasterNode::MasterNode(Surroundings around, NodeId node)
+    : around_(around), world_(around.world), node_(node), alarm_(around.world, [this] {
+        if (master_ == nullptr) return;
+        master_->on_time(world_.now());
+        after_input();
+      }) {}
+
+void MasterNode::start() {
+  ++life_;
+  dying_ = false;
+  leads_ = false;
+  work_due_ = false;
+  epoch_ = 0;
+  MasterConfig config;
+  config.build = "sim";
+  config.hostname = fmt::format("master{}", node_);
+  config.weights = {{"role1", 2000}};
+  config.tunables = around_.faults.master;
+  ledger_ = std::make_unique<Ledger>(world_);
+  allocator_ = std::make_unique<DrfAllocator>(AllocatorOptions{}, world_.rng().next());
+  master_ = std::make_unique<Master>(std::move(config), world_.rng().next(), *allocator_,
+                                     authorizer_, *this);
+  around_.network.set_end(node_, this);
+  if (around_.election.leader() == 0) lead();
+}
+
+void MasterNode::lead() {
+  if (master_ == nullptr || leads_) return;
+  SimStore::Opened opened = around_.store.open();
+  leads_ = true;
+  epoch_ = opened.epoch;
+  around_.election.elect(node_);
+  world_.reached("master.elected");
+  if (world_.tracing()) world_.trace(fmt::format("master {} leads epoch {}", node_, epoch_));
+  master_->on_elected(world_.now(), epoch_, opened.contents);
+  after_input();
+}
+
+void MasterNode::lose_election() {
+  if (!leads_) return;
+  world_.reached("master.deposed");
+  const Duration late = world_.rng().chance(1, 2) ? world_.up_to(100ms) : world_.up_to(20s);
+  world_.after(late, [this, life = life_] {
+    if (life != life_ || master_ == nullptr) return;
+    leads_ = false;
+    master_->on_deposed(world_.now(), "another master was elected");
+    after_input();
+    if (master_ != nullptr && !dying_) crash("deposed");
+  });
+}
+
+void MasterNode::crash(std::string_view why) {
+  if (master_ == nullptr) return;
+  if (world_.tracing()) world_.trace(fmt::format("master {} dies: {}", node_, why));
+  const bool held_lock = around_.election.leader() == node_;
+  if (held_lock) around_.store.crash();
+  ++life_;
+  leads_ = false;
+  alarm_.cancel();
+  around_.network.set_end(node_, nullptr);
+  master_.reset();
+  allocator_.reset();
+  ledger_.reset();
+  if (held_lock) around_.election.vacate();
+  world_.after(world_.up_to(2s), [this] { start(); });
+}
+
+void MasterNode::die(std::string_view why) {
+  if (dying_) return;
+  dying_ = true;
+  world_.after(0ns, [this, life = life_, why = std::string(why)] {
+    if (life == life_) crash(why);
+  });
+}
+
+void MasterNode::set_tunables(const MasterTunables& tunables) {
+  if (master_ == nullptr) return;
+  master_->on_tunables(world_.now(), tunables);
+  after_input();
+}
+
+namespace {
+// Picks a task out of the state as a reader sees it.
+struct TaskPicker final : EventSink {
+  std::vector<Task> tasks;
+  void on_event(const Event& event) override {
+    if (const auto* added = std::get_if<event::TaskAdded>(&event)) tasks.push_back(*added->task);
+  }
+};
+}  // namespace
+
+Task MasterNode::any_task() {
+  if (master_ == nullptr) return {};
+  TaskPicker picker;
+  master_->replay_state(picker);
+  if (picker.tasks.empty()) return {};
+  return picker.tasks[world_.rng().below(picker.tasks.size())];
+}
+
+void MasterNode::kill_as_operator(const FrameworkId& framework, const TaskId& task) {
+  if (master_ == nullptr) return;
+  world_.reached("operator.kill");
+  master_->on_message(world_.now(), SessionId{}, "operator",
+                      OperatorKill{.framework_id = framework, .task_id = task, .kill_policy = {}});
+  after_input();
+}
+
+// -------------------------------------------------------------------------------------- inputs
+
+void MasterNode::on_payload(LinkNumber link, const Payload& payload) {
+  if (const auto* message = std::get_if<SchedulerToMaster>(&payload)) {
+    master_->on_message(world_.now(), SessionId{link}, *message);
+  } else if (const auto* other = std::get_if<AgentToMaster>(&payload)) {
+    master_->on_message(world_.now(), SessionId{link}, *other);
+  }
+  after_input();
+}
+
+void MasterNode::on_link_down(LinkNumber link, std::string_view why) {
+  master_->on_peer_lost(world_.now(), SessionId{link}, why);
+  after_input();
+}
+
+void MasterNode::on_link_congested(LinkNumber link) {
+  master_->on_peer_congested(world_.now(), SessionId{link});
+  after_input();
+}
+
+void MasterNode::on_link_ready(LinkNumber link) {
+  master_->on_peer_ready(world_.now(), SessionId{link});
+  after_input();
+}
+
+void MasterNode::persisted(uint64_t token, const Result<void>& result) {
+  if (result) {
+    master_->on_persisted(world_.now(), token);
+  } else {
+    master_->on_persist_failed(world_.now(), token, result.error());
+  }
+  after_input();
+}
+
+// Several inputs may come in one turn before its batched work is done.
+void MasterNode::after_input() {
+  if (master_ == nullptr) return;
+  if (++inputs_ % kInputsPerAudit == 0) audit();
+  ledger_->check();
+  if (work_due_) return;
+  work_due_ = true;
+  world_.after(world_.up_to(100us), [this, life = life_] {
+    if (life == life_ && master_ != nullptr) work();
+  });
+}
+
+void MasterNode::work() {
+  work_due_ = false;
+  const bool more = master_->work(world_.now());
+  ledger_->check();
+  if (!more || work_due_) return;
+  world_.reached("master.sliced_round");
+  work_due_ = true;
+  world_.after(world_.up_to(100us), [this, life = life_] {
+    if (life == life_ && master_ != nullptr) work();
+  });
+}
+
+void MasterNode::audit() {
+  if (const Result<void> books = master_->audit(); !books) {
+    world_.violated("books", books.error().message);
+  }
+  if (const Result<void> shares = allocator_->audit(); !shares) {
+    world_.violated("allocator", shares.error().message);
+  }
+}
+
+// ------------------------------------------------------------------------------------- effects
+
+void MasterNode::send(SessionId to, const MasterToScheduler& message) {
+  around_.network.send(to.value, node_, message);
+}
+
+void MasterNode::send(SessionId to, const MasterToAgent& message) {
+  if (const auto* registered = std::get_if<Registered>(&message)) {
+    // Epochs are fenced: a deposed master may say what was durable in its own time.
+    if (epoch_ == around_.store.epoch() &&
+        !around_.store.holds("agents/" + registered->agent_id.value)) {
+      world_.violated("durability", fmt::format("agent {} is told that it is registered before the "
+                                                "registry is durable",
+                                                registered->agent_id.value));
+    }
+  }
+  around_.network.send(to.value, node_, message);
+}
+
+void MasterNode::close(SessionId session, std::string_view why) {
+  if (world_.tracing()) {
+    world_.trace(fmt::format("master {} closes {}: {}", node_, session.value, why));
+  }
+  around_.network.close(session.value, node_, why);
+}
+
+void MasterNode::persist(uint64_t token, std::vector<StoreWrite> batch) {
+  const uint64_t crash_one_in = around_.faults.disk.crash_one_in;
+  if (crash_one_in != 0 && world_.rng().chance(1, crash_one_in)) {
+    world_.reached("master.crash_at_write");
+    world_.after(world_.up_to(around_.faults.disk.sync_max * 2), [this, life = life_] {
+      if (life == life_) crash("at a write");
+    });
+  }
+  around_.store.write(epoch_, std::move(batch), [this, token, life = life_](Result<void> result) {
+    if (life == life_ && master_ != nullptr) persisted(token, result);
+  });
+}
+
+void MasterNode::wake_at(Instant when) { alarm_.set(when); }
+
+void MasterNode::resign(std::string_view why) {
+  world_.reached("master.resigned");
+  die(why);
+}
+
+void MasterNode::on_event(const Event& event) {
+  world_.note(0x6d00 + event.index());
+  if (world_.tracing()) world_.trace(fmt::format("master {}: {}", node_, to_line(event)));
+  if (ledger_ != nullptr) ledger_->on_event(event);
+}
+
+}  // namespace tepui::sim

@@ -1,0 +1,88 @@
+#pragma once
+// MasterNode is the process of one master: the real core and the real allocator, simulated effects.
+
+#include <memory>
+#include <string>
+
+#include "master/allocator/drf_allocator.h"
+#include "master/master.h"
+#include "tests/sim/alarm.h"
+#include "tests/sim/election.h"
+#include "tests/sim/faults.h"
+#include "tests/sim/ledger.h"
+#include "tests/sim/network.h"
+#include "tests/sim/store.h"
+#include "tests/sim/world.h"
+
+namespace tepui::sim {
+
+class MasterNode final : public End, public MasterEffects {
+ public:
+  struct Surroundings {
+    World& world;
+    const Faults& faults;
+    Network& network;
+    SimStore& store;
+    Election& election;
+  };
+  MasterNode(Surroundings around, NodeId node);
+
+  void start();
+  // The process dies; it starts again after a while.
+  void crash(std::string_view why);
+  bool alive() const { return master_ != nullptr; }
+  bool leads() const { return leads_; }
+  NodeId node() const { return node_; }
+  void lead();
+  // Another was elected; this one is told late.
+  void lose_election();
+  void set_tunables(const MasterTunables& tunables);
+  void kill_as_operator(const FrameworkId& framework, const TaskId& task);
+  // A task that is active now, for an operator to kill; empty ids: none.
+  Task any_task();
+
+  const Master* master() const { return master_.get(); }
+  const Ledger* ledger() const { return ledger_.get(); }
+  const Allocator* allocator() const { return allocator_.get(); }
+
+  // End
+  void on_link_up(LinkNumber) override {}
+  void on_payload(LinkNumber link, const Payload& payload) override;
+  void on_link_down(LinkNumber link, std::string_view why) override;
+  void on_link_congested(LinkNumber link) override;
+  void on_link_ready(LinkNumber link) override;
+
+  // MasterEffects
+  void send(SessionId to, const MasterToScheduler& message) override;
+  void send(SessionId to, const MasterToAgent& message) override;
+  void send(SessionId, const RequestDone&) override {}
+  void close(SessionId session, std::string_view why) override;
+  void persist(uint64_t token, std::vector<StoreWrite> batch) override;
+  void wake_at(Instant when) override;
+  void resign(std::string_view why) override;
+  void on_event(const Event& event) override;
+
+ private:
+  void die(std::string_view why);
+  void persisted(uint64_t token, const Result<void>& result);
+  void after_input();
+  void work();
+  void audit();
+
+  Surroundings around_;
+  World& world_;
+  const NodeId node_;
+  uint32_t life_ = 0;
+  bool leads_ = false;
+  bool work_due_ = false;
+  bool dying_ = false;
+  uint64_t epoch_ = 0;
+  uint64_t inputs_ = 0;
+  AllowAll authorizer_;
+  std::unique_ptr<DrfAllocator> allocator_;
+  std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<Master> master_;
+  Alarm alarm_;
+};
+
+}  // namespace tepui::sim

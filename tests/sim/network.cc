@@ -1,0 +1,243 @@
+#include "tests/sim/network.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "common/limits.h"
+
+namespace tepui::sim {
+
+using namespace std::chrono_literals;
+
+End* Network::end_of(NodeId node) const {
+  const auto at = ends_.find(node);
+  return at == ends_.end() ? nullptr : at->second;
+}
+
+bool Network::blocked(NodeId from, NodeId to) const { return blocked_.contains({from, to}); }
+
+Duration Network::draw_delay() {
+  const NetworkFaults& network = faults_.network;
+  if (world_.rng().chance(1, network.tail_one_in)) return world_.up_to(network.delay_tail);
+  return network.delay + world_.up_to(network.delay);
+}
+
+// A process that dies closes its links, unless its whole machine went: then its peers learn of it
+// by silence.
+void Network::set_end(NodeId node, End* end) {
+  ends_[node] = end;
+  if (end != nullptr) return;
+  const bool silent = world_.rng().chance(1, 4);
+  for (auto& [number, link] : links_) {
+    for (const int side : {0, 1}) {
+      if (link.ends[side] != node || !link.open[side]) continue;
+      link.open[side] = false;
+      const int peer = 1 - side;
+      if (silent) {
+        world_.after(limits::kLinkDead, [this, number, peer] { lose_at(number, peer, "silence"); });
+      } else {
+        launch_flight(number, link, side, {.due = {}, .payload = {}, .why = "the process died"});
+      }
+    }
+  }
+}
+
+LinkNumber Network::connect(NodeId from, NodeId to) {
+  const LinkNumber number = ++last_link_;
+  Link& link = links_[number];
+  link.ends[0] = from;
+  link.ends[1] = to;
+  link.open[0] = true;
+  world_.after(draw_delay(), [this, number] { finish_connect(number); });
+  return number;
+}
+
+void Network::finish_connect(LinkNumber number) {
+  const auto at = links_.find(number);
+  if (at == links_.end()) return;
+  Link& link = at->second;
+  if (!link.open[0]) return erase_if_over(number);
+  if (blocked(link.ends[0], link.ends[1]) || blocked(link.ends[1], link.ends[0])) {
+    world_.after(2s, [this, number] { lose_at(number, 0, "connect timed out"); });
+    return;
+  }
+  if (end_of(link.ends[1]) == nullptr) return lose_at(number, 0, "connection refused");
+  link.open[1] = true;
+  end_of(link.ends[0])->on_link_up(number);
+}
+
+void Network::send(LinkNumber number, NodeId from, Payload payload) {
+  const auto at = links_.find(number);
+  if (at == links_.end()) return;
+  Link& link = at->second;
+  const int side = link.ends[0] == from ? 0 : 1;
+  if (!link.open[side] || link.broken) return;
+  const NetworkFaults& network = faults_.network;
+  if (world_.rng().chance(1, network.codec_one_in)) payload = through_codec(std::move(payload));
+  launch_flight(number, link, side, {.due = {}, .payload = std::move(payload), .why = {}});
+  if (network.break_one_in != 0 && world_.rng().chance(1, network.break_one_in)) {
+    world_.reached("link.broken");
+    break_link(number, link);
+  }
+  if (side == 1 && !link.congested && link.flights[1].size() > network.congested_above) {
+    link.congested = true;
+    world_.reached("link.congested");
+    world_.after(0ns, [this, number, server = link.ends[1]] {
+      const auto now_at = links_.find(number);
+      if (now_at == links_.end() || !now_at->second.open[1]) return;
+      if (End* end = end_of(server)) end->on_link_congested(number);
+    });
+  }
+}
+
+// What is under way arrives up to some message, then each end learns of the break for itself.
+void Network::break_link(LinkNumber number, Link& link) {
+  link.broken = true;
+  for (const int side : {0, 1}) {
+    std::deque<Flight>& flights = link.flights[side];
+    const bool has_end = !flights.empty() && !flights.back().payload;
+    if (has_end) continue;
+    flights.resize(world_.rng().below(flights.size() + 1));
+    link.last_due[side] = std::max(
+        link.last_due[side],
+        later(world_.now().mono, world_.rng().chance(1, 4) ? limits::kLinkDead : Duration{}));
+    launch_flight(number, link, side, {.due = {}, .payload = {}, .why = "connection reset"});
+  }
+}
+
+void Network::launch_flight(LinkNumber number, Link& link, int from, Flight flight) {
+  const Instant now = world_.now().mono;
+  flight.due = std::max(link.last_due[from], later(now, draw_delay()));
+  link.last_due[from] = flight.due;
+  const Duration wait = flight.due - now;
+  link.flights[from].push_back(std::move(flight));
+  world_.after(wait, [this, number, from] { pump(number, from); });
+}
+
+void Network::pump(LinkNumber number, int from) {
+  const auto at = links_.find(number);
+  if (at == links_.end()) return;
+  Link& link = at->second;
+  std::deque<Flight>& flights = link.flights[from];
+  const int to = 1 - from;
+  if (flights.empty() || flights.front().due > world_.now().mono) return;
+  if (blocked(link.ends[from], link.ends[to])) return;
+  Flight flight = std::move(flights.front());
+  flights.pop_front();
+  End* receiver = end_of(link.ends[to]);
+  if (receiver == nullptr || !link.open[to]) return erase_if_over(number);
+  if (from == 1 && link.congested && flights.size() <= faults_.network.congested_above / 2) {
+    link.congested = false;
+    if (End* server = end_of(link.ends[1]); server != nullptr && link.open[1]) {
+      server->on_link_ready(number);
+    }
+  }
+  if (!flight.payload) return lose_at(number, to, flight.why);
+  world_.note(number * 2 + static_cast<uint64_t>(from));
+  world_.note(std::visit([](const auto& m) { return m.index(); }, *flight.payload));
+  receiver->on_payload(number, *flight.payload);
+}
+
+void Network::lose_at(LinkNumber number, int at_end, std::string_view why) {
+  const auto at = links_.find(number);
+  if (at == links_.end() || !at->second.open[at_end]) return;
+  Link& link = at->second;
+  link.open[at_end] = false;
+  const std::string reason(why);
+  if (link.open[1 - at_end]) {
+    launch_flight(number, link, at_end, {.due = {}, .payload = {}, .why = "the peer closed"});
+  }
+  if (End* end = end_of(link.ends[at_end])) end->on_link_down(number, reason);
+  erase_if_over(number);
+}
+
+void Network::close(LinkNumber number, NodeId from, std::string_view why) {
+  const auto at = links_.find(number);
+  if (at == links_.end()) return;
+  Link& link = at->second;
+  const int side = link.ends[0] == from ? 0 : 1;
+  if (!link.open[side]) return;
+  link.open[side] = false;
+  launch_flight(number, link, side, {.due = {}, .payload = {}, .why = std::string(why)});
+}
+
+void Network::block(NodeId from, NodeId to) {
+  const uint64_t generation = ++blocks_;
+  if (!blocked_.try_emplace({from, to}, generation).second) return;
+  world_.after(limits::kLinkDead, [this, from, to, generation] { expire(from, to, generation); });
+}
+
+// Nothing came for too long: the receiving end gives its links up.
+void Network::expire(NodeId from, NodeId to, uint64_t generation) {
+  const auto blocked_at = blocked_.find({from, to});
+  if (blocked_at == blocked_.end() || blocked_at->second != generation) return;
+  std::vector<std::pair<LinkNumber, int>> silent;
+  for (const auto& [number, link] : links_) {
+    for (const int side : {0, 1}) {
+      if (link.ends[side] == to && link.ends[1 - side] == from && link.open[side]) {
+        silent.emplace_back(number, side);
+      }
+    }
+  }
+  for (const auto& [number, side] : silent) lose_at(number, side, "silence");
+  world_.reached("link.silent");
+  world_.after(limits::kLinkDead, [this, from, to, generation] { expire(from, to, generation); });
+}
+
+void Network::unblock(NodeId from, NodeId to) {
+  if (blocked_.erase({from, to}) == 0) return;
+  for (auto& [number, link] : links_) {
+    for (const int side : {0, 1}) {
+      if (link.ends[side] != from || link.ends[1 - side] != to) continue;
+      // One pump for each that waits; they run in order.
+      for (size_t i = 0; i < link.flights[side].size(); ++i) {
+        const Duration wait = std::max(link.flights[side][i].due - world_.now().mono, Duration{});
+        world_.after(wait, [this, number = number, side] { pump(number, side); });
+      }
+    }
+  }
+}
+
+void Network::unblock_all() {
+  while (!blocked_.empty()) {
+    const auto [from, to] = blocked_.begin()->first;
+    unblock(from, to);
+  }
+}
+
+void Network::erase_if_over(LinkNumber number) {
+  const auto at = links_.find(number);
+  if (at != links_.end() && !at->second.open[0] && !at->second.open[1]) links_.erase(at);
+}
+
+Payload Network::through_codec(Payload payload) {
+  const auto check = [this](auto decoded, const char* what) -> decltype(decoded->message) {
+    if (!decoded) {
+      world_.violated("codec", fmt::format("{}: {}", what, decoded.error().message));
+      return {};
+    }
+    return std::move(decoded->message);
+  };
+  world_.reached("codec");
+  struct Visitor {
+    Encoder& encoder;
+    const decltype(check)& take;
+    Payload operator()(const SchedulerToMaster& m) const {
+      return take(decode_scheduler_to_master(encoder.encode(1, m)), "scheduler to master");
+    }
+    Payload operator()(const MasterToScheduler& m) const {
+      return take(decode_master_to_scheduler(encoder.encode(1, m)), "master to scheduler");
+    }
+    Payload operator()(const AgentToMaster& m) const {
+      return take(decode_agent_to_master(encoder.encode(1, m)), "agent to master");
+    }
+    Payload operator()(const MasterToAgent& m) const {
+      return take(decode_master_to_agent(encoder.encode(1, m)), "master to agent");
+    }
+  };
+  return std::visit(Visitor{encoder_, check}, payload);
+}
+
+}  // namespace tepui::sim
