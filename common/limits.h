@@ -46,7 +46,8 @@ inline constexpr Duration kLinkDead = 15s;
 inline constexpr Duration kConnectTimeout = 8s;
 // After our goodbye the peer has this long to read it and close its side.
 inline constexpr Duration kLinkLinger = 2s;
-// First and last wait between two attempts to connect; each is drawn uniformly up to the bound.
+// First and last bound of the wait between two attempts to connect; the wait is drawn uniformly
+// between a quarter of the bound and the bound.
 inline constexpr Duration kConnectBackoffMin = 50ms;
 inline constexpr Duration kConnectBackoffMax = 5s;
 
@@ -54,6 +55,9 @@ inline constexpr Duration kConnectBackoffMax = 5s;
 inline constexpr int kFramesPerTurn = 256;
 
 inline constexpr uint32_t kOfferBatchMax = 1024;    // offers in one message
+inline constexpr uint32_t kUpdateBatchMax = 1024;   // statuses in one message, 4 kB each at most
+// Launches of one agent are cut into messages of about this size, well below a frame.
+inline constexpr size_t kLaunchBatchBytes = 2 << 20;
 inline constexpr uint32_t kAcceptOffersMax = 1024;  // offers named by one accept
 inline constexpr uint32_t kLaunchTasksMax = 16384;  // tasks in one accept
 inline constexpr uint32_t kReadFileMax = 1 << 20;   // bytes of one ReadFile
@@ -62,8 +66,6 @@ inline constexpr uint32_t kListPartRows = 1024;     // rows in one part of a Lis
 // Status updates: first repeat and the longest wait between repeats, as in Mesos.
 inline constexpr Duration kUpdateRetryMin = 10s;
 inline constexpr Duration kUpdateRetryMax = 10min;
-// Statuses in one message of an agent: with the longest messages they still fit a frame well.
-inline constexpr size_t kUpdateBatchMax = 1024;
 // After a re-registration the waiting heads leave in groups, each at a moment drawn from the spread.
 inline constexpr size_t kResumeGroup = 64;
 inline constexpr Duration kResumeSpread = 500ms;
@@ -106,6 +108,8 @@ inline constexpr size_t kLogRecordBytesMax = size_t{1} << 30;
 
 // Registry lists of agents that left, as in Mesos.
 inline constexpr size_t kUnreachableMax = 102400;
+// Agents removed and frameworks ended under this leader, whose ids are refused.
+inline constexpr size_t kDepartedIdsMax = 102400;
 
 inline constexpr size_t kStatusMessageBytesMax = 4096;
 inline constexpr size_t kTaskDataBytesMax = 1 << 20;

@@ -63,6 +63,12 @@ struct MasterTotals {
   uint32_t tasks = 0;  // not both terminal and acknowledged
 };
 
+// How far a replay of the state has come; starts at {}.
+struct ReplayCursor {
+  uint32_t phase = 0;  // roles, agents, frameworks, tasks, offers
+  uint32_t index = 0;  // the next slot of that phase
+};
+
 class Master {
  public:
   Master(MasterConfig config, uint64_t seed, Allocator& allocator, Authorizer& authorizer,
@@ -96,9 +102,11 @@ class Master {
   MasterTotals totals() const;
   // Sums from scratch everything the invariants promise; the error names agent or framework.
   Result<void> audit() const;
-  // Emits the whole present state as events (AgentAdded, FrameworkAdded, TaskAdded, OfferMade,
-  // RoleChanged), for a reader that starts or fell behind.
-  void replay_state(EventSink& sink) const;
+  // Emits the present state as events (AgentAdded, FrameworkAdded, TaskAdded, OfferMade,
+  // RoleChanged), for a reader that fell behind: from `cursor` on, about `events_max` of them. True:
+  // that was all. Inputs may come between two slices; what they change is told by their own events,
+  // so a reader that takes an update of something unknown as its addition ends with the whole state.
+  bool replay_state(EventSink& sink, ReplayCursor& cursor, size_t events_max) const;
   std::vector<RoleShare> role_shares() const;
 
  private:

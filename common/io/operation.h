@@ -43,7 +43,8 @@ class Operation {
   friend class Reactor;
 
   const Complete complete_;
-  Reactor* reactor_ = nullptr;  // while active
+  Reactor* reactor_ = nullptr;     // while active
+  bool gives_descriptor_ = false;  // results are to be closed if nobody takes them
 };
 
 template <auto Method>

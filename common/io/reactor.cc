@@ -124,6 +124,7 @@ io_uring_sqe* Reactor::request() {
 io_uring_sqe* Reactor::request(Operation& operation) {
   CHECK(!operation.active());
   operation.reactor_ = this;
+  operation.gives_descriptor_ = false;
   return request();
 }
 
@@ -153,6 +154,7 @@ void Reactor::abandon(Operation& operation) {
     std::erase_if(set_aside_, [&operation, &ended](const SetAside& each) {
       if (each.operation != &operation) return false;
       if (!each.completion.more()) ended = true;
+      if (operation.gives_descriptor_) Fd(each.completion.result).reset();
       return true;
     });
     if (ended) break;
@@ -173,6 +175,7 @@ void Reactor::cancel(Operation& operation) {
 
 void Reactor::accept(Operation& operation, int listener) {
   io_uring_sqe* sqe = request(operation);
+  operation.gives_descriptor_ = true;
   io_uring_prep_multishot_accept(sqe, listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
   io_uring_sqe_set_data(sqe, &operation);
 }
@@ -238,6 +241,7 @@ void Reactor::write_and_sync(Operation& written, Operation& synced, int fd,
 
 void Reactor::open(Operation& operation, const char* path, int flags, mode_t mode) {
   io_uring_sqe* sqe = request(operation);
+  operation.gives_descriptor_ = true;
   io_uring_prep_openat(sqe, AT_FDCWD, path, flags | O_CLOEXEC, mode);
   io_uring_sqe_set_data(sqe, &operation);
 }

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,7 +59,6 @@ class MasterShell final : private MasterEffects,
 
   bool turn(bool more);
   void feed_reader(Now now);
-  void resync_reader();
   void measure(Instant started);
   std::vector<MetricRow> metrics() const;
   void stop(std::string why, int status);
@@ -107,6 +107,7 @@ class MasterShell final : private MasterEffects,
   std::unique_ptr<Mailbox<FromReader>> from_reader_;
   std::unique_ptr<Reader> reader_;
   std::vector<ToReader> for_reader_;  // what its mailbox had no room for
+  std::optional<ReplayCursor> resync_;  // how far a resync has come
   bool metrics_wanted_ = false;
 
   Instant wake_ = kNever;
@@ -116,6 +117,8 @@ class MasterShell final : private MasterEffects,
   Instant started_{};
   double turn_ms_last_ = 0;
   double turn_ms_max_ = 0;
+  uint64_t turns_ = 0;
+  uint64_t refused_ = 0;
 };
 
 }  // namespace tepui

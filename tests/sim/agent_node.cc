@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/limits.h"
+#include "tests/sim/describe.h"
 
 namespace tepui::sim {
 
@@ -202,12 +203,7 @@ void AgentNode::exit(std::string_view why) {
 
 void AgentNode::on_event(const Event& event) {
   world_.note(0x6100 + event.index());
-  if (world_.tracing()) {
-    const LogRecord record = describe(event);
-    std::string line = fmt::format("agent {} {}", node_, record.name);
-    for (const auto& [key, value] : record.fields) line += fmt::format(" {}={}", key, value);
-    world_.trace(std::move(line));
-  }
+  if (world_.tracing()) world_.trace(fmt::format("agent {}: {}", node_, to_line(event)));
   if (const auto* made = std::get_if<event::TaskStatusCreated>(&event)) {
     around_.fates.on_created(life(), *made->framework_id, *made->status);
   } else if (const auto* acked = std::get_if<event::TaskStatusAcknowledged>(&event)) {

@@ -1,7 +1,6 @@
 #pragma once
 // Alarm is the wake_at of one core in the simulation: one wish at a time, a later one replaces it.
 
-#include <algorithm>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -21,7 +20,8 @@ class Alarm {
   void set(Instant when) {
     const uint64_t wish = ++*wishes_;
     if (when == kNever) return;
-    const Duration wait = std::max(when - world_.now().mono, Duration{});
+    const Instant now = world_.now().mono;
+    const Duration wait = when <= now ? Duration{} : when - now;
     world_.after(wait, [this, wish, wishes = wishes_] {
       if (*wishes == wish) ring_();
     });

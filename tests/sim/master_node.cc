@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/sim/describe.h"
+
 namespace tepui::sim {
 
 using namespace std::chrono_literals;
@@ -239,12 +241,7 @@ void MasterNode::resign(std::string_view why) {
 
 void MasterNode::on_event(const Event& event) {
   world_.note(0x6d00 + event.index());
-  if (world_.tracing()) {
-    const LogRecord record = describe(event);
-    std::string line = fmt::format("master {} {}", node_, record.name);
-    for (const auto& [key, value] : record.fields) line += fmt::format(" {}={}", key, value);
-    world_.trace(std::move(line));
-  }
+  if (world_.tracing()) world_.trace(fmt::format("master {}: {}", node_, to_line(event)));
   if (ledger_ != nullptr) ledger_->on_event(event);
 }
 

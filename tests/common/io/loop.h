@@ -26,7 +26,7 @@ bool run_until(Reactor& reactor, Done&& done, Duration limit = std::chrono::seco
   const Instant deadline = later(now().mono, limit);
   while (!done()) {
     if (now().mono > deadline) return false;
-    reactor.run_once(later(reactor.now().mono, std::chrono::milliseconds(20)));
+    reactor.run_once(later(reactor.now().mono, std::chrono::milliseconds(2)));
   }
   return true;
 }

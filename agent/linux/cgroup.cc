@@ -1,0 +1,261 @@
+#include "agent/linux/cgroup.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <ctime>
+#include <utility>
+
+#include "agent/linux/files.h"
+
+namespace tepui {
+namespace {
+
+constexpr const char* kKillFile = "cgroup.kill";
+constexpr const char* kShims = "shims";
+// At the start of an agent: long enough for a loaded machine to bury a big tree.
+constexpr Duration kClearPatience = std::chrono::seconds(10);
+// Deeper than any sane container; the kernel's own bound may be lower.
+constexpr int kDepthMax = 64;
+
+std::string container_directory(const std::string& id) { return "container-" + id; }
+
+Instant boot_clock() {
+  timespec time{};
+  clock_gettime(CLOCK_BOOTTIME, &time);
+  return Instant(std::chrono::seconds(time.tv_sec) + Duration(time.tv_nsec));
+}
+
+// Children first. A cgroup whose last process was just seen to leave can still be busy for a
+// moment, which the caller meets by trying again.
+Result<void> remove_tree(int parent, const std::string& name, int depth) {
+  if (depth > kDepthMax) return fail(fmt::format("{} is nested too deeply", name));
+  Fd directory(openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) {
+    if (errno == ENOENT) return {};
+    return std::unexpected(system_error(errno, "opening cgroup " + name));
+  }
+  for (const std::string& child : TRY(list_directories(directory.get()))) {
+    TRY(remove_tree(directory.get(), child, depth + 1));
+  }
+  if (unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
+    return std::unexpected(system_error(errno, "removing cgroup " + name));
+  }
+  return {};
+}
+
+// Kills and removes one child of the subtree; false when something in it outlived `patience`.
+Result<bool> kill_and_remove(int parent, const std::string& name, Duration patience) {
+  const Instant deadline = later(boot_clock(), patience);
+  {
+    Fd directory(openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory) {
+      if (errno == ENOENT) return true;
+      return std::unexpected(system_error(errno, "opening cgroup " + name));
+    }
+    TRY(write_control_at(directory.get(), kKillFile, "1"));
+    if (!TRY(wait_until_empty(directory.get(), patience))) return false;
+  }
+  while (true) {
+    Result<void> removed = remove_tree(parent, name, 0);
+    if (removed.has_value()) return true;
+    if (removed.error().code != EBUSY) return std::unexpected(std::move(removed).error());
+    if (boot_clock() >= deadline) return false;
+    constexpr timespec kMoment{.tv_sec = 0, .tv_nsec = 200'000};
+    nanosleep(&kMoment, nullptr);
+  }
+}
+
+// Opens and locks the directory, and makes sure that it is still the one of that name: an agent
+// that ends removes its subtree between our opening and our locking it.
+Result<Fd> take_directory(int base, const std::string& name) {
+  constexpr int kAttempts = 16;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    Fd directory = TRY(make_directories_at(base, name, 0755));
+    if (flock(directory.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EWOULDBLOCK) {
+        return fail(fmt::format("another agent lives in the cgroup {}; give this one its own "
+                                "--cgroup-root",
+                                name),
+                    EWOULDBLOCK);
+      }
+      return std::unexpected(system_error(errno, "locking cgroup " + name));
+    }
+    struct stat held{};
+    struct stat named{};
+    bool same = fstat(directory.get(), &held) == 0 &&
+                fstatat(base, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+                held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+    if (same) return directory;
+  }
+  return fail(fmt::format("the cgroup {} disappears again and again", name));
+}
+
+}  // namespace
+
+int64_t flat_keyed_value(std::string_view text, std::string_view key) {
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (!line.starts_with(key) || line.size() <= key.size() || line[key.size()] != ' ') continue;
+    int64_t value = 0;
+    line.remove_prefix(key.size() + 1);
+    std::from_chars(line.data(), line.data() + line.size(), value);
+    return value;
+  }
+  return 0;
+}
+
+Result<bool> wait_until_empty(int cgroup, Duration patience) {
+  const Instant deadline = later(boot_clock(), patience);
+  Fd events(openat(cgroup, "cgroup.events", O_RDONLY | O_CLOEXEC));
+  if (!events) return std::unexpected(system_error(errno, "opening cgroup.events"));
+  while (true) {
+    char text[256];
+    ssize_t bytes = pread(events.get(), text, sizeof text, 0);
+    if (bytes < 0) return std::unexpected(system_error(errno, "reading cgroup.events"));
+    std::string_view read(text, static_cast<size_t>(bytes));
+    if (flat_keyed_value(read, "populated") == 0) return true;
+    Duration left = deadline - boot_clock();
+    if (left <= Duration::zero()) return false;
+    // The kernel announces changes of the file as POLLPRI.
+    pollfd changed{.fd = events.get(), .events = POLLPRI, .revents = 0};
+    poll(&changed, 1, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count()));
+  }
+}
+
+CgroupRoot::CgroupRoot(Fd base, std::string name, Fd directory)
+    : base_(std::move(base)), name_(std::move(name)), directory_(std::move(directory)) {}
+
+Result<std::unique_ptr<CgroupRoot>> CgroupRoot::create(const CgroupPlace& place,
+                                                       std::string_view name,
+                                                       const std::vector<std::string>& wanted) {
+  Fd base = TRY(open_directory_at(AT_FDCWD, place.base));
+  Fd directory = TRY(take_directory(base.get(), std::string(name)));
+  std::unique_ptr<CgroupRoot> root(
+      new CgroupRoot(std::move(base), std::string(name), std::move(directory)));
+  TRY(root->clear());
+  root->enable(place, wanted);
+  if (mkdirat(root->directory_.get(), kShims, 0755) != 0) {
+    return std::unexpected(system_error(errno, "creating cgroup shims"));
+  }
+  root->shims_ = TRY(open_directory_at(root->directory_.get(), kShims));
+  // A place where processes cannot be moved or born is of no use: better found now than at the
+  // first launch.
+  if (faccessat(root->shims_.get(), "cgroup.procs", W_OK, AT_EACCESS) != 0 ||
+      faccessat(root->shims_.get(), kKillFile, W_OK, AT_EACCESS) != 0) {
+    Error error = system_error(errno, "the cgroup of the shims cannot be used");
+    (void)root->kill_all_and_remove().has_value();
+    return std::unexpected(std::move(error));
+  }
+  return root;
+}
+
+Result<void> CgroupRoot::clear() {
+  leftovers_ = 0;
+  for (const std::string& child : TRY(list_directories(directory_.get()))) {
+    if (child.starts_with(container_directory(""))) ++leftovers_;
+    if (!TRY(kill_and_remove(directory_.get(), child, kClearPatience))) {
+      return fail(
+          fmt::format("processes of an earlier life in cgroup {}/{} do not die", name_, child),
+          EBUSY);
+    }
+  }
+  return {};
+}
+
+// Enables what is there on every level from the base down. What cannot be enabled is missing, and
+// the caller says so: an agent without a controller still does its job.
+void CgroupRoot::enable(const CgroupPlace& place, const std::vector<std::string>& wanted) {
+  if (place.base_is_own) {
+    // Processes and enabled controllers exclude each other in a cgroup: the agent makes room.
+    std::string leaf = "agent-" + std::to_string(getpid());
+    if (Result<Fd> own = make_directories_at(base_.get(), leaf, 0755); own.has_value()) {
+      (void)write_control_at(own->get(), "cgroup.procs", "0").has_value();
+    }
+  }
+  std::vector<std::string> levels{"."};
+  for (size_t slash = name_.find('/'); slash != std::string::npos;
+       slash = name_.find('/', slash + 1)) {
+    levels.push_back(name_.substr(0, slash));
+  }
+  levels.push_back(name_);
+  for (const std::string& controller : wanted) {
+    bool enabled = true;
+    for (const std::string& level : levels) {
+      Result<Fd> directory = open_directory_at(base_.get(), level);
+      enabled = enabled && directory.has_value() &&
+                write_control_at(directory->get(), "cgroup.subtree_control", "+" + controller)
+                    .has_value();
+    }
+    if (enabled) controllers_.push_back(controller);
+  }
+  std::ranges::sort(controllers_);
+}
+
+Result<Fd> CgroupRoot::create_container(const std::string& id, const IsolationPlan& plan) const {
+  const std::string name = container_directory(id);
+  if (mkdirat(directory_.get(), name.c_str(), 0755) != 0) {
+    return std::unexpected(system_error(errno, "creating cgroup " + name));
+  }
+  auto prepare = [this, &name, &plan]() -> Result<Fd> {
+    Fd cgroup = TRY(open_directory_at(directory_.get(), name));
+    for (const ControlWrite& write : plan) {
+      TRY(write_control_at(cgroup.get(), write.file, write.value));
+    }
+    return cgroup;
+  };
+  Result<Fd> cgroup = prepare();
+  if (!cgroup.has_value()) {
+    unlinkat(directory_.get(), name.c_str(), AT_REMOVEDIR);
+    return std::unexpected(std::move(cgroup).error().in("cgroup " + name));
+  }
+  return cgroup;
+}
+
+Result<void> CgroupRoot::kill_container(const std::string& id) const {
+  return write_control_at(directory_.get(), container_directory(id) + "/" + kKillFile, "1");
+}
+
+Result<bool> CgroupRoot::remove_container(const std::string& id, Duration patience) const {
+  return kill_and_remove(directory_.get(), container_directory(id), patience);
+}
+
+Result<CgroupMemory> CgroupRoot::memory_of(const std::string& id) const {
+  CgroupMemory memory;
+  const bool has_memory = std::ranges::find(controllers_, "memory") != controllers_.end();
+  if (!has_memory) return memory;
+  const std::string directory = container_directory(id);
+  std::string events = TRY(read_file_at(directory_.get(), directory + "/memory.events"));
+  memory.oom_killed = flat_keyed_value(events, "oom_kill") > 0;
+  // memory.peak is younger than memory.events (5.19): where it is absent the peak is not known.
+  Result<std::string> peak = read_file_at(directory_.get(), directory + "/memory.peak");
+  if (peak.has_value()) {
+    std::from_chars(peak->data(), peak->data() + peak->size(), memory.peak_bytes);
+  }
+  return memory;
+}
+
+Result<void> CgroupRoot::kill_all_and_remove() {
+  shims_.reset();
+  TRY(clear());
+  if (unlinkat(base_.get(), name_.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
+    return std::unexpected(system_error(errno, "removing cgroup " + name_));
+  }
+  // The levels above are shared with other agents: the last one to leave removes them.
+  std::string above = name_;
+  for (size_t slash = above.rfind('/'); slash != std::string::npos; slash = above.rfind('/')) {
+    above.resize(slash);
+    if (unlinkat(base_.get(), above.c_str(), AT_REMOVEDIR) != 0) break;
+  }
+  return {};
+}
+
+}  // namespace tepui

@@ -1,0 +1,78 @@
+#pragma once
+// CgroupRoot is the agent's own subtree of the cgroup v2 hierarchy: one fresh cgroup per container,
+// one for all shims, and nothing that anybody else made.
+//
+//   <base>/<name>/              held by a lock for the life of the agent
+//                 shims/        where the shims are born, so that killing a container spares them
+//                 container-ID/
+//
+// Invariants: one living agent per subtree; a cgroup is never reused, not even for shims (kernels
+// up to 6.18 at least kill at once what is cloned into or out of a cgroup that was once killed).
+//
+// The methods touch only the descriptor of the subtree, so workers may call them side by side. They
+// may block: not for the loop.
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/isolation_plan.h"
+#include "agent/linux/cgroup_discovery.h"
+#include "common/io/fd.h"
+#include "common/result.h"
+#include "common/time.h"
+
+namespace tepui {
+
+// What the kernel counted for a container, as far as its controllers can say.
+struct CgroupMemory {
+  bool oom_killed = false;
+  int64_t peak_bytes = 0;  // 0: not known
+};
+
+// True once no process lives in the cgroup or below it; false when `patience` ran out first.
+Result<bool> wait_until_empty(int cgroup, Duration patience);
+
+class CgroupRoot {
+ public:
+  // Takes the subtree `name` (a relative path such as "tepui/agent") below the place, kills and
+  // removes what an earlier life left in it, and enables those controllers of `wanted` that are
+  // there. Refuses while another agent lives in the subtree.
+  static Result<std::unique_ptr<CgroupRoot>> create(const CgroupPlace& place, std::string_view name,
+                                                    const std::vector<std::string>& wanted);
+
+  // Enabled for containers, sorted.
+  const std::vector<std::string>& controllers() const { return controllers_; }
+  // How many containers of an earlier life were found, and killed.
+  int leftovers() const { return leftovers_; }
+  int shims() const { return shims_.get(); }
+
+  // Makes the cgroup of a container and writes its plan; leaves nothing behind on failure.
+  Result<Fd> create_container(const std::string& id, const IsolationPlan& plan) const;
+  Result<void> kill_container(const std::string& id) const;
+  // Kills what is left in it and removes it with all that it made below itself. False when
+  // processes outlived `patience` (they sleep in the kernel): call again.
+  Result<bool> remove_container(const std::string& id, Duration patience) const;
+  Result<CgroupMemory> memory_of(const std::string& id) const;
+
+  // Ends the subtree: kills and removes everything. Afterwards only destruction is permitted.
+  Result<void> kill_all_and_remove();
+
+ private:
+  CgroupRoot(Fd base, std::string name, Fd directory);
+  Result<void> clear();
+  void enable(const CgroupPlace& place, const std::vector<std::string>& wanted);
+
+  const Fd base_;
+  const std::string name_;
+  const Fd directory_;  // locked
+  Fd shims_;
+  std::vector<std::string> controllers_;
+  int leftovers_ = 0;
+};
+
+// A value of a flat keyed file such as memory.events; absent is zero. Pure.
+int64_t flat_keyed_value(std::string_view text, std::string_view key);
+
+}  // namespace tepui

@@ -1,0 +1,87 @@
+#pragma once
+// What agent and shim tell each other: the descriptors a shim inherits, the specification it reads,
+// the report it makes of the launch, and the exit record it leaves. Fixed structs of this machine's
+// byte order: both ends live on it. A shim may be older than the agent that reads its record, so a
+// struct changes only together with its version.
+//
+// Pure. Needs nothing of the C++ library, since the shim has none.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tepui {
+
+// Descriptors of a shim when it starts; 0, 1 and 2 are those of the command.
+inline constexpr int kShimSpecFd = 3;     // a file with ShimSpecHeader and what follows it
+inline constexpr int kShimReportFd = 4;   // the pipe for one ShimReport
+inline constexpr int kShimRuntimeFd = 5;  // the directory for the exit record
+inline constexpr int kShimCgroupFd = 6;   // the container's cgroup; closed if there is none
+inline constexpr int kShimFdEnd = 7;
+
+// Files in the runtime directory of a container.
+inline constexpr const char* kShimLockFile = "shim";  // locked (F_SETLK) while the shim lives
+inline constexpr const char* kExitRecordFile = "exit";
+inline constexpr const char* kExitRecordDraft = "exit.draft";
+
+inline constexpr uint32_t kShimSpecMagic = 0x31505354;    // "TSP1"
+inline constexpr uint32_t kShimReportMagic = 0x31505254;  // "TRP1"
+inline constexpr uint32_t kExitRecordMagic = 0x31585445;  // "ETX1"
+
+// Followed by group_count ids of 4 bytes, then by strings that each end with a zero byte: the
+// program, the working directory, argument_count arguments, variable_count "NAME=value".
+struct ShimSpecHeader {
+  uint32_t magic = kShimSpecMagic;
+  uint32_t bytes = 0;  // of everything, this header included
+  uint32_t switch_user = 0;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  uint32_t group_count = 0;
+  uint32_t argument_count = 0;
+  uint32_t variable_count = 0;
+};
+static_assert(sizeof(ShimSpecHeader) == 32);
+
+// How far a launch came.
+enum class ShimStage : uint32_t {
+  kStarted = 0,  // the command runs, or has run
+  kSpec = 1,
+  kRuntime = 2,
+  kClone = 3,
+  kSession = 4,
+  kUser = 5,
+  kDirectory = 6,
+  kExec = 7,
+};
+
+struct ShimReport {
+  uint32_t magic = kShimReportMagic;
+  uint32_t stage = 0;
+  int32_t code = 0;  // errno of a stage that failed
+  int32_t pid = 0;   // of the command
+};
+static_assert(sizeof(ShimReport) == 16);
+
+enum class ExitKind : uint32_t { kExited = 1, kSignaled = 2 };
+
+struct ExitRecordData {
+  uint32_t magic = kExitRecordMagic;
+  uint32_t kind = 0;  // ExitKind
+  int32_t value = 0;  // exit status, or number of the signal
+  int32_t pid = 0;    // of the command
+  int64_t ended_at_unix_ns = 0;
+  int64_t user_us = 0;  // processor time of the command and of the children it awaited
+  int64_t system_us = 0;
+  int64_t memory_peak_bytes = 0;  // the largest resident set among them
+  uint64_t checksum = 0;          // of all bytes before it
+};
+static_assert(sizeof(ExitRecordData) == 56);
+
+// FNV-1a with 64 bits: against torn writes, not against people.
+constexpr uint64_t shim_checksum(const unsigned char* bytes, size_t count) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (size_t i = 0; i < count; ++i) hash = (hash ^ bytes[i]) * 0x100000001b3;
+  return hash;
+}
+inline constexpr size_t kExitRecordChecked = offsetof(ExitRecordData, checksum);
+
+}  // namespace tepui

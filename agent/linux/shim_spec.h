@@ -1,0 +1,38 @@
+#pragma once
+// ShimSpec is what a shim needs to know to start one command; encode_shim_spec() lays it out as
+// shim_protocol.h describes. Pure.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "common/tasks.h"
+
+namespace tepui {
+
+struct UserIds {
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  std::vector<uint32_t> groups;
+  bool operator==(const UserIds&) const = default;
+};
+
+struct ShimSpec {
+  std::string program;                 // without a '/': looked up in the command's PATH
+  std::vector<std::string> arguments;  // argv, the name of the program included
+  std::string directory;               // absolute
+  std::vector<EnvironmentVariable> environment;
+  std::optional<UserIds> user;  // absent: the agent's own
+};
+
+// Program, arguments and directory of a command whose sandbox is the directory `sandbox`.
+ShimSpec make_shim_spec(const CommandInfo& command,
+                        const std::vector<EnvironmentVariable>& environment,
+                        const std::string& sandbox);
+
+// Refuses what no program could receive: a zero byte in a string, a '=' in a variable's name.
+Result<std::string> encode_shim_spec(const ShimSpec& spec);
+
+}  // namespace tepui

@@ -1,0 +1,116 @@
+#pragma once
+// Clients are those among whom the allocator divides: roles, and the frameworks in each role, both
+// in order of share.
+//
+// A framework is a member of a role while it subscribes to it or holds anything in it; a role
+// exists while it has members. A member is listed, that is, takes part in rounds, while its
+// framework is active, subscribes to the role and has not suppressed it; a role is listed while a
+// member is.
+//
+// Pure. Frameworks are named by the index of their handle, roles by an index of their own that is
+// reused when the role is gone.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/result.h"
+#include "master/allocator/allocator.h"
+#include "master/allocator/cluster_totals.h"
+#include "master/allocator/demand.h"
+#include "master/allocator/drf_sorter.h"
+
+namespace tepui {
+
+class Clients {
+ public:
+  struct Member {
+    uint32_t role = 0;
+    DrfSorter::Client client = 0;  // in the role's sorter
+    bool subscribed = false;
+    bool suppressed = false;
+    uint32_t allocations = 0;  // agents on which it holds something
+  };
+  struct Framework {
+    FrameworkHandle handle;
+    bool active = false;
+    bool revocable_resources = false;
+    bool gpu_resources = false;
+    bool shared_resources = false;
+    bool reservation_refinement = false;
+    bool region_aware = false;
+    std::vector<Member> members;
+  };
+  struct Role {
+    explicit Role(const ClusterTotals& totals) : frameworks(totals) {}
+    std::string name;
+    DrfSorter::Client client = 0;  // in the sorter of roles
+    DrfSorter frameworks;
+  };
+
+  explicit Clients(const ClusterTotals& totals);
+
+  // These answer whether anyone is listed now who was not before, or can use more than before.
+  bool add(FrameworkHandle handle, const FrameworkShape& shape);
+  // `left`: the roles that the framework does not subscribe to any more.
+  bool update(FrameworkHandle handle, const FrameworkShape& shape, std::vector<uint32_t>& left);
+  bool set_active(Framework& framework, bool active);
+  bool set_suppressed(Framework& framework, Member& member, bool suppressed);
+
+  // Nothing is allocated to it any more.
+  void remove(FrameworkHandle handle);
+
+  Framework* find(FrameworkHandle handle);
+  const Framework* at(uint32_t index) const { return frameworks_[index].get(); }
+  Member* member(Framework& framework, std::string_view role);
+  const Role& role(uint32_t index) const { return *roles_[index]; }
+  // Becomes a member without subscribing, if it is none.
+  Member& hold(Framework& framework, std::string_view role);
+
+  void set_weight(std::string_view role, int64_t weight_milli) {
+    sorter_.set_weight(role, weight_milli);
+  }
+
+  // `is_new`: the first allocation of this member on that agent.
+  void allocated(uint32_t framework, uint32_t role, const Demand& demand, bool is_new);
+  // `is_last`: the member holds nothing on that agent any more. A member that does not subscribe
+  // and holds nothing anywhere is gone after that.
+  void unallocated(uint32_t framework, uint32_t role, const Demand& demand, bool is_last);
+
+  bool any_listed() const { return sorter_.active_clients() > 0; }
+  bool allocates(uint32_t name) const { return sorter_.allocates(name); }
+
+  // The walk over the roles, then over the frameworks of one; see DrfSorter. kNone at the end.
+  static constexpr uint32_t kNone = UINT32_MAX;
+  void begin_roles() { sorter_.begin(); }
+  uint32_t next_role();
+  void begin_frameworks(uint32_t role) { roles_[role]->frameworks.begin(); }
+  uint32_t next_framework(uint32_t role);
+
+  std::vector<RoleShare> shares() const;
+  size_t frameworks_capacity() const { return frameworks_.size(); }
+  Result<void> audit() const;
+
+ private:
+  uint32_t make_role(std::string_view name);
+  Member& make_member(Framework& framework, std::string_view role);
+  Member& member_at(uint32_t framework, uint32_t role);
+  // Lists the member or not, as it should be; true if it was not listed before and is now.
+  bool list(const Framework& framework, const Member& member);
+  void drop_unused(Framework& framework, uint32_t role);
+
+  const ClusterTotals& totals_;
+  DrfSorter sorter_;
+  std::map<std::string, uint32_t, std::less<>> roles_by_name_;
+  std::vector<std::unique_ptr<Role>> roles_;
+  std::vector<uint32_t> free_roles_;
+  std::vector<std::unique_ptr<Framework>> frameworks_;
+};
+
+}  // namespace tepui

@@ -1,0 +1,41 @@
+#include "master/isolation.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "master/agents.h"
+#include "master/offers.h"
+#include "master/sessions.h"
+
+namespace tepui::master {
+
+bool move_resources(State& s, AgentEntry& agent, Books::Column from, Books::Column to,
+                    const Resources& what) {
+  if (agent.broken) return false;
+  if (!agent.in_allocator) return true;  // closed: an agent out of reach holds nothing
+  const Result<void> moved = agent.books.move(from, to, what);
+  if (moved.has_value()) return true;
+  agent.broken = true;
+  s.broken.push_back({.agent = agent.handle, .why = moved.error().message});
+  return false;
+}
+
+void isolate_broken(State& s) {
+  while (!s.broken.empty()) {
+    const std::vector<State::Broken> broken = std::exchange(s.broken, {});
+    for (const State::Broken& item : broken) {
+      const auto* slot = s.agents.find(item.agent);
+      if (slot == nullptr) continue;
+      AgentEntry& agent = **slot;
+      s.emit(event::AgentBroken{.id = &agent.info.id, .why = item.why});
+      leave_allocator(s, agent);  // first: whoever of the two erred, it takes nothing back now
+      rescind_offers_of(s, agent);
+      if (!agent.session.is_null()) {
+        close_session(s, agent.session, "the books of this agent do not balance: " + item.why);
+      }
+    }
+  }
+}
+
+}  // namespace tepui::master

@@ -1,0 +1,299 @@
+#include "master/master.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "common/limits.h"
+#include "master/accept.h"
+#include "master/agents.h"
+#include "master/audit.h"
+#include "master/frameworks.h"
+#include "master/isolation.h"
+#include "master/leadership.h"
+#include "master/offers.h"
+#include "master/outbox.h"
+#include "master/reconciliation.h"
+#include "master/registration.h"
+#include "master/sessions.h"
+#include "master/state.h"
+#include "master/tasks.h"
+
+namespace tepui {
+
+struct Master::State : master::State {
+  using master::State::State;
+};
+
+namespace master {
+namespace {
+
+using Peer = Session::Peer;
+
+void received(State& s, std::string_view name) { s.emit(event::MessageReceived{.name = name}); }
+
+// One message of a scheduler that has said Hello, told apart by its type.
+struct SchedulerCall {
+  State& s;
+  Session& session;
+
+  // The framework of this session, or nothing: then the peer has been told.
+  FrameworkEntry* subscribed(std::string_view name) const {
+    received(s, name);
+    if (session.framework == nullptr) {
+      reject(s, session.id, Peer::kScheduler, fmt::format("{} before subscribing", name));
+      return nullptr;
+    }
+    return session.framework;
+  }
+
+  void operator()(const Hello& hello) const { on_hello(s, session.id, Peer::kScheduler, hello); }
+  void operator()(const Subscribe& message) const {
+    received(s, "subscribe");
+    on_subscribe(s, session, message);
+  }
+  void operator()(const Teardown&) const {
+    if (FrameworkEntry* framework = subscribed("teardown")) on_teardown(s, *framework);
+  }
+  void operator()(const Accepts& message) const {
+    FrameworkEntry* framework = subscribed("accept");
+    if (framework == nullptr) return;
+    for (const Accept& accept : message.accepts) {
+      size_t tasks = 0;
+      for (const OfferOperation& operation : accept.operations) tasks += operation.tasks.size();
+      if (tasks > limits::kLaunchTasksMax || accept.offers.size() > limits::kAcceptOffersMax) {
+        return reject(s, session.id, Peer::kScheduler,
+                      fmt::format("an accept of {} offers with {} tasks, at most {} and {} are "
+                                  "allowed",
+                                  accept.offers.size(), tasks, limits::kAcceptOffersMax,
+                                  limits::kLaunchTasksMax));
+      }
+      on_accept(s, *framework, accept);
+    }
+  }
+  void operator()(const Decline& message) const {
+    if (FrameworkEntry* framework = subscribed("decline")) on_decline(s, *framework, message);
+  }
+  void operator()(const Suppress& message) const {
+    if (FrameworkEntry* framework = subscribed("suppress")) on_suppress(s, *framework, message);
+  }
+  void operator()(const Revive& message) const {
+    if (FrameworkEntry* framework = subscribed("revive")) on_revive(s, *framework, message);
+  }
+  void operator()(const Kill& message) const {
+    if (FrameworkEntry* framework = subscribed("kill")) on_kill(s, *framework, message);
+  }
+  void operator()(const Acknowledge& message) const {
+    FrameworkEntry* framework = subscribed("acknowledge");
+    if (framework != nullptr) on_acknowledge(s, *framework, message);
+  }
+  void operator()(const Reconcile& message) const {
+    if (FrameworkEntry* framework = subscribed("reconcile")) on_reconcile(s, *framework, message);
+  }
+  void operator()(const Heartbeat&) const {}
+  void operator()(const Goodbye& message) const { lose_session(s, session.id, message.why); }
+};
+
+struct AgentCall {
+  State& s;
+  Session& session;
+
+  AgentEntry* registered(std::string_view name) const {
+    if (session.agent == nullptr) {
+      reject(s, session.id, Peer::kAgent, fmt::format("{} before registering", name));
+      return nullptr;
+    }
+    return session.agent;
+  }
+
+  void operator()(const Hello& hello) const { on_hello(s, session.id, Peer::kAgent, hello); }
+  void operator()(const RegisterAgent& message) const {
+    received(s, "register_agent");
+    on_register(s, session, message);
+  }
+  void operator()(const ReregisterAgent& message) const {
+    received(s, "reregister_agent");
+    on_reregister(s, session, message);
+  }
+  void operator()(const StatusUpdates& message) const {
+    received(s, "status_update");
+    if (AgentEntry* agent = registered("status update")) on_status_updates(s, *agent, message);
+  }
+  void operator()(const Pong&) const {
+    if (AgentEntry* agent = registered("pong")) on_pong(*agent);
+  }
+  void operator()(const UnregisterAgent&) const {
+    received(s, "unregister_agent");
+    if (AgentEntry* agent = registered("unregister")) remove_agent(s, *agent, "it unregistered");
+  }
+  void operator()(const Goodbye& message) const { lose_session(s, session.id, message.why); }
+};
+
+template <class Call, class Message>
+void dispatch(State& s, SessionId from, Peer peer, const Message& message) {
+  if (const Hello* hello = std::get_if<Hello>(&message)) {
+    on_hello(s, from, peer, *hello);
+  } else if (Session* session = greeted(s, from, peer)) {
+    std::visit(Call{s, *session}, message);
+  }
+  isolate_broken(s);
+}
+
+std::string kill_for_operator(State& s, std::string_view principal, const OperatorKill& kill) {
+  FrameworkEntry* framework = find_framework(s, kill.framework_id);
+  if (framework == nullptr) {
+    return fmt::format("framework '{}' is not known", kill.framework_id.value);
+  }
+  TaskEntry* entry = find_task(*framework, kill.task_id);
+  if (entry == nullptr) return fmt::format("task '{}' is not known", kill.task_id.value);
+  if (entry->unreachable) {
+    return fmt::format("task '{}' is on an unreachable agent", kill.task_id.value);
+  }
+  if (!s.authorizer.authorize(principal, Action::kKillTask, kill.framework_id.value)) {
+    return fmt::format("'{}' may not kill tasks of this framework", principal);
+  }
+  request_kill(s, *entry, kill.kill_policy);
+  return {};
+}
+
+void on_deadline(State& s, const Due& due) {
+  switch (due.kind) {
+    case Due::Kind::kPing:
+      if (const auto* agent = s.agents.find(unpack<AgentHandle>(due.object))) {
+        on_ping_due(s, **agent);
+      }
+      break;
+    case Due::Kind::kFailover:
+      if (const auto* framework = s.frameworks.find(unpack<FrameworkHandle>(due.object))) {
+        remove_framework(s, **framework, "its failover timeout is over");
+      }
+      break;
+    case Due::Kind::kHeartbeat:
+      if (const auto* framework = s.frameworks.find(unpack<FrameworkHandle>(due.object))) {
+        on_heartbeat_due(s, **framework);
+      }
+      break;
+    case Due::Kind::kOffer:
+      on_offer_expired(s, OfferId{due.object});
+      break;
+    case Due::Kind::kRecovery:
+      on_recovery_over(s);
+      break;
+  }
+}
+
+void wish_to_wake(State& s) {
+  const Instant next = std::min(s.deadlines.next_deadline(), next_allocation(s));
+  if (next == s.wake_wish) return;
+  s.wake_wish = next;
+  s.effects.wake_at(next);
+}
+
+}  // namespace
+}  // namespace master
+
+Master::Master(MasterConfig config, uint64_t seed, Allocator& allocator, Authorizer& authorizer,
+               MasterEffects& effects)
+    : state_(std::make_unique<State>(std::move(config), seed, allocator, authorizer, effects)) {}
+
+Master::~Master() = default;
+
+void Master::on_elected(Now now, uint64_t epoch, const StoreContents& contents) {
+  state_->now = now;
+  master::begin_to_lead(*state_, epoch, contents);
+}
+
+void Master::on_deposed(Now now, std::string_view why) {
+  state_->now = now;
+  master::stop_leading(*state_, why);
+}
+
+void Master::on_message(Now now, SessionId from, const SchedulerToMaster& message) {
+  state_->now = now;
+  master::dispatch<master::SchedulerCall>(*state_, from, master::Peer::kScheduler, message);
+}
+
+void Master::on_message(Now now, SessionId from, const AgentToMaster& message) {
+  state_->now = now;
+  master::dispatch<master::AgentCall>(*state_, from, master::Peer::kAgent, message);
+}
+
+void Master::on_message(Now now, SessionId from, std::string_view principal,
+                        const OperatorKill& kill) {
+  state_->now = now;
+  std::string error = state_->leading ? master::kill_for_operator(*state_, principal, kill)
+                                      : std::string("not the leader");
+  state_->effects.send(from, RequestDone{.request = kill.request, .error = std::move(error)});
+}
+
+void Master::on_peer_lost(Now now, SessionId session, std::string_view why) {
+  state_->now = now;
+  master::lose_session(*state_, session, why);
+  master::isolate_broken(*state_);
+}
+
+void Master::on_peer_congested(Now now, SessionId id) {
+  state_->now = now;
+  master::Session* session = master::find_session(*state_, id);
+  if (session == nullptr) return;
+  session->congested = true;
+  if (session->framework != nullptr) master::on_congestion(*state_, *session->framework, true);
+}
+
+void Master::on_peer_ready(Now now, SessionId id) {
+  state_->now = now;
+  master::Session* session = master::find_session(*state_, id);
+  if (session == nullptr) return;
+  session->congested = false;
+  if (session->framework != nullptr) master::on_congestion(*state_, *session->framework, false);
+}
+
+void Master::on_persisted(Now now, uint64_t token) {
+  state_->now = now;
+  if (!state_->leading) return;
+  master::on_registry_written(*state_, token);
+  master::isolate_broken(*state_);
+}
+
+void Master::on_persist_failed(Now now, uint64_t token, const Error& error) {
+  state_->now = now;
+  if (!state_->leading) return;
+  master::on_registry_failed(*state_, token, error);
+}
+
+void Master::on_tunables(Now now, const MasterTunables& tunables) {
+  state_->now = now;
+  state_->config.tunables = tunables;
+  if (state_->leading) master::restart_allocation_timer(*state_);
+}
+
+void Master::on_time(Now now) {
+  state_->now = now;
+  state_->wake_wish = kNever;
+  if (!state_->leading) return;
+  state_->allocator.on_time(now);
+  state_->deadlines.advance_to(
+      now.mono, [this](const master::Due& due) { master::on_deadline(*state_, due); });
+  master::isolate_broken(*state_);
+}
+
+bool Master::work(Now now) {
+  state_->now = now;
+  if (!state_->leading) return false;
+  const bool more = master::run_allocation(*state_);
+  master::isolate_broken(*state_);
+  master::write_registry(*state_);
+  master::flush_outboxes(*state_);
+  master::wish_to_wake(*state_);
+  return more;
+}
+
+MasterTotals Master::totals() const { return master::totals_of(*state_); }
+Result<void> Master::audit() const { return master::audit(*state_); }
+void Master::replay_state(EventSink& sink) const { master::replay(*state_, sink); }
+std::vector<RoleShare> Master::role_shares() const { return state_->allocator.shares(); }
+
+}  // namespace tepui

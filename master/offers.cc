@@ -1,0 +1,176 @@
+#include "master/offers.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "common/limits.h"
+#include "master/isolation.h"
+#include "master/outbox.h"
+
+namespace tepui::master {
+
+namespace {
+
+using Column = Books::Column;
+
+constexpr int kCounterBits = 40;
+
+void give_back(State& s, const Grant& grant) {
+  s.allocator.recover(s.now, grant.framework, grant.agent, grant.role, grant.resources,
+                      std::nullopt);
+}
+
+void make_offer(State& s, const Grant& grant) {
+  const auto* framework_slot = s.frameworks.find(grant.framework);
+  const auto* agent_slot = s.agents.find(grant.agent);
+  if (framework_slot == nullptr || agent_slot == nullptr) return give_back(s, grant);
+  FrameworkEntry& framework = **framework_slot;
+  AgentEntry& agent = **agent_slot;
+  if (!framework.is_connected() || framework.congested || !agent.is_offerable()) {
+    return give_back(s, grant);
+  }
+  if (!move_resources(s, agent, Column::kFree, Column::kOffered, grant.resources)) return;
+
+  const OfferId id{(s.epoch << kCounterBits) | s.next_offer++};
+  OfferEntry& offer = s.offers[id];
+  offer.id = id;
+  offer.framework = &framework;
+  offer.agent = &agent;
+  offer.role = std::string(grant.role);
+  offer.resources = grant.resources;
+  link(framework.offers, offer, &OfferEntry::at_framework);
+  link(agent.offers, offer, &OfferEntry::at_agent);
+  if (s.config.tunables.offer_timeout > Duration::zero()) {
+    offer.expiry = s.deadlines.arm(later(s.now.mono, s.config.tunables.offer_timeout),
+                                   {.kind = Due::Kind::kOffer, .object = id.value});
+  }
+  s.emit(event::OfferMade{.id = id,
+                          .framework_id = &framework.info.id,
+                          .agent_id = &agent.info.id,
+                          .role = offer.role,
+                          .resources = &offer.resources});
+  queue_offer(s, offer);
+  ++s.round_offers;
+}
+
+bool is_round_due(const State& s) {
+  return s.round_started == Instant::min() ||
+         s.now.mono >= later(s.round_started, s.config.tunables.allocation_gap);
+}
+
+}  // namespace
+
+bool run_allocation(State& s) {
+  if (s.now.mono >= s.full_round_at) {
+    s.full_round_at = later(s.now.mono, s.config.tunables.allocation_interval);
+    s.allocator.request_full_round();
+  }
+  if (!s.round_running) {
+    if (!s.allocator.wants_round() || !is_round_due(s)) return false;
+    s.round_running = true;
+    s.round_started = s.now.mono;
+    s.round_visited_before = s.allocator.stats().agents_visited;
+    s.round_offers = 0;
+  }
+  s.grants.clear();
+  const Allocator::Step step =
+      s.allocator.step(s.now, s.config.tunables.allocation_slice_agents, s.grants);
+  for (const Grant& grant : s.grants) make_offer(s, grant);
+  s.grants.clear();
+  if (step == Allocator::Step::kMore) return true;
+  s.round_running = false;
+  const AllocatorStats& stats = s.allocator.stats();
+  s.emit(event::AllocationRan{
+      .round = stats.rounds,
+      .agents = static_cast<uint32_t>(stats.agents_visited - s.round_visited_before),
+      .offers = s.round_offers});
+  return false;
+}
+
+Instant next_allocation(const State& s) {
+  const Instant by_filters = std::min(s.full_round_at, s.allocator.next_deadline());
+  if (!s.allocator.wants_round()) return by_filters;
+  return std::min(by_filters, s.round_started == Instant::min()
+                                  ? s.now.mono
+                                  : later(s.round_started, s.config.tunables.allocation_gap));
+}
+
+std::optional<Duration> refusal(const Filters& filters) {
+  const Duration wanted = filters.refuse.value_or(limits::kFilterDefault);
+  if (wanted < Duration::zero()) return limits::kFilterDefault;
+  if (wanted == Duration::zero()) return std::nullopt;
+  return std::min(wanted, Duration(limits::kFilterMax));
+}
+
+void take_offer(State& s, OfferEntry& offer, event::OfferEnd how) {
+  s.deadlines.cancel(offer.expiry);
+  unlink(offer.framework->offers, offer, &OfferEntry::at_framework);
+  unlink(offer.agent->offers, offer, &OfferEntry::at_agent);
+  s.emit(event::OfferEnded{.id = offer.id, .how = how});
+  s.offers.erase(offer.id);
+}
+
+void end_offer(State& s, OfferEntry& offer, event::OfferEnd how, std::optional<Duration> refuse) {
+  move_resources(s, *offer.agent, Column::kOffered, Column::kFree, offer.resources);
+  s.allocator.recover(s.now, offer.framework->handle, offer.agent->handle, offer.role,
+                      offer.resources, refuse);
+  const bool is_withdrawn =
+      how == event::OfferEnd::kRescinded || how == event::OfferEnd::kTimedOut;
+  if (is_withdrawn && offer.sent) queue_rescind(s, *offer.framework, offer.id);
+  take_offer(s, offer, how);
+}
+
+void rescind_offers_of(State& s, AgentEntry& agent) {
+  while (!agent.offers.empty()) {
+    end_offer(s, *agent.offers.back(), event::OfferEnd::kRescinded, std::nullopt);
+  }
+}
+
+void discard_offers_of(State& s, FrameworkEntry& framework) {
+  while (!framework.offers.empty()) {
+    end_offer(s, *framework.offers.back(), event::OfferEnd::kDiscarded, std::nullopt);
+  }
+}
+
+void on_offer_expired(State& s, OfferId id) {
+  OfferEntry* offer = find_offer(s, id);
+  if (offer != nullptr) end_offer(s, *offer, event::OfferEnd::kTimedOut, std::nullopt);
+}
+
+void on_decline(State& s, FrameworkEntry& framework, const Decline& decline) {
+  const std::optional<Duration> refuse = refusal(decline.filters);
+  for (const OfferId id : decline.offers) {
+    OfferEntry* offer = find_offer(s, id);
+    if (offer == nullptr || offer->framework != &framework) {
+      s.emit(event::MessageDropped{.name = "decline", .why = "the offer is no longer valid"});
+      continue;
+    }
+    end_offer(s, *offer, event::OfferEnd::kDeclined, refuse);
+  }
+}
+
+FrameworkShape shape_of(const FrameworkEntry& framework) {
+  const FrameworkInfo& info = framework.info;
+  return {.roles = info.roles,
+          .suppressed = framework.congested ? info.roles : info.suppressed_roles,
+          .revocable_resources = info.has(FrameworkCapability::kRevocableResources),
+          .gpu_resources = info.has(FrameworkCapability::kGpuResources),
+          .shared_resources = info.has(FrameworkCapability::kSharedResources),
+          .reservation_refinement = info.has(FrameworkCapability::kReservationRefinement),
+          .region_aware = info.has(FrameworkCapability::kRegionAware)};
+}
+
+void on_congestion(State& s, FrameworkEntry& framework, bool congested) {
+  if (framework.congested == congested) return;
+  framework.congested = congested;
+  s.allocator.update_framework(framework.handle, shape_of(framework));
+  if (!congested) return;
+  // What has not left yet would only lengthen the queue.
+  for (const OfferId id : std::exchange(framework.new_offers, {})) {
+    OfferEntry* offer = find_offer(s, id);
+    if (offer != nullptr) end_offer(s, *offer, event::OfferEnd::kDiscarded, std::nullopt);
+  }
+}
+
+}  // namespace tepui::master

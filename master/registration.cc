@@ -1,0 +1,192 @@
+#include "master/registration.h"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "master/agents.h"
+#include "master/frameworks.h"
+#include "master/offers.h"
+#include "master/outbox.h"
+#include "master/resync.h"
+#include "master/sessions.h"
+
+namespace tepui::master {
+
+namespace {
+
+using Phase = AgentEntry::Phase;
+using Leaving = AgentEntry::Leaving;
+
+void send_registered(State& s, AgentEntry& agent, bool reregistered) {
+  const MasterTunables& tunables = s.config.tunables;
+  send_now(s, agent,
+           Registered{.agent_id = agent.info.id,
+                      .master_id = s.master_id,
+                      .epoch = s.epoch,
+                      .ping_timeout = tunables.ping_interval * tunables.ping_misses_max,
+                      .reregistered = reregistered});
+}
+
+void bind(State& s, AgentEntry& agent, Session& session) {
+  if (!agent.session.is_null() && agent.session != session.id) {
+    close_session(s, agent.session, "the agent has a newer session");
+  }
+  agent.session = session.id;
+  agent.told.clear();
+  session.agent = &agent;
+  session.registering = false;
+  set_phase(s, agent, Phase::kConnected);
+}
+
+// New books in which nothing is offered or allocated.
+void open_books(State& s, AgentEntry& agent) {
+  leave_allocator(s, agent);
+  agent.broken = false;
+  agent.books.open(agent.info.resources);
+  agent.in_allocator = true;
+  s.allocator.add_agent(agent.handle, shape_of(agent));
+}
+
+// A refusal for good: the agent must end, and everything it runs.
+void shut_down(State& s, SessionId id, std::string why) {
+  s.emit(event::PeerRejected{.session = id, .why = why});
+  s.effects.send(id, MasterToAgent(ShutdownAgent{.message = why}));
+  close_session(s, id, why);
+}
+
+Result<void> check_tasks(State& s, const ReregisterAgent& message) {
+  std::unordered_set<FrameworkId> named;
+  for (const FrameworkInfo& info : message.frameworks) {
+    if (info.id.empty()) return fail("a framework of the agent has no id");
+    TRY(validate(info));
+    named.insert(info.id);
+  }
+  for (const Task& task : message.tasks) {
+    TRY(validate_id(task.id.value, "task id"));
+    if (task.state == TaskState::kUnreachable || task.state == TaskState::kUnknown) {
+      return fail(fmt::format("task '{}' is {}, which no agent can know", task.id.value,
+                              to_text(task.state)));
+    }
+    if (!named.contains(task.framework_id) && find_framework(s, task.framework_id) == nullptr &&
+        !s.frameworks_completed.contains(task.framework_id)) {
+      return fail(fmt::format("task '{}' is of framework '{}', which the agent does not describe",
+                              task.id.value, task.framework_id.value));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+void on_register(State& s, Session& session, const RegisterAgent& message) {
+  if (session.agent != nullptr) {  // the reply was slow, the agent asked again
+    return send_registered(s, *session.agent, false);
+  }
+  if (session.registering) return;
+  if (!message.info.id.empty()) {
+    return reject(s, session.id, session.peer, "an agent with an id registers again, not anew");
+  }
+  if (const Result<void> valid = validate(message.info); !valid.has_value()) {
+    return reject(s, session.id, session.peer, valid.error().message);
+  }
+  if (!s.authorizer.authorize(session.principal, Action::kRegisterAgent, message.info.hostname)) {
+    return shut_down(s, session.id, fmt::format("'{}' may not register agents", session.principal));
+  }
+  session.registering = true;
+  RegistryChange change{.kind = RegistryChange::Kind::kAdmit,
+                        .agent = {fmt::format("{}-a{}", s.master_id, s.next_agent++)},
+                        .session = session.id,
+                        .info = message.info};
+  change.info.id = change.agent;
+  submit(s, std::move(change));
+}
+
+void on_admitted(State& s, const RegistryChange& change) {
+  Session* session = find_session(s, change.session);
+  if (session == nullptr) {
+    // It went without knowing its id, and will register anew.
+    RegistryChange removal{.kind = RegistryChange::Kind::kRemove,
+                           .agent = change.agent,
+                           .why = "it went before it was admitted"};
+    return submit(s, std::move(removal));
+  }
+  if (AgentEntry* old = agent_in_place_of(s, change.info)) {
+    remove_agent(s, *old, "a new agent registered in its place");
+  }
+  AgentEntry& agent = add_agent(s, change.info, Phase::kDisconnected);
+  bind(s, agent, *session);
+  open_books(s, agent);
+  s.emit(event::AgentAdded{.info = &agent.info, .reregistered = false});
+  send_registered(s, agent, false);
+  start_pings(s, agent);
+}
+
+namespace {
+
+void admit_again(State& s, const ReregisterAgent& message, Session& session) {
+  AgentEntry* found = find_agent(s, message.info.id);
+  const Phase before = found == nullptr ? Phase::kRecovered : found->phase;
+  AgentEntry& agent =
+      found == nullptr ? add_agent(s, message.info, Phase::kDisconnected) : *found;
+  const bool keeps_books = agent.in_allocator && !agent.broken &&
+                           agent.info.resources == message.info.resources;
+  if (agent.info != message.info) set_info(s, agent, message.info);
+  bind(s, agent, session);
+  if (keeps_books) {
+    s.allocator.set_agent_active(agent.handle, true);
+  } else {
+    rescind_offers_of(s, agent);
+    open_books(s, agent);
+  }
+  s.emit(event::AgentAdded{.info = &agent.info, .reregistered = true});
+  send_registered(s, agent, true);
+  resync(s, agent, message, {.was_here = before != Phase::kRecovered, .new_books = !keeps_books});
+  start_pings(s, agent);
+}
+
+}  // namespace
+
+void on_reregister(State& s, Session& session, const ReregisterAgent& message) {
+  if (session.registering) return;
+  if (session.agent != nullptr && session.agent->info.id != message.info.id) {
+    return reject(s, session.id, session.peer, "the session belongs to another agent");
+  }
+  Result<void> valid = validate_id(message.info.id.value, "agent id");
+  if (valid.has_value()) valid = validate(message.info);
+  if (valid.has_value()) valid = check_tasks(s, message);
+  if (!valid.has_value()) return reject(s, session.id, session.peer, valid.error().message);
+  if (!s.authorizer.authorize(session.principal, Action::kRegisterAgent, message.info.hostname)) {
+    return shut_down(s, session.id, fmt::format("'{}' may not register agents", session.principal));
+  }
+  const AgentEntry* known = find_agent(s, message.info.id);
+  if (s.agents_removed.contains(message.info.id) ||
+      (known != nullptr && known->leaving == Leaving::kRemoved)) {
+    return shut_down(s, session.id, "the agent was removed, and its tasks with it");
+  }
+  const bool is_recorded = known != nullptr && known->phase != Phase::kUnreachable &&
+                           known->leaving == Leaving::kNo && known->info == message.info;
+  if (is_recorded) return admit_again(s, message, session);
+  session.registering = true;
+  RegistryChange change{.kind = RegistryChange::Kind::kReadmit,
+                        .agent = message.info.id,
+                        .session = session.id,
+                        .message = std::make_unique<ReregisterAgent>(message)};
+  submit(s, std::move(change));
+}
+
+void on_readmitted(State& s, const RegistryChange& change) {
+  const AgentEntry* known = find_agent(s, change.agent);
+  Session* session = find_session(s, change.session);
+  if (known != nullptr && known->leaving == Leaving::kRemoved) {
+    if (session != nullptr) shut_down(s, session->id, "the agent was removed");
+    return;
+  }
+  // Without the session nothing follows: the agent registers again, and finds itself recorded.
+  if (session != nullptr) admit_again(s, *change.message, *session);
+}
+
+}  // namespace tepui::master

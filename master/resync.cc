@@ -1,0 +1,152 @@
+#include "master/resync.h"
+
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "master/frameworks.h"
+#include "master/isolation.h"
+#include "master/outbox.h"
+#include "master/tasks.h"
+
+namespace tepui::master {
+
+namespace {
+
+class Resync {
+ public:
+  Resync(State& s, AgentEntry& agent, ResyncOptions options)
+      : s_(s), agent_(agent), options_(options) {}
+
+  void run(const ReregisterAgent& message) {
+    for (const FrameworkInfo& info : message.frameworks) meet(info);
+    for (const Task& task : message.tasks) merge(task);
+    settle_missing();
+    for (const FrameworkId& id : shutdowns_) {
+      send_now(s_, agent_, ShutdownFramework{.framework_id = id});
+    }
+    for (KillTask& kill : kills_) send_now(s_, agent_, std::move(kill));
+    if (!missing_.items.empty()) send_now(s_, agent_, std::move(missing_));
+  }
+
+ private:
+  void meet(const FrameworkInfo& info) {
+    if (s_.frameworks_completed.contains(info.id)) {
+      shutdowns_.push_back(info.id);
+      return;
+    }
+    FrameworkEntry* framework = find_framework(s_, info.id);
+    if (framework == nullptr) framework = &recover_framework(s_, info);
+    agent_.frameworks.insert(framework->handle);
+  }
+
+  void merge(const Task& told) {
+    FrameworkEntry* framework = find_framework(s_, told.framework_id);
+    if (framework == nullptr) return;  // completed: it is being shut down
+    TaskEntry* known = find_task(*framework, told.id);
+    if (known != nullptr && known->agent != &agent_) {
+      // The id was used again while this agent was forgotten. The one that the framework means
+      // is the one it launched last.
+      kills_.push_back({.framework_id = told.framework_id, .task_id = told.id});
+      return;
+    }
+    if (known == nullptr) {
+      known = &add(*framework, told);
+    } else if (known->unreachable) {
+      come_back(*known, told);
+    } else {
+      confirm(*known, told);
+    }
+    seen_.insert(known);
+    if (known->kill_requested && !is_terminal(known->task.state)) {
+      kills_.push_back({.framework_id = known->task.framework_id,
+                        .task_id = known->task.id,
+                        .kill_policy = known->kill_policy});
+    }
+  }
+
+  void book(TaskEntry& entry) {
+    if (!entry.holds_resources()) return;
+    if (!move_resources(s_, agent_, Books::Column::kFree, Books::Column::kAllocated,
+                        entry.task.resources)) {
+      return;
+    }
+    s_.allocator.allocate(entry.framework->handle, agent_.handle, entry.task.role,
+                          entry.task.resources);
+  }
+
+  TaskEntry& add(FrameworkEntry& framework, const Task& told) {
+    Task task = told;
+    task.agent_id = agent_.info.id;
+    TaskEntry& entry = add_task(s_, framework, agent_, std::move(task), true);
+    book(entry);
+    if (options_.was_here) announce(entry);
+    return entry;
+  }
+
+  void come_back(TaskEntry& entry, const Task& told) {
+    entry.unreachable = false;
+    entry.task.state = told.state;
+    entry.task.update_state = told.update_state;
+    entry.task.update_uuid = told.update_uuid;
+    book(entry);
+    announce(entry);
+  }
+
+  void confirm(TaskEntry& entry, const Task& told) {
+    if (options_.new_books) book(entry);
+    if (entry.holds_resources() && told.state != entry.task.state) {
+      set_state(s_, entry, told.state, told.last_status);
+    }
+  }
+
+  // The framework took the task for lost. What has ended meanwhile the agent reports by itself,
+  // with the update that it repeats.
+  void announce(TaskEntry& entry) {
+    TaskStatus status = make_status(s_, entry.task.id, agent_.info.id,
+                                    {.state = entry.task.state,
+                                     .reason = TaskReason::kAgentReregistered,
+                                     .message = "the agent came back with the task"});
+    status.container_id = entry.task.container_id;
+    entry.task.last_status = status;
+    s_.emit(event::TaskUpdated{.task = &entry.task, .status = &entry.task.last_status});
+    if (!is_terminal(entry.task.state)) queue_update(s_, *entry.framework, std::move(status));
+  }
+
+  void settle_missing() {
+    const std::vector<TaskEntry*> tasks = agent_.tasks;
+    for (TaskEntry* entry : tasks) {
+      if (seen_.contains(entry)) continue;
+      if (is_terminal(entry->task.state)) {
+        // The agent has its acknowledgement, or the framework took it for LOST long ago.
+        remove_task(s_, *entry);
+      } else if (entry->unreachable) {
+        pronounce(s_, *entry,
+                  {.state = as_seen_by(*entry->framework, TaskState::kGone),
+                   .reason = TaskReason::kAgentReregistered,
+                   .message = "the agent came back without the task"});
+      } else {
+        if (options_.new_books) book(*entry);
+        missing_.items.push_back({.framework_id = entry->task.framework_id,
+                                  .task_id = entry->task.id,
+                                  .partition_aware = entry->framework->is_partition_aware()});
+      }
+    }
+  }
+
+  State& s_;
+  AgentEntry& agent_;
+  const ResyncOptions options_;
+  std::unordered_set<const TaskEntry*> seen_;
+  std::vector<FrameworkId> shutdowns_;
+  std::vector<KillTask> kills_;
+  ReconcileTasks missing_;
+};
+
+}  // namespace
+
+void resync(State& s, AgentEntry& agent, const ReregisterAgent& message, ResyncOptions options) {
+  Resync(s, agent, options).run(message);
+}
+
+}  // namespace tepui::master

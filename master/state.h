@@ -1,0 +1,282 @@
+#pragma once
+// State is everything the master core knows while it leads, as one plain structure that the files
+// of this folder work on: agents, frameworks, tasks, offers, sessions, and what waits to be sent.
+//
+// Entries live in slots and are named by handle; their addresses are stable, so that they may point
+// at each other: a task at its framework and agent, an offer likewise. Hash tables are looked up
+// and never walked; whatever is walked is a slot array or a list whose order depends only on the
+// inputs.
+//
+// Pure. Functions of this folder take State& first and find the time of the turn in State::now.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "common/events.h"
+#include "common/ids.h"
+#include "common/messages.h"
+#include "common/rng.h"
+#include "common/slots.h"
+#include "common/time.h"
+#include "master/allocator/allocator.h"
+#include "master/authorizer.h"
+#include "master/books.h"
+#include "master/deadlines.h"
+#include "master/effects.h"
+#include "master/master.h"
+#include "master/registry_queue.h"
+
+namespace tepui::master {
+
+struct AgentEntry;
+struct FrameworkEntry;
+
+struct TaskEntry {
+  Task task;
+  TaskHandle handle;
+  FrameworkEntry* framework = nullptr;
+  AgentEntry* agent = nullptr;
+  uint32_t at_framework = 0;  // its places in the lists of both
+  uint32_t at_agent = 0;
+  // The agent is out of reach: the task holds nothing, and its state is UNREACHABLE or LOST.
+  bool unreachable = false;
+  // A kill was asked for; repeated when the agent registers again.
+  bool kill_requested = false;
+  std::optional<KillPolicy> kill_policy;
+
+  bool holds_resources() const { return !unreachable && !is_terminal(task.state); }
+};
+
+struct OfferEntry {
+  OfferId id;
+  FrameworkEntry* framework = nullptr;
+  AgentEntry* agent = nullptr;
+  uint32_t at_framework = 0;
+  uint32_t at_agent = 0;
+  std::string role;
+  Resources resources;
+  TimerId expiry;
+  bool sent = false;  // the scheduler has seen it, or is about to
+};
+
+struct AgentEntry {
+  enum class Phase : uint8_t {
+    kRecovered,     // from the registry; has not come back since the election
+    kConnected,     // registered, with a session
+    kDisconnected,  // registered, without one
+    kUnreachable,   // given up; it may come back
+  };
+  // What the registry is about to record of it; it takes part in nothing until then.
+  enum class Leaving : uint8_t { kNo, kToUnreachable, kRemoved };
+
+  AgentInfo info;
+  AgentHandle handle;
+  Phase phase = Phase::kRecovered;
+  Leaving leaving = Leaving::kNo;
+  SessionId session;  // null unless connected
+  Books books;        // closed (empty) unless in_allocator
+  bool in_allocator = false;
+  bool broken = false;  // its books did not balance; void until it registers again
+  WallTime unreachable_since{};
+  uint32_t facts_version = 0;  // grows when what schedulers were told of it changes
+
+  std::vector<TaskEntry*> tasks;
+  std::vector<OfferEntry*> offers;
+  // Frameworks it may know of, and those whose info this session has told it.
+  std::set<FrameworkHandle> frameworks;
+  std::set<FrameworkHandle> told;
+
+  TimerId ping_timer;
+  bool ping_unanswered = false;
+  int ping_misses = 0;
+
+  // Waits to be sent at the end of the turn.
+  std::vector<LaunchTasks::Item> launches;
+  std::vector<FrameworkInfo> launch_frameworks;
+  std::vector<AcknowledgeUpdates::Item> acknowledgements;
+  bool outbox_queued = false;
+
+  bool is_connected() const { return phase == Phase::kConnected && leaving == Leaving::kNo; }
+  bool is_registered() const {
+    return phase == Phase::kConnected || phase == Phase::kDisconnected;
+  }
+  bool is_offerable() const { return is_connected() && in_allocator && !broken; }
+};
+
+struct FrameworkEntry {
+  FrameworkInfo info;
+  FrameworkHandle handle;
+  SessionId session;       // null: disconnected
+  bool recovered = false;  // known from agents only, so far
+  bool congested = false;  // its session reads too slowly: no offers
+
+  std::unordered_map<TaskId, TaskEntry*> tasks_by_id;  // unreachable ones too
+  std::vector<TaskEntry*> tasks;
+  std::vector<OfferEntry*> offers;
+
+  TimerId failover_timer;
+  TimerId heartbeat_timer;
+
+  // Agents that this session was told of: their number in it, and which version of their facts.
+  struct Introduction {
+    uint32_t number = 0;
+    uint32_t facts_version = 0;
+  };
+  std::unordered_map<AgentHandle, Introduction> introduced;
+  uint32_t next_agent_number = 1;
+
+  // Waits to be sent at the end of the turn.
+  std::vector<OfferId> new_offers;
+  std::vector<OfferId> rescinds;
+  std::vector<TaskStatus> updates;
+  std::vector<AgentId> failures;
+  bool outbox_queued = false;
+
+  bool is_connected() const { return !session.is_null(); }
+  bool is_partition_aware() const { return info.has(FrameworkCapability::kPartitionAware); }
+};
+
+struct Session {
+  enum class Peer : uint8_t { kScheduler, kAgent };
+  SessionId id;
+  Peer peer = Peer::kScheduler;
+  std::string principal;
+  AgentEntry* agent = nullptr;
+  FrameworkEntry* framework = nullptr;
+  bool registering = false;  // a registration waits for the registry
+  bool congested = false;
+};
+
+// The last ids of objects that are gone for good, so that nobody brings them back.
+template <class Id>
+class DepartedIds {
+ public:
+  explicit DepartedIds(size_t bound) : bound_(bound) {}
+  bool contains(const Id& id) const { return set_.contains(id); }
+  void add(const Id& id) {
+    if (!set_.insert(id).second) return;
+    order_.push_back(id);
+    if (order_.size() <= bound_) return;
+    set_.erase(order_.front());
+    order_.pop_front();
+  }
+  void clear() {
+    set_.clear();
+    order_.clear();
+  }
+
+ private:
+  size_t bound_;
+  std::unordered_set<Id> set_;
+  std::deque<Id> order_;
+};
+
+struct State {
+  State(MasterConfig config, uint64_t seed, Allocator& allocator, Authorizer& authorizer,
+        MasterEffects& effects);
+
+  MasterConfig config;
+  Rng rng;
+  Allocator& allocator;
+  Authorizer& authorizer;
+  MasterEffects& effects;
+  Now now{};
+
+  bool leading = false;
+  uint64_t epoch = 0;
+  std::string master_id;
+  uint64_t next_agent = 1;
+  uint64_t next_framework = 1;
+  uint64_t next_offer = 1;
+
+  Slots<std::unique_ptr<AgentEntry>, AgentHandle> agents;
+  std::unordered_map<AgentId, AgentEntry*> agents_by_id;
+  // Where an agent listens (hostname and address): a new agent there means the old one is dead.
+  std::unordered_map<std::string, AgentEntry*> agents_by_place;
+  uint32_t agents_recovered = 0;  // how many are in that phase
+  std::deque<AgentId> unreachable_order;
+  DepartedIds<AgentId> agents_removed;
+
+  Slots<std::unique_ptr<FrameworkEntry>, FrameworkHandle> frameworks;
+  std::unordered_map<FrameworkId, FrameworkEntry*> frameworks_by_id;
+  DepartedIds<FrameworkId> frameworks_completed;
+
+  Slots<std::unique_ptr<TaskEntry>, TaskHandle> tasks;
+  std::unordered_map<OfferId, OfferEntry> offers;
+  std::map<SessionId, Session> sessions;
+
+  RegistryQueue registry;
+  Deadlines deadlines;
+
+  // The allocation round.
+  bool round_running = false;
+  Instant round_started = Instant::min();
+  Instant full_round_at = kNever;
+  uint64_t round_visited_before = 0;
+  uint32_t round_offers = 0;
+  std::vector<Grant> grants;  // kept for its memory
+
+  // What the end of the input or of the turn takes care of.
+  std::vector<FrameworkHandle> scheduler_outboxes;
+  std::vector<AgentHandle> agent_outboxes;
+  struct Broken {
+    AgentHandle agent;
+    std::string why;
+  };
+  std::vector<Broken> broken;
+  Instant wake_wish = kNever;
+
+  template <class E>
+  void emit(const E& event) {
+    effects.on_event(Event(event));
+  }
+};
+
+template <class Map, class Id>
+auto* find_entry(const Map& map, const Id& id) {
+  const auto found = map.find(id);
+  return found == map.end() ? nullptr : found->second;
+}
+
+inline AgentEntry* find_agent(State& s, const AgentId& id) {
+  return find_entry(s.agents_by_id, id);
+}
+inline FrameworkEntry* find_framework(State& s, const FrameworkId& id) {
+  return find_entry(s.frameworks_by_id, id);
+}
+inline TaskEntry* find_task(FrameworkEntry& framework, const TaskId& id) {
+  return find_entry(framework.tasks_by_id, id);
+}
+inline OfferEntry* find_offer(State& s, OfferId id) {
+  const auto found = s.offers.find(id);
+  return found == s.offers.end() ? nullptr : &found->second;
+}
+inline Session* find_session(State& s, SessionId id) {
+  const auto found = s.sessions.find(id);
+  return found == s.sessions.end() ? nullptr : &found->second;
+}
+
+// Lists whose members know their place: leaving one is a swap with the last.
+template <class Entry>
+void link(std::vector<Entry*>& list, Entry& entry, uint32_t Entry::* place) {
+  entry.*place = static_cast<uint32_t>(list.size());
+  list.push_back(&entry);
+}
+template <class Entry>
+void unlink(std::vector<Entry*>& list, Entry& entry, uint32_t Entry::* place) {
+  Entry* last = list.back();
+  list[entry.*place] = last;
+  last->*place = entry.*place;
+  list.pop_back();
+}
+
+}  // namespace tepui::master

@@ -1,0 +1,74 @@
+#include "agent/linux/shim_spec.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "agent/linux/shim_protocol.h"
+
+namespace tepui {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(ShimSpec, RunsAShellCommandByTheShell) {
+  ShimSpec spec = make_shim_spec(CommandInfo{.shell = true, .value = "a | b"}, {}, "/box");
+  EXPECT_EQ(spec.program, "/bin/sh");
+  EXPECT_THAT(spec.arguments, ElementsAre("sh", "-c", "a | b"));
+  EXPECT_EQ(spec.directory, "/box");
+}
+
+TEST(ShimSpec, RunsAProgramWithItsArguments) {
+  ShimSpec bare = make_shim_spec(CommandInfo{.shell = false, .value = "true"}, {}, "/box");
+  EXPECT_EQ(bare.program, "true");
+  EXPECT_THAT(bare.arguments, ElementsAre("true"));
+  ShimSpec named = make_shim_spec(
+      CommandInfo{.shell = false, .value = "/bin/busybox", .arguments = {"ls", "-l"}}, {}, "/box");
+  EXPECT_EQ(named.program, "/bin/busybox");
+  EXPECT_THAT(named.arguments, ElementsAre("ls", "-l"));
+}
+
+TEST(ShimSpec, PutsARelativeWorkingDirectoryBelowTheSandbox) {
+  CommandInfo command{.value = "x", .working_directory = "sub/dir"};
+  EXPECT_EQ(make_shim_spec(command, {}, "/box").directory, "/box/sub/dir");
+  command.working_directory = "/srv";
+  EXPECT_EQ(make_shim_spec(command, {}, "/box").directory, "/srv");
+}
+
+TEST(ShimSpec, IsLaidOutAsTheShimReadsIt) {
+  auto bytes = encode_shim_spec(ShimSpec{.program = "/p",
+                                         .arguments = {"p", "-x"},
+                                         .directory = "/d",
+                                         .environment = {{"A", "1"}, {"B", ""}},
+                                         .user = UserIds{.uid = 5, .gid = 6, .groups = {7, 8}}});
+  ASSERT_TRUE(bytes.has_value());
+  ShimSpecHeader header;
+  std::memcpy(&header, bytes->data(), sizeof header);
+  EXPECT_EQ(header.magic, kShimSpecMagic);
+  EXPECT_EQ(header.bytes, bytes->size());
+  EXPECT_EQ(header.switch_user, 1u);
+  EXPECT_EQ(header.uid, 5u);
+  EXPECT_EQ(header.gid, 6u);
+  EXPECT_EQ(header.group_count, 2u);
+  using namespace std::string_view_literals;
+  EXPECT_EQ(std::string_view(*bytes).substr(sizeof header + 8), "/p\0/d\0p\0-x\0A=1\0B=\0"sv);
+}
+
+TEST(ShimSpec, RefusesWhatNoProgramCouldReceive) {
+  const std::string zero("a\0b", 3);
+  EXPECT_FALSE(encode_shim_spec(ShimSpec{.program = ""}).has_value());
+  EXPECT_FALSE(encode_shim_spec(ShimSpec{.program = zero}).has_value());
+  EXPECT_FALSE(encode_shim_spec(ShimSpec{.program = "p", .arguments = {zero}}).has_value());
+  EXPECT_FALSE(encode_shim_spec(ShimSpec{.program = "p", .directory = zero}).has_value());
+  auto named = encode_shim_spec(ShimSpec{.program = "p", .environment = {{"A=B", "c"}}});
+  ASSERT_FALSE(named.has_value());
+  EXPECT_THAT(named.error().message, HasSubstr("\"A=B\""));
+  EXPECT_FALSE(encode_shim_spec(ShimSpec{.program = "p", .environment = {{"", "c"}}}).has_value());
+  EXPECT_FALSE(
+      encode_shim_spec(ShimSpec{.program = "p", .environment = {{"A", zero}}}).has_value());
+}
+
+}  // namespace
+}  // namespace tepui

@@ -1,0 +1,117 @@
+#pragma once
+// AllocatorOracle is the allocator as its rules read, with nothing kept that can be computed: one
+// list of agents, one of frameworks, one of allocations, one of filters. Every round visits every
+// agent; shares are summed from the list of allocations for every agent anew and compared as exact
+// fractions. Slow and obvious: what DrfAllocator must equal, grant by grant.
+//
+// A round is never cut: step() always does all of it.
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "master/allocator/allocator.h"
+
+namespace tepui {
+
+class AllocatorOracle final : public Allocator {
+ public:
+  AllocatorOracle(AllocatorOptions options, uint64_t seed);
+
+  void add_agent(AgentHandle agent, AgentShape shape) override;
+  void update_agent(AgentHandle agent, AgentShape shape) override;
+  void remove_agent(AgentHandle agent) override;
+  void set_agent_active(AgentHandle agent, bool active) override;
+  void add_framework(FrameworkHandle framework, FrameworkShape shape) override;
+  void update_framework(FrameworkHandle framework, FrameworkShape shape) override;
+  void remove_framework(FrameworkHandle framework) override;
+  void set_framework_active(FrameworkHandle framework, bool active) override;
+  void suppress(FrameworkHandle framework, std::span<const std::string> roles) override;
+  void revive(FrameworkHandle framework, std::span<const std::string> roles) override;
+  void set_weight(std::string_view role, int64_t weight_milli) override;
+  void allocate(FrameworkHandle framework, AgentHandle agent, std::string_view role,
+                const Resources& resources) override;
+  void recover(Now now, FrameworkHandle framework, AgentHandle agent, std::string_view role,
+               const Resources& resources, std::optional<Duration> refuse) override;
+  bool wants_round() const override { return true; }
+  void request_full_round() override {}
+  Instant next_deadline() const override { return kNever; }
+  void on_time(Now now) override { expire(now); }
+  Step step(Now now, uint32_t agents_max, std::vector<Grant>& grants) override;
+  std::vector<RoleShare> shares() const override;
+  const AllocatorStats& stats() const override { return stats_; }
+  Result<void> audit() const override { return {}; }
+
+ private:
+  struct Agent {
+    AgentShape shape;
+    bool active = true;
+  };
+  struct Framework {
+    FrameworkShape shape;
+    bool active = true;
+    std::set<std::string> suppressed;
+  };
+  struct Allocation {
+    FrameworkHandle framework;
+    AgentHandle agent;
+    std::string role;
+    Resources resources;
+  };
+  struct Filter {
+    FrameworkHandle framework;
+    AgentHandle agent;
+    std::string role;
+    Resources refused;
+    Instant until;
+    uint64_t round;
+  };
+  using Sums = std::map<std::string, int64_t>;
+  // A node of the role tree or a framework among its siblings.
+  struct Sibling {
+    std::string path;
+    FrameworkHandle framework;
+    Sums sums;
+    int64_t weight_milli = 1000;
+    uint64_t count = 0;
+  };
+
+  bool is_member(FrameworkHandle framework, const std::string& role) const;
+  bool is_listed(FrameworkHandle framework, const std::string& role) const;
+  std::set<std::string> roles() const;
+  std::set<std::string> nodes() const;
+  void settle_members();
+  Resources available(AgentHandle agent) const;
+  Sums totals() const;
+  Sums sums_of(const std::vector<const Allocation*>& allocations) const;
+  Sums node_sums(const std::string& node) const;
+  int64_t weight(const std::string& path) const;
+  bool precedes(const Sibling& a, const Sibling& b, const Sums& totals) const;
+  void list_roles(const std::string& parent, const Sums& totals,
+                  std::vector<std::string>& order) const;
+  std::vector<FrameworkHandle> list_frameworks(const std::string& role, const Sums& totals) const;
+  std::string node_of(const std::string& role) const;
+  void book(FrameworkHandle framework, AgentHandle agent, const std::string& role,
+            const Resources& resources);
+  void visit(AgentHandle agent, std::vector<Grant>& grants);
+  bool is_worth_offering(const Resources& resources) const;
+  bool is_capable(const Framework& framework, const Agent& agent) const;
+  void expire(Now now);
+
+  const AllocatorOptions options_;
+  const uint64_t seed_;
+  std::map<AgentHandle, Agent> agents_;
+  std::map<FrameworkHandle, Framework> frameworks_;
+  std::vector<Allocation> allocations_;
+  std::vector<Filter> filters_;
+  std::map<std::string, int64_t> weights_;
+  std::map<std::string, uint64_t> node_counts_;
+  std::map<std::pair<std::string, FrameworkHandle>, uint64_t> member_counts_;
+  std::set<std::string> leaves_;  // roles without a role below them
+  std::set<std::string> names_;   // of roles ever seen: grants point at them
+  AllocatorStats stats_;
+};
+
+}  // namespace tepui

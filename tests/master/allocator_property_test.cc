@@ -1,0 +1,338 @@
+// Goal: DrfAllocator gives exactly the grants of the oracle, in the same order, whatever happens.
+// Method: a small cluster in which everything happens often (hierarchical roles with weights;
+// reserved, refined, revocable, shared and gpu resources; filters that end before and after
+// rounds), driven by random events; after each, the grants, the shares and the audit are compared.
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include "common/rng.h"
+#include "master/allocator/drf_allocator.h"
+#include "tests/master/allocator_oracle.h"
+
+namespace tepui {
+namespace {
+
+using namespace std::chrono_literals;
+
+Resource item(std::string name, int64_t milli, std::vector<std::string> reserved_to = {}) {
+  ResourceKind kind{.name = std::move(name)};
+  for (std::string& role : reserved_to) {
+    kind.reservations.push_back(
+        {.type = Reservation::Type::kDynamic, .role = std::move(role), .principal = {}});
+  }
+  return {.kind = make_kind(std::move(kind)), .amount = milli};
+}
+
+Resource revocable_cpus(int64_t milli) {
+  return {.kind = make_kind({.name = "cpus", .revocable = true}), .amount = milli};
+}
+
+Resource shared_volume(std::string role) {
+  ResourceKind kind{.name = "disk", .disk = Disk{.persistence_id = "v"}, .shared = true};
+  if (!role.empty()) {
+    kind.reservations.push_back(
+        {.type = Reservation::Type::kDynamic, .role = std::move(role), .principal = {}});
+  }
+  return {.kind = make_kind(std::move(kind)), .amount = 3000};
+}
+
+// What agents are made of.
+Resources agent_total(Rng& rng) {
+  std::vector<Resource> items = {item("cpus", rng.between(1, 4) * 1000),
+                                 item("mem", rng.between(1, 4) * 1000)};
+  if (rng.chance(1, 3)) {
+    items.push_back({.kind = plain_kind("ports"), .amount = Ranges{{.first = 1, .last = 9}}});
+  }
+  if (rng.chance(1, 6)) items.push_back(item("gpus", 1000));
+  if (rng.chance(1, 6)) items.push_back(item("cpus", rng.between(1, 3) * 500, {"a"}));
+  if (rng.chance(1, 6)) items.push_back(item("mem", rng.between(1, 3) * 500, {"a/x"}));
+  if (rng.chance(1, 6)) items.push_back(item("disk", 2000, {"a", "a/x"}));
+  if (rng.chance(1, 6)) items.push_back(revocable_cpus(rng.between(1, 4) * 1000));
+  if (rng.chance(1, 8)) items.push_back(shared_volume(""));
+  if (rng.chance(1, 8)) items.push_back(shared_volume("b"));
+  return Resources::create(std::move(items)).value();
+}
+
+const std::array<std::string, 8> kRoles = {"*", "a", "a/x", "a/x/p", "a/y", "b", "b/q", "c"};
+
+std::vector<std::string> some_roles(Rng& rng, uint64_t one_in) {
+  std::vector<std::string> roles;
+  for (const std::string& role : kRoles) {
+    if (rng.chance(1, one_in)) roles.push_back(role);
+  }
+  return roles;
+}
+
+FrameworkShape framework_shape(Rng& rng) {
+  FrameworkShape shape{.roles = some_roles(rng, 4)};
+  if (shape.roles.empty()) shape.roles = {kRoles[rng.below(kRoles.size())]};
+  for (const std::string& role : shape.roles) {
+    if (rng.chance(1, 6)) shape.suppressed.push_back(role);
+  }
+  shape.revocable_resources = rng.chance(1, 2);
+  shape.gpu_resources = rng.chance(2, 3);
+  shape.shared_resources = rng.chance(1, 2);
+  shape.reservation_refinement = rng.chance(1, 2);
+  shape.region_aware = rng.chance(1, 2);
+  return shape;
+}
+
+AllocatorOptions options(Rng& rng) {
+  AllocatorOptions options;
+  if (rng.chance(1, 3)) {
+    options.min_allocatable.resize(2);
+    options.min_allocatable[0].add("cpus", 1500);
+    options.min_allocatable[1].add("mem", 2000);
+  }
+  if (rng.chance(1, 3)) options.fairness_excluded = {"gpus"};
+  if (rng.chance(1, 3)) options.region = "here";
+  options.filter_gpu_resources = rng.chance(2, 3);
+  return options;
+}
+
+// One cluster, told to both.
+class Pair {
+ public:
+  explicit Pair(uint64_t seed)
+      : rng_(seed), options_(options(rng_)), fast_(options_, seed), oracle_(options_, seed) {}
+
+  void happen() {
+    switch (rng_.below(16)) {
+      case 0:
+      case 1:
+        add_agent();
+        break;
+      case 2:
+        add_framework();
+        break;
+      case 3:
+        change_agent();
+        break;
+      case 4:
+        change_framework();
+        break;
+      case 5:
+        both([&](Allocator& a) { a.set_weight(role_, weight_); });
+        break;
+      case 6:
+        switch_offers();
+        break;
+      case 7:
+      case 8:
+      case 9:
+        give_back(rng_.chance(1, 2));
+        break;
+      case 10:
+        pass_time();
+        break;
+      case 11:
+        take_over();
+        break;
+      default:
+        round();
+        break;
+    }
+    weight_ = static_cast<int64_t>(rng_.below(8)) * 250 + 250;
+    role_ = kRoles[rng_.below(kRoles.size())];
+    compare();
+  }
+
+ private:
+  struct Outstanding {
+    FrameworkHandle framework;
+    AgentHandle agent;
+    std::string role;
+    Resources resources;
+  };
+
+  template <class Do>
+  void both(Do what) {
+    what(fast_);
+    what(oracle_);
+  }
+
+  template <class Handles>
+  auto pick(const Handles& handles) {
+    return handles[rng_.below(handles.size())];
+  }
+
+  AgentShape agent_shape() {
+    return {.total = agent_total(rng_),
+            .hostname = "h",
+            .region = rng_.chance(1, 3)   ? "there"
+                      : rng_.chance(1, 2) ? "here"
+                                          : ""};
+  }
+
+  void add_agent() {
+    if (agents_.size() >= 6) return;
+    const AgentHandle agent{.index = next_agent_++ % 9, .generation = ++generation_};
+    if (std::ranges::find(agents_, agent.index, &AgentHandle::index) != agents_.end()) return;
+    const AgentShape shape = agent_shape();
+    both([&](Allocator& a) { a.add_agent(agent, shape); });
+    agents_.push_back(agent);
+  }
+
+  void add_framework() {
+    if (frameworks_.size() >= 5) return;
+    const FrameworkHandle framework{.index = next_framework_++ % 7, .generation = ++generation_};
+    if (std::ranges::find(frameworks_, framework.index, &FrameworkHandle::index) !=
+        frameworks_.end()) {
+      return;
+    }
+    const FrameworkShape shape = framework_shape(rng_);
+    both([&](Allocator& a) { a.add_framework(framework, shape); });
+    frameworks_.push_back(framework);
+  }
+
+  void change_agent() {
+    if (agents_.empty()) return;
+    const AgentHandle agent = pick(agents_);
+    const uint64_t what = rng_.below(4);
+    if (what == 0) {
+      both([&](Allocator& a) { a.remove_agent(agent); });
+      std::erase(agents_, agent);
+      std::erase_if(held_, [&](const Outstanding& held) { return held.agent == agent; });
+    } else if (what == 1) {
+      const AgentShape shape = agent_shape();
+      both([&](Allocator& a) { a.update_agent(agent, shape); });
+    } else {
+      both([&](Allocator& a) { a.set_agent_active(agent, what == 2); });
+    }
+  }
+
+  void change_framework() {
+    if (frameworks_.empty()) return;
+    const FrameworkHandle framework = pick(frameworks_);
+    const uint64_t what = rng_.below(4);
+    if (what == 0) {
+      both([&](Allocator& a) { a.remove_framework(framework); });
+      std::erase(frameworks_, framework);
+      std::erase_if(held_, [&](const Outstanding& held) { return held.framework == framework; });
+    } else if (what == 1) {
+      const FrameworkShape shape = framework_shape(rng_);
+      both([&](Allocator& a) { a.update_framework(framework, shape); });
+    } else {
+      both([&](Allocator& a) { a.set_framework_active(framework, what == 2); });
+    }
+  }
+
+  void switch_offers() {
+    if (frameworks_.empty()) return;
+    const FrameworkHandle framework = pick(frameworks_);
+    const std::vector<std::string> roles = some_roles(rng_, 3);
+    const bool suppress = rng_.chance(1, 3);
+    both([&](Allocator& a) {
+      suppress ? a.suppress(framework, roles) : a.revive(framework, roles);
+    });
+  }
+
+  // A random part of something held, or all of it.
+  void give_back(bool refuse) {
+    if (held_.empty()) return;
+    const size_t index = rng_.below(held_.size());
+    Outstanding& held = held_[index];
+    const Resources kept =
+        rng_.chance(1, 3)
+            ? held.resources.filter([&](const Resource&) { return rng_.chance(1, 2); })
+            : Resources();
+    const Resources back = held.resources - kept;
+    if (back.empty()) return;
+    std::optional<Duration> duration;
+    if (refuse) duration = Duration(rng_.between(0, 3) * 1s);
+    both([&](Allocator& a) {
+      a.recover(now_, held.framework, held.agent, held.role, back, duration);
+    });
+    held.resources = kept;
+    if (kept.empty()) held_.erase(held_.begin() + static_cast<ptrdiff_t>(index));
+  }
+
+  void pass_time() {
+    now_.mono += rng_.between(1, 2000) * 1ms;
+    both([&](Allocator& a) { a.on_time(now_); });
+  }
+
+  // A task that came with its agent, under any role, fitting or not.
+  void take_over() {
+    if (agents_.empty() || frameworks_.empty()) return;
+    const FrameworkHandle framework = pick(frameworks_);
+    const AgentHandle agent = pick(agents_);
+    const std::string role = role_;
+    const Resources used = Resources::scalars({{"cpus", rng_.between(1, 3) * 500}});
+    both([&](Allocator& a) { a.allocate(framework, agent, role, used); });
+    held_.push_back({.framework = framework, .agent = agent, .role = role, .resources = used});
+  }
+
+  void round() {
+    // The oracle visits all agents each time; what is shared is only offered again by a full round.
+    both([&](Allocator& a) { a.request_full_round(); });
+    const bool wanted = fast_.wants_round();
+    std::vector<Grant> fast;
+    std::vector<Grant> expected;
+    while (fast_.step(now_, 2, fast) == Allocator::Step::kMore) {
+    }
+    oracle_.step(now_, 1, expected);
+    RC_ASSERT(fast.size() == expected.size());
+    for (size_t i = 0; i < fast.size(); ++i) {
+      RC_ASSERT(fast[i].framework == expected[i].framework);
+      RC_ASSERT(fast[i].agent == expected[i].agent);
+      RC_ASSERT(fast[i].role == expected[i].role);
+      RC_ASSERT(to_text(fast[i].resources) == to_text(expected[i].resources));
+      RC_ASSERT(fast[i].resources == expected[i].resources);
+      held_.push_back({.framework = fast[i].framework,
+                       .agent = fast[i].agent,
+                       .role = std::string(fast[i].role),
+                       .resources = fast[i].resources});
+    }
+    RC_ASSERT(wanted || fast.empty());
+    granted_ += fast.size();
+  }
+
+  void compare() {
+    const auto sound = fast_.audit();
+    if (!sound) RC_FAIL(sound.error().message);
+    const std::vector<RoleShare> shares = fast_.shares();
+    const std::vector<RoleShare> expected = oracle_.shares();
+    RC_ASSERT(shares.size() == expected.size());
+    for (size_t i = 0; i < shares.size(); ++i) {
+      RC_ASSERT(shares[i].role == expected[i].role);
+      RC_ASSERT(shares[i].dominant_share_ppm == expected[i].dominant_share_ppm);
+      RC_ASSERT(shares[i].weight_milli == expected[i].weight_milli);
+      RC_ASSERT(shares[i].frameworks == expected[i].frameworks);
+    }
+  }
+
+  Rng rng_;
+  const AllocatorOptions options_;
+  DrfAllocator fast_;
+  AllocatorOracle oracle_;
+  Now now_{};
+  uint32_t generation_ = 0;
+  uint32_t next_agent_ = 0;
+  uint32_t next_framework_ = 0;
+  int64_t weight_ = 1000;
+  std::string role_ = "a";
+  std::vector<AgentHandle> agents_;
+  std::vector<FrameworkHandle> frameworks_;
+  std::vector<Outstanding> held_;
+
+ public:
+  size_t granted_ = 0;
+};
+
+RC_GTEST_PROP(DrfAllocatorProperty, GivesWhatTheOracleGives, (uint64_t seed)) {
+  Pair pair(seed);
+  const int events = *rc::gen::inRange(1, 200);
+  for (int i = 0; i < events; ++i) pair.happen();
+  RC_CLASSIFY(pair.granted_ > 10, "more than ten grants");
+}
+
+}  // namespace
+}  // namespace tepui

@@ -1,0 +1,129 @@
+// Goal: the real cores keep their promises under faults, become quiet when those end, and the runs
+// that say so are repeatable and did meet the faults. Method: whole clusters on a virtual clock.
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <string>
+
+#include "tests/sim/simulation.h"
+
+namespace tepui::sim {
+namespace {
+
+// Seeds that once showed a bug, each with the bug. They never leave.
+constexpr uint64_t kOldSeeds[] = {1};
+
+constexpr uint64_t kFreshSeeds = 60;
+
+// A build server hands in a number made of the commit, so that each commit tries new seeds and a
+// failure can be repeated.
+uint64_t first_fresh_seed() {
+  const char* given = std::getenv("TEPUI_SIM_SEED");
+  return given == nullptr ? 1000 : std::strtoull(given, nullptr, 10);
+}
+
+void expect_pass(uint64_t seed, const Size& size) {
+  const Outcome outcome = run(seed, size, Tracing::kOff);
+  if (outcome.violation) {
+    ADD_FAILURE() << outcome.violation->checker << ": " << outcome.violation->what << "\n"
+                  << outcome.faults << "\nreplay: " << replay_command(seed, size);
+  }
+}
+
+TEST(Simulation, OldSeedsPass) {
+  for (const uint64_t seed : kOldSeeds) expect_pass(seed, {});
+}
+
+TEST(Simulation, FreshSeedsPass) {
+  for (uint64_t i = 0; i < kFreshSeeds; ++i) expect_pass(first_fresh_seed() + i, {});
+}
+
+TEST(Simulation, ALargerClusterPasses) {
+  expect_pass(7, {.agents = 20, .frameworks = 6, .tasks = 40});
+}
+
+TEST(Simulation, TheSameSeedGivesTheSameRun) {
+  for (const uint64_t seed : {3, 4, 5}) {
+    const Outcome first = run(seed, {}, Tracing::kOff);
+    const Outcome second = run(seed, {}, Tracing::kLast);
+    EXPECT_EQ(first.hash, second.hash) << "seed " << seed;
+    EXPECT_EQ(first.events, second.events);
+    EXPECT_EQ(first.counters, second.counters);
+  }
+  EXPECT_NE(run(3, {}, Tracing::kOff).hash, run(4, {}, Tracing::kOff).hash);
+}
+
+// A fault that never happens proves nothing.
+TEST(Simulation, TheRarePathsAreReached) {
+  std::map<std::string, uint64_t> reached;
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    for (const auto& [name, count] : run(seed, {}, Tracing::kOff).counters) reached[name] += count;
+  }
+  for (const char* name : {"agent.crash",
+                           "agent.disconnected",
+                           "agent.exits",
+                           "agent.reconnects",
+                           "agent.registered",
+                           "agent.reregistered",
+                           "agent.shutdown",
+                           "agent.unreachable",
+                           "clock.jump",
+                           "codec",
+                           "container.ignores_term",
+                           "container.killed",
+                           "container.killed_while_launching",
+                           "container.launch_failed",
+                           "container.started",
+                           "election.stale",
+                           "framework.accepts_twice",
+                           "framework.agent_lost",
+                           "framework.disconnected",
+                           "framework.error",
+                           "framework.greedy",
+                           "framework.holds",
+                           "framework.rescinded",
+                           "framework.subscribed",
+                           "framework.teardown",
+                           "host.left_by_an_earlier_life",
+                           "link.broken",
+                           "link.congested",
+                           "link.silent",
+                           "master.crash",
+                           "master.crash_at_write",
+                           "master.deposed",
+                           "master.elected",
+                           "master.resigned",
+                           "master.sliced_round",
+                           "offer.accepted",
+                           "offer.declined",
+                           "offer.rescinded",
+                           "offer.timed_out",
+                           "operator.kill",
+                           "partition.full",
+                           "partition.isolated",
+                           "partition.one_way",
+                           "scheduler.crash",
+                           "scheduler.reconnects",
+                           "store.fenced",
+                           "store.full",
+                           "store.torn_end",
+                           "store.unsynced_lost",
+                           "task.recovered",
+                           "tunables",
+                           "update.repeated",
+                           "TASK_FAILED",
+                           "TASK_FINISHED",
+                           "TASK_KILLED",
+                           "TASK_KILLING",
+                           "TASK_LOST",
+                           "TASK_RUNNING",
+                           "TASK_UNREACHABLE"}) {
+    EXPECT_GT(reached[name], 0u) << name << " was never reached";
+  }
+}
+
+}  // namespace
+}  // namespace tepui::sim
