@@ -14,7 +14,7 @@ namespace {
 
 // Cuts rows of one table into the parts of an answer.
 template <class Row>
-void cut(std::vector<Row> Rows::*table, Rows& rows, std::vector<Rows>& parts) {
+void cut(std::vector<Row> Rows::* table, Rows& rows, std::vector<Rows>& parts) {
   std::vector<Row>& all = rows.*table;
   for (size_t begin = 0; begin < all.size(); begin += limits::kListPartRows) {
     const size_t end = std::min(all.size(), begin + limits::kListPartRows);
@@ -118,9 +118,8 @@ void Endpoints::send_in_parts(SessionId id, uint32_t request, Rows rows) {
   cut(&Rows::metrics, rows, parts);
   if (parts.empty()) parts.emplace_back();
   for (size_t i = 0; i < parts.size(); ++i) {
-    send(id, ListReply{.request = request,
-                       .more = i + 1 < parts.size(),
-                       .rows = std::move(parts[i])});
+    send(id,
+         ListReply{.request = request, .more = i + 1 < parts.size(), .rows = std::move(parts[i])});
   }
 }
 

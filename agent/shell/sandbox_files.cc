@@ -66,7 +66,7 @@ Result<void> validate_sandbox_path(std::string_view path) {
 Result<SandboxBytes> read_sandbox_file(int work_dir, const SandboxRead& read) {
   TRY(validate_sandbox_path(read.path));
   const Fd file = TRY(open_below(work_dir, read));
-  struct stat status {};
+  struct stat status{};
   if (fstat(file.get(), &status) != 0) return std::unexpected(file_error(read.path, errno));
   if (!S_ISREG(status.st_mode)) return fail(fmt::format("'{}' is not a regular file", read.path));
   SandboxBytes bytes{.size = static_cast<uint64_t>(status.st_size), .data = {}};
@@ -110,9 +110,9 @@ Result<std::unique_ptr<SandboxFiles>> SandboxFiles::create(Reactor& reactor,
                                                            const std::string& work_dir) {
   Fd directory(open(work_dir.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!directory) {
-    return fail(fmt::format("cannot open the work directory '{}': {}", work_dir,
-                            std::strerror(errno)),
-                errno);
+    return fail(
+        fmt::format("cannot open the work directory '{}': {}", work_dir, std::strerror(errno)),
+        errno);
   }
   std::unique_ptr<SandboxFiles> files(new SandboxFiles(owner, std::move(directory)));
   files->worker_ =

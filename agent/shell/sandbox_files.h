@@ -1,6 +1,6 @@
 #pragma once
-// SandboxFiles reads files of tasks' sandboxes for operators: a part at a time, on a thread that may
-// block, never outside the sandbox that was asked for, never through a symbolic link, and only
+// SandboxFiles reads files of tasks' sandboxes for operators: a part at a time, on a thread that
+// may block, never outside the sandbox that was asked for, never through a symbolic link, and only
 // regular files.
 //
 // One thread, the loop's. The number of reads under way is bounded.
