@@ -121,9 +121,14 @@ const std::vector<Option>& standard_options() {
       {.name = "config",
        .help = "Read options from this TOML file; flags and environment variables win over it.",
        .group = "General"},
-      {.name = "help", .kind = OptionKind::kFlag, .help = "Show this.", .group = "General",
+      {.name = "help",
+       .kind = OptionKind::kFlag,
+       .help = "Show this.",
+       .group = "General",
        .letter = "h"},
-      {.name = "version", .kind = OptionKind::kFlag, .help = "Show version and commit.",
+      {.name = "version",
+       .kind = OptionKind::kFlag,
+       .help = "Show version and commit.",
        .group = "General"},
   };
   return options;
