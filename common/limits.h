@@ -106,6 +106,9 @@ inline constexpr size_t kWatchersMax = 1000;
 // One record of the registry's log: a snapshot of 100,000 agents with long attributes fits.
 inline constexpr size_t kLogRecordBytesMax = size_t{1} << 30;
 
+// Keys that a shell may add to the metrics: a few per link, resource and role.
+inline constexpr size_t kMetricKeysMax = 10000;
+
 // Registry lists of agents that left, as in Mesos.
 inline constexpr size_t kUnreachableMax = 102400;
 // Agents removed and frameworks ended under this leader, whose ids are refused.
