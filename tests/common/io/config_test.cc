@@ -182,7 +182,7 @@ TEST_F(ConfigFile, IsRefusedWithItsNameAndLine) {
   EXPECT_THAT(refused("\n\ncount = 30\n"), HasSubstr(path_ + ":3: count: 30 is not from 1 to 10"));
   EXPECT_THAT(refused("count = '3'\n"),
               HasSubstr(path_ + ":1: count: expected a whole number, found text"));
-  EXPECT_THAT(refused("listen = 3\n"), HasSubstr("expected text in quotes, found a number"));
+  EXPECT_THAT(refused("listen = 3\n"), HasSubstr("expected text in quotes, found a whole number"));
   EXPECT_THAT(refused("listen = [3]\n"), HasSubstr("expected text in quotes, found a list"));
   EXPECT_THAT(refused("verbose = 'yes'\n"), HasSubstr("expected true or false"));
   EXPECT_THAT(refused("ping-timeout = 5\n"), HasSubstr("expected text in quotes"));
