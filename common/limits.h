@@ -75,6 +75,9 @@ inline constexpr Duration kResumeSpread = 500ms;
 inline constexpr uint32_t kLaunchesInFlightMax = 16;
 // Sandboxes of ended tasks that can still be read by name.
 inline constexpr size_t kEndedSandboxesMax = 4096;
+// Reads of sandbox files under way: of one operator's session, and of all together.
+inline constexpr size_t kSandboxReadsPerSession = 4;
+inline constexpr size_t kSandboxReadsMax = 64;
 // A master that does not answer Hello for so long is left.
 inline constexpr Duration kGreetingTimeout = 10s;
 // How long a stopping agent whose tasks are dead waits for the last acknowledgements.
