@@ -16,6 +16,7 @@ Result<Registry> Registry::load(const StoreContents& contents) {
       info.resources = TRY(Resources::parse(value.substr(b + 1)));
       r.agents_[info.id] = info;
     }
+    if (key.starts_with("gone/")) r.gone_[{key.substr(5)}] = {};
     if (key.starts_with("unreachable/")) {
       r.unreachable_[{key.substr(12)}] = WallTime(Duration(std::stoll(value)));
     }
@@ -43,6 +44,12 @@ std::vector<StoreWrite> Registry::remove(const AgentId& id) {
   std::vector<StoreWrite> writes;
   if (agents_.erase(id) > 0) writes.push_back({"agents/" + id.value, {}});
   if (unreachable_.erase(id) > 0) writes.push_back({"unreachable/" + id.value, {}});
+  return writes;
+}
+std::vector<StoreWrite> Registry::set_gone(const AgentId& id, WallTime when) {
+  std::vector<StoreWrite> writes = remove(id);
+  gone_[id] = when;
+  writes.push_back({"gone/" + id.value, std::to_string(to_ns(when))});
   return writes;
 }
 }  // namespace tepui

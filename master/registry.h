@@ -18,10 +18,13 @@ class Registry {
   std::vector<StoreWrite> admit(const AgentInfo& info);
   std::vector<StoreWrite> mark_unreachable(const AgentId& id, WallTime when);
   std::vector<StoreWrite> remove(const AgentId& id);
+  std::vector<StoreWrite> set_gone(const AgentId& id, WallTime when);
+  const std::map<AgentId, WallTime>& gone() const { return gone_; }
 
  private:
   std::string cluster_;
   std::map<AgentId, AgentInfo> agents_;
   std::map<AgentId, WallTime> unreachable_;
+  std::map<AgentId, WallTime> gone_;
 };
 }  // namespace tepui
