@@ -94,6 +94,9 @@ inline constexpr Duration kFilterMax = 24h * 365;
 // still fits in an int64. Names stay short since they are labels of metrics.
 inline constexpr int64_t kScalarMilliMax = 100'000'000'000'000;
 inline constexpr uint32_t kSharesMax = 1 << 20;
+// Entries of one Resources value on the wire; their sum must not overflow before it is checked.
+inline constexpr size_t kResourceItemsMax = 1 << 16;
+static_assert(kScalarMilliMax <= INT64_MAX / int64_t{kResourceItemsMax});
 inline constexpr size_t kResourceNameBytesMax = 255;
 // Free text of an info that people read: names, hosts, addresses.
 inline constexpr size_t kInfoTextBytesMax = 4096;
@@ -111,6 +114,7 @@ inline constexpr size_t kMetricKeysMax = 10000;
 
 // Registry lists of agents that left, as in Mesos.
 inline constexpr size_t kUnreachableMax = 102400;
+inline constexpr size_t kGoneMax = 102400;
 // Agents removed and frameworks ended under this leader, whose ids are refused.
 inline constexpr size_t kDepartedIdsMax = 102400;
 
