@@ -109,7 +109,7 @@ Hello read(WireReader& in, const wire::Hello& hello) {
       .epoch = hello.epoch(),
       .principal = in.line(hello.principal(), at / "principal"),
       .mechanism = in.line(hello.mechanism(), at / "mechanism"),
-      .token = in.data(hello.token(), at / "token", limits::kTextBytesMax),
+      .token = in.text(hello.token(), at / "token", limits::kTextBytesMax),
   };
 }
 

@@ -75,6 +75,9 @@ inline constexpr Duration kResumeSpread = 500ms;
 inline constexpr uint32_t kLaunchesInFlightMax = 16;
 // Sandboxes of ended tasks that can still be read by name.
 inline constexpr size_t kEndedSandboxesMax = 4096;
+// Reads of sandbox files under way: of one operator's session, and of all together.
+inline constexpr size_t kSandboxReadsPerSession = 4;
+inline constexpr size_t kSandboxReadsMax = 64;
 // A master that does not answer Hello for so long is left.
 inline constexpr Duration kGreetingTimeout = 10s;
 // How long a stopping agent whose tasks are dead waits for the last acknowledgements.
@@ -91,6 +94,9 @@ inline constexpr Duration kFilterMax = 24h * 365;
 // still fits in an int64. Names stay short since they are labels of metrics.
 inline constexpr int64_t kScalarMilliMax = 100'000'000'000'000;
 inline constexpr uint32_t kSharesMax = 1 << 20;
+// Entries of one Resources value on the wire; their sum must not overflow before it is checked.
+inline constexpr size_t kResourceItemsMax = 1 << 16;
+static_assert(kScalarMilliMax <= INT64_MAX / int64_t{kResourceItemsMax});
 inline constexpr size_t kResourceNameBytesMax = 255;
 // Free text of an info that people read: names, hosts, addresses.
 inline constexpr size_t kInfoTextBytesMax = 4096;
@@ -103,8 +109,12 @@ inline constexpr size_t kWatchersMax = 1000;
 // One record of the registry's log: a snapshot of 100,000 agents with long attributes fits.
 inline constexpr size_t kLogRecordBytesMax = size_t{1} << 30;
 
+// Keys that a shell may add to the metrics: a few per link, resource and role.
+inline constexpr size_t kMetricKeysMax = 10000;
+
 // Registry lists of agents that left, as in Mesos.
 inline constexpr size_t kUnreachableMax = 102400;
+inline constexpr size_t kGoneMax = 102400;
 // Agents removed and frameworks ended under this leader, whose ids are refused.
 inline constexpr size_t kDepartedIdsMax = 102400;
 

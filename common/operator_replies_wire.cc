@@ -229,7 +229,7 @@ FileData read(WireReader& in, const wire::FileData& message) {
       .offset = message.offset(),
       .size = message.size(),
       .task_ended = message.task_ended(),
-      .data = in.data(message.data(), at / "data", limits::kReadFileMax),
+      .data = in.text(message.data(), at / "data", limits::kReadFileMax),
   };
 }
 

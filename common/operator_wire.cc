@@ -40,8 +40,8 @@ ListRequest read(WireReader& in, const wire::ListRequest& message) {
 }
 
 Offset<wire::WatchRequest> write(WireWriter& out, const WatchRequest& message) {
-  const auto tables = out.filled<uint8_t>(message.tables.size(), [&message](auto put) {
-    for (const Table name : message.tables) put(static_cast<uint8_t>(name));
+  const auto tables = out.filled<wire::TableName>(message.tables.size(), [&message](auto put) {
+    for (const Table name : message.tables) put(static_cast<wire::TableName>(name));
   });
   wire::WatchRequestBuilder table(out.builder());
   table.add_request(message.request);
@@ -55,8 +55,7 @@ WatchRequest read(WireReader& in, const wire::WatchRequest& message) {
   if (message.tables() == nullptr) return result;
   in.check_count(message.tables()->size(), kTableCount, at / "tables", "tables");
   for (uint32_t i = 0; i < message.tables()->size() && in.ok(); ++i) {
-    const auto name = static_cast<wire::TableName>(message.tables()->Get(i));
-    result.tables.push_back(read(in, name, (at / "tables")[i]));
+    result.tables.push_back(read(in, message.tables()->Get(i), (at / "tables")[i]));
   }
   return result;
 }

@@ -37,17 +37,13 @@ std::string_view WireReader::view(const wire::Text* text, const WirePath& at, si
   return text_.substr(text->offset(), text->length());
 }
 
-std::string WireReader::text(const wire::Text* text, const WirePath& at, size_t max_bytes) {
-  const std::string_view bytes = view(text, at, max_bytes);
+std::string WireReader::line(const wire::Text* text, const WirePath& at) {
+  const std::string_view bytes = view(text, at, limits::kLineBytesMax);
   if (bytes.find('\0') != std::string_view::npos) {
     fail(at, "contains a zero byte");
     return {};
   }
   return std::string(bytes);
-}
-
-std::string WireReader::data(const wire::Text* text, const WirePath& at, size_t max_bytes) {
-  return std::string(view(text, at, max_bytes));
 }
 
 std::string WireReader::checked_id(const wire::Text* text, const WirePath& at) {

@@ -45,18 +45,17 @@ class WireReader {
   void fail(const WirePath& at, std::string_view what);
   Error take_error() { return *std::move(error_); }
 
-  // Text as it stands; without zero bytes, for it may become a C string. Absent is empty.
-  std::string text(const wire::Text* text, const WirePath& at, size_t max_bytes);
+  // Bytes of any value, for whoever validates them; absent is empty.
+  std::string text(const wire::Text* text, const WirePath& at, size_t max_bytes) {
+    return std::string(view(text, at, max_bytes));
+  }
   std::string text(const wire::Text& text_, const WirePath& at, size_t max_bytes) {
     return text(&text_, at, max_bytes);
   }
-  // A name, a path, a line: up to limits::kLineBytesMax.
-  std::string line(const wire::Text* text_, const WirePath& at) {
-    return text(text_, at, limits::kLineBytesMax);
-  }
-  std::string line(const wire::Text& text_, const WirePath& at) { return line(&text_, at); }
-  // Bytes of any value.
-  std::string data(const wire::Text* text, const WirePath& at, size_t max_bytes);
+  // A name, a path, a line: up to limits::kLineBytesMax and no zero byte, for it may become a C
+  // string.
+  std::string line(const wire::Text* text, const WirePath& at);
+  std::string line(const wire::Text& text, const WirePath& at) { return line(&text, at); }
 
   // An id with the syntax that all ids share.
   template <class Id>
@@ -145,7 +144,8 @@ class WireReader {
   }
   template <class T>
   std::span<const T> span(const void* data, size_t count, const WirePath& at) {
-    if (reinterpret_cast<uintptr_t>(data) % alignof(T) != 0) fail_alignment(alignof(T), at);
+    const bool aligned = count == 0 || reinterpret_cast<uintptr_t>(data) % alignof(T) == 0;
+    if (!aligned) fail_alignment(alignof(T), at);
     return ok() ? std::span<const T>(static_cast<const T*>(data), count) : std::span<const T>{};
   }
   std::string_view view(const wire::Text* text, const WirePath& at, size_t max_bytes);

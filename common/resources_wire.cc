@@ -239,7 +239,9 @@ Resources read(WireReader& in, const wire::Resources* resources, const WirePath&
   std::vector<Resource> others = in.tables(
       resources->others(), at / "others",
       [&in](const wire::Resource& item, const WirePath& path) { return read(in, item, path); });
-  if (!in.ok()) return {};
+  if (!in.check_count(items.size() + others.size(), limits::kResourceItemsMax, at, "items")) {
+    return {};
+  }
   std::ranges::move(others, std::back_inserter(items));
   Result<Resources> result = Resources::create(std::move(items));
   if (!result) {

@@ -169,7 +169,7 @@ std::shared_ptr<const TaskSpec> read(WireReader& in, const wire::TaskSpec& spec,
       .labels = tepui::read(in, spec.labels(), at / "labels"),
       .discovery = read(in, spec.discovery(), at / "discovery"),
       .group = in.line(spec.group(), at / "group"),
-      .data = in.data(spec.data(), at / "data", limits::kTaskDataBytesMax),
+      .data = in.text(spec.data(), at / "data", limits::kTaskDataBytesMax),
   });
   if (spec.max_completion_time_ns().has_value()) {
     result->max_completion_time = Duration(*spec.max_completion_time_ns());

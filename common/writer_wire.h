@@ -84,10 +84,11 @@ class WireWriter {
     T* end = begin;
     fill([&end](const T& item) { std::construct_at(end++, item); });
     CHECK(end == begin + count);
-    if constexpr (std::is_arithmetic_v<T>) {
-      return builder_.CreateVector(begin, count);
+    if constexpr (std::is_scalar_v<T>) {
+      using Vector = flatbuffers::Offset<flatbuffers::Vector<T>>;
+      return count == 0 ? Vector(0) : builder_.CreateVector(begin, count);
     } else {
-      return builder_.CreateVectorOfStructs(begin, count);
+      return count == 0 ? StructVector<T>(0) : builder_.CreateVectorOfStructs(begin, count);
     }
   }
   StructVector<wire::Text> texts(const std::vector<std::string>& texts);

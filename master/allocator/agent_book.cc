@@ -11,6 +11,11 @@ namespace {
 Resources without_shared(const Resources& resources) {
   return resources.filter([](const Resource& item) { return !item.kind->shared; });
 }
+
+bool any_shared(const Resources& resources) {
+  return std::ranges::any_of(resources.items(),
+                             [](const Resource& item) { return item.kind->shared; });
+}
 }  // namespace
 
 AgentBook::AgentBook(AgentHandle handle, AgentShape shape) : handle_(handle) {
@@ -93,7 +98,8 @@ Resources AgentBook::held(uint32_t framework, uint32_t role, const Resources& re
 void AgentBook::give_back(uint32_t framework, uint32_t role, const Resources& resources) {
   Allocation* allocation = find_mutable(framework, role);
   CHECK(allocation != nullptr);
-  const bool simple = !over_allocated_ && !has_shared_;
+  // A shared volume can be held although the agent has it no more.
+  const bool simple = !over_allocated_ && !has_shared_ && !any_shared(resources);
   if (allocation->resources == resources) {
     if (simple && available_.empty()) {
       available_ = std::move(allocation->resources);

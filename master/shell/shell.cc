@@ -77,6 +77,7 @@ bool MasterShell::turn(bool more) {
   const bool work_left = master_.work(at);
   feed_reader(at);
   measure(at.mono);
+  log_.flush();
   return work_left || resync_.has_value() || !for_reader_.empty();
 }
 
