@@ -301,6 +301,8 @@ AgentTotals Agent::totals() const {
   return totals;
 }
 
+std::vector<Task> Agent::tasks() const { return state_->workload.tasks(); }
+
 std::string Agent::sandbox_of(const FrameworkId& framework, const TaskId& task) const {
   return state_->workload.sandbox_of(framework, task);
 }

@@ -18,6 +18,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/effects.h"
 #include "common/messages.h"
@@ -77,6 +78,8 @@ class Agent {
 
   const AgentInfo& info() const;
   AgentTotals totals() const;
+  // All that are not both terminal and acknowledged, by framework and id.
+  std::vector<Task> tasks() const;
   // The sandbox of a task that is running or ended not long ago, relative to the work directory.
   std::string sandbox_of(const FrameworkId& framework, const TaskId& task) const;
   bool task_ended(const FrameworkId& framework, const TaskId& task) const;

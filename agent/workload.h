@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "agent/agent.h"
 #include "agent/effects.h"
@@ -57,6 +58,7 @@ class Workload {
 
   Instant next_wake() const;  // updates included
   AgentTotals totals() const;
+  std::vector<Task> tasks() const;
   bool quiet() const { return containers_.empty(); }
   std::string sandbox_of(const FrameworkId& framework, const TaskId& task) const;
   bool task_ended(const FrameworkId& framework, const TaskId& task) const;

@@ -135,6 +135,14 @@ AgentTotals Workload::totals() const {
   return totals;
 }
 
+std::vector<Task> Workload::tasks() const {
+  std::vector<Task> tasks;
+  for (const auto& [id, framework] : frameworks_) {
+    for (const auto& [task_id, entry] : framework.tasks) tasks.push_back(entry.task);
+  }
+  return tasks;
+}
+
 std::string Workload::sandbox_of(const FrameworkId& framework, const TaskId& task) const {
   const AgentTask* found = find_task(framework, task);
   if (found != nullptr) return found->sandbox;

@@ -75,6 +75,9 @@ inline constexpr Duration kResumeSpread = 500ms;
 inline constexpr uint32_t kLaunchesInFlightMax = 16;
 // Sandboxes of ended tasks that can still be read by name.
 inline constexpr size_t kEndedSandboxesMax = 4096;
+// Reads of sandbox files under way: of one operator's session, and of all together.
+inline constexpr size_t kSandboxReadsPerSession = 4;
+inline constexpr size_t kSandboxReadsMax = 64;
 // A master that does not answer Hello for so long is left.
 inline constexpr Duration kGreetingTimeout = 10s;
 // How long a stopping agent whose tasks are dead waits for the last acknowledgements.
@@ -106,8 +109,12 @@ inline constexpr size_t kWatchersMax = 1000;
 // One record of the registry's log: a snapshot of 100,000 agents with long attributes fits.
 inline constexpr size_t kLogRecordBytesMax = size_t{1} << 30;
 
+// Keys that a shell may add to the metrics: a few per link, resource and role.
+inline constexpr size_t kMetricKeysMax = 10000;
+
 // Registry lists of agents that left, as in Mesos.
 inline constexpr size_t kUnreachableMax = 102400;
+inline constexpr size_t kGoneMax = 102400;
 // Agents removed and frameworks ended under this leader, whose ids are refused.
 inline constexpr size_t kDepartedIdsMax = 102400;
 

@@ -71,6 +71,11 @@ class Slots {
   // One past the largest index in use or ever used: arrays beside this one need so many places.
   uint32_t capacity() const { return static_cast<uint32_t>(slots_.size()); }
 
+  // The object at a place of the array, below capacity(), if one is there: for walks that pause.
+  const T* in_place(uint32_t index) const {
+    return slots_[index].value ? &*slots_[index].value : nullptr;
+  }
+
   // Calls visit(handle, object) in index order. The visitor must not insert or erase.
   template <class Visit>
   void each(Visit&& visit) {

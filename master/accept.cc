@@ -51,9 +51,9 @@ void refuse_task(State& s, FrameworkEntry& framework, const TaskInfo& info, cons
   TaskStatus status = make_status(s, info.id, described.agent_id, verdict);
   if (find_task(framework, info.id) == nullptr) {
     Task task = described;
-    s.emit(event::TaskAdded{.task = &task, .recovered = false});
-    task.state = task.update_state = verdict.state;
+    task.state = task.update_state = verdict.state;  // from the start: it never holds anything
     task.last_status = status;
+    s.emit(event::TaskAdded{.task = &task, .recovered = false});
     s.emit(event::TaskUpdated{.task = &task, .status = &task.last_status});
     s.emit(event::TaskRemoved{.task = &task});
   } else {

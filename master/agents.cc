@@ -197,14 +197,22 @@ void on_removed(State& s, const AgentId& id, std::string_view why) {
   if (agent == nullptr) return;
   const std::vector<TaskEntry*> tasks = agent->tasks;
   for (TaskEntry* entry : tasks) {
-    if (is_terminal(entry->task.state)) {
-      remove_task(s, *entry);
+    if (!is_terminal(entry->task.state)) {
+      pronounce(s, *entry,
+                {.state = as_seen_by(*entry->framework, TaskState::kGone),
+                 .reason = TaskReason::kAgentRemoved,
+                 .message = why});
       continue;
     }
-    pronounce(s, *entry,
-              {.state = as_seen_by(*entry->framework, TaskState::kGone),
-               .reason = TaskReason::kAgentRemoved,
-               .message = why});
+    if (!is_terminal(entry->task.update_state)) {
+      // It ended, and the update that says so was still waiting for its turn at the agent.
+      queue_update(s, *entry->framework,
+                   make_status(s, entry->task.id, id,
+                               {.state = entry->task.state,
+                                .reason = TaskReason::kAgentRemoved,
+                                .message = why}));
+    }
+    remove_task(s, *entry);
   }
   s.emit(event::AgentRemoved{.id = &agent->info.id, .why = why});
   queue_failure(s, id);

@@ -68,64 +68,6 @@ Result<void> audit_framework(const State& s, const FrameworkEntry& framework) {
   return {};
 }
 
-class Replay {
- public:
-  Replay(const State& s, EventSink& sink) : s_(s), sink_(sink) {}
-
-  void run() {
-    emit(event::Elected{.epoch = s_.epoch, .master_id = s_.master_id});
-    for (const auto& [role, weight_milli] : s_.config.weights) {
-      emit(event::RoleChanged{.role = role, .weight_milli = weight_milli});
-    }
-    s_.agents.each([this](AgentHandle, const std::unique_ptr<AgentEntry>& agent) { tell(*agent); });
-    s_.frameworks.each([this](FrameworkHandle, const std::unique_ptr<FrameworkEntry>& framework) {
-      tell(*framework);
-    });
-  }
-
- private:
-  template <class E>
-  void emit(const E& event) {
-    sink_.on_event(Event(event));
-  }
-
-  void tell(const AgentEntry& agent) {
-    if (agent.phase == Phase::kRecovered) return;
-    emit(event::AgentAdded{.info = &agent.info, .reregistered = true});
-    if (agent.phase == Phase::kDisconnected) emit(event::AgentDisconnected{.id = &agent.info.id});
-    if (agent.phase == Phase::kUnreachable) {
-      emit(event::AgentUnreachable{.id = &agent.info.id, .why = "the agent is unreachable"});
-    }
-    if (agent.broken) {
-      emit(event::AgentBroken{.id = &agent.info.id, .why = "its books do not balance"});
-    }
-  }
-
-  void tell(const FrameworkEntry& framework) {
-    if (framework.recovered) {
-      emit(event::FrameworkRecovered{.info = &framework.info});
-    } else {
-      emit(event::FrameworkAdded{.info = &framework.info, .resubscribed = true});
-    }
-    for (const TaskEntry* entry : framework.tasks) {
-      emit(event::TaskAdded{.task = &entry->task, .recovered = true});
-    }
-    for (const OfferEntry* offer : framework.offers) {
-      emit(event::OfferMade{.id = offer->id,
-                            .framework_id = &framework.info.id,
-                            .agent_id = &offer->agent->info.id,
-                            .role = offer->role,
-                            .resources = &offer->resources});
-    }
-    if (!framework.recovered && !framework.is_connected()) {
-      emit(event::FrameworkDisconnected{.id = &framework.info.id});
-    }
-  }
-
-  const State& s_;
-  EventSink& sink_;
-};
-
 }  // namespace
 
 Result<void> audit(const State& s) {
@@ -182,7 +124,5 @@ MasterTotals totals_of(const State& s) {
   totals.tasks = static_cast<uint32_t>(s.tasks.size());
   return totals;
 }
-
-void replay(const State& s, EventSink& sink) { Replay(s, sink).run(); }
 
 }  // namespace tepui::master

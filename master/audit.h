@@ -1,10 +1,9 @@
 #pragma once
-// Audit sums from scratch everything that the invariants promise; totals and replay tell the state
-// to others. Slow on purpose, and never on the way of a message.
+// Audit sums from scratch everything that the invariants promise. Slow on purpose, and never on the
+// way of a message.
 //
 // Pure.
 
-#include "common/events.h"
 #include "common/result.h"
 #include "master/state.h"
 
@@ -12,6 +11,5 @@ namespace tepui::master {
 
 Result<void> audit(const State& s);
 MasterTotals totals_of(const State& s);
-void replay(const State& s, EventSink& sink);
 
 }  // namespace tepui::master

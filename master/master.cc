@@ -18,6 +18,7 @@
 #include "master/outbox.h"
 #include "master/reconciliation.h"
 #include "master/registration.h"
+#include "master/replay.h"
 #include "master/sessions.h"
 #include "master/state.h"
 #include "master/tasks.h"
@@ -293,7 +294,9 @@ bool Master::work(Now now) {
 
 MasterTotals Master::totals() const { return master::totals_of(*state_); }
 Result<void> Master::audit() const { return master::audit(*state_); }
-void Master::replay_state(EventSink& sink) const { master::replay(*state_, sink); }
+bool Master::replay_state(EventSink& sink, ReplayCursor& cursor, size_t events_max) const {
+  return master::replay(*state_, sink, cursor, events_max);
+}
 std::vector<RoleShare> Master::role_shares() const { return state_->allocator.shares(); }
 
 }  // namespace tepui

@@ -34,7 +34,8 @@ void add_options(CLI::App& app, const std::vector<Option>& options, Reader& read
 void add_positionals(CLI::App& app, const Command& command, Reader& reader) {
   for (const Positional& each : command.positionals) {
     CLI::Option* added = app.add_option(each.name)->type_size(1);
-    added->expected(1, each.repeats ? CLI::detail::expected_max_vector_size : 1);
+    added->expected(1, each.repeats ? CLI::detail::expected_max_vector_size : 1)
+        ->allow_extra_args(each.repeats);
     reader.positionals.emplace_back(each.name, added);
   }
 }
@@ -121,9 +122,14 @@ const std::vector<Option>& standard_options() {
       {.name = "config",
        .help = "Read options from this TOML file; flags and environment variables win over it.",
        .group = "General"},
-      {.name = "help", .kind = OptionKind::kFlag, .help = "Show this.", .group = "General",
+      {.name = "help",
+       .kind = OptionKind::kFlag,
+       .help = "Show this.",
+       .group = "General",
        .letter = "h"},
-      {.name = "version", .kind = OptionKind::kFlag, .help = "Show version and commit.",
+      {.name = "version",
+       .kind = OptionKind::kFlag,
+       .help = "Show version and commit.",
        .group = "General"},
   };
   return options;

@@ -228,8 +228,8 @@ class Configuration {
       if (option == nullptr) {
         // The keys of another command of this program may stand in the same file.
         if (belongs_to_a_command(key)) continue;
-        return fail(fmt::format("{}:{}: unknown key '{}'{}", path, member.line, key,
-                                suggestion(key)));
+        return fail(
+            fmt::format("{}:{}: unknown key '{}'{}", path, member.line, key, suggestion(key)));
       }
       auto texts = texts_of(*option, member);
       if (!texts) return std::unexpected(std::move(texts).error().in(where));
@@ -305,9 +305,9 @@ class Configuration {
 std::expected<Settings, Ending> configure(const Program& program, int argc,
                                           const char* const* argv) {
   const auto refuse = [&program](const Error& error) {
-    return std::unexpected(Ending{
-        .code = 2,
-        .text = fmt::format("{}: {} (see {} --help)\n", program.name, error.message, program.name)});
+    return std::unexpected(Ending{.code = 2,
+                                  .text = fmt::format("{}: {} (see {} --help)\n", program.name,
+                                                      error.message, program.name)});
   };
   const auto line = read_command_line(program, argc, argv);
   if (!line) return refuse(line.error());

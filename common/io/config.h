@@ -1,13 +1,13 @@
 #pragma once
-// The configuration of a program: one table of options, which a user may set by flag, by environment
-// variable or by key of a TOML file, all under the same name.
+// The configuration of a program: one table of options, which a user may set by flag, by
+// environment variable or by key of a TOML file, all under the same name.
 //
 //   --ping-timeout=15secs    TEPUI_PING_TIMEOUT=15secs    ping-timeout = "15secs"
 //
-// A flag wins over the environment, that over the file, that over the default. Everything is checked
-// before the program starts anything: an unknown flag or key, a bad value, an unreadable file give
-// one line that names the flag, the variable or file:line. --config FILE, --help and --version come
-// by themselves.
+// A flag wins over the environment, that over the file, that over the default. Everything is
+// checked before the program starts anything: an unknown flag or key, a bad value, an unreadable
+// file give one line that names the flag, the variable or file:line. --config FILE, --help and
+// --version come by themselves.
 
 #include <cstdint>
 #include <expected>

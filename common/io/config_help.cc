@@ -139,10 +139,12 @@ std::string help_text(const Program& program, std::string_view command) {
   collect(program.options, options);
   collect(standard_options(), options);
   out += describe_all(options);
-  out += "\n" + wrapped("Every option can also be set by an environment variable "
-                        "(--log-level as TEPUI_LOG_LEVEL) or a key of the --config file "
-                        "(log-level = \"debug\"). A flag wins over the environment, that over "
-                        "the file.", 0);
+  out += "\n" + wrapped(
+                    "Every option can also be set by an environment variable "
+                    "(--log-level as TEPUI_LOG_LEVEL) or a key of the --config file "
+                    "(log-level = \"debug\"). A flag wins over the environment, that over "
+                    "the file.",
+                    0);
   if (!examples.empty()) out += "\nExamples:\n" + examples + (examples.ends_with('\n') ? "" : "\n");
   return out;
 }

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "common/io/clock.h"
 #include "common/text.h"
 
 namespace tepui {
@@ -228,6 +229,12 @@ void Log::write(WallTime time, const LogRecord& record) {
                                : human_line(time, record, logger_->colour);
   logger_->log.log(level_of(record.severity), spdlog::string_view_t(line));
 }
+
+void Log::write(const LogRecord& record) {
+  if (wants(record.severity)) write(now().wall, record);
+}
+
+void Log::write(const Event& event) { write(describe(event)); }
 
 void Log::flush() { logger_->log.flush(); }
 

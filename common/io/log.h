@@ -47,6 +47,10 @@ class Log {
   // Cheap to ask before a record is put together.
   bool wants(Severity severity) const { return severity >= options_.level; }
   void write(WallTime time, const LogRecord& record);
+  // Stamped with the time of this moment.
+  void write(const LogRecord& record);
+  // As describe() puts it.
+  void write(const Event& event);
   void flush();
   // Flushes from time to time as long as the reactor turns. The log goes before the reactor.
   void flush_on(Reactor& reactor);

@@ -73,15 +73,15 @@ void Links::on_frame(LinkId link, Conversation conversation, std::span<const std
       return owner_.on_operator_link(link);
     case Conversation::kExecutor:
       return refuse(link, "executors talk to their agent, not to the master");
-    case Conversation::kControl: return;
+    case Conversation::kControl:
+      return;
   }
 }
 
 template <class Message>
 void Links::deliver(LinkId link, Conversation conversation, Result<Inbound<Message>> inbound) {
   if (!inbound) return refuse(link, inbound.error().message);
-  const Result<SessionId> session =
-      sessions_.find_or_open(link, inbound->session, conversation);
+  const Result<SessionId> session = sessions_.find_or_open(link, inbound->session, conversation);
   if (!session) return refuse(link, session.error().message);
   if (const auto* goodbye = std::get_if<Goodbye>(&inbound->message)) {
     sessions_.close(*session);

@@ -83,9 +83,9 @@ void Operators::snapshot(SessionId id, Watch& watch) {
   watch.lagging = false;
   for (int t = 0; t < kTableCount; ++t) {
     const auto table = static_cast<Table>(t);
-    const bool wanted = watch.tables.empty() ? table != Table::kMetrics
-                                             : std::ranges::find(watch.tables, table) !=
-                                                   watch.tables.end();
+    const bool wanted = watch.tables.empty()
+                            ? table != Table::kMetrics
+                            : std::ranges::find(watch.tables, table) != watch.tables.end();
     if (!wanted) continue;
     for (ListReply& part : tables_.list({.request = watch.request, .table = table})) {
       if (effects_.send(id, part) == OperatorsEffects::Sent::kCongested) watch.lagging = true;

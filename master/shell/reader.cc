@@ -133,7 +133,8 @@ class Reader::Thread final : private MailboxOwner<ToReader>,
   void command(SessionId from, const std::string& principal, const OperatorKill& kill) override {
     FromReader command{OperatorCommand{.session = from, .principal = principal, .kill = kill}};
     if (!loop_.push(std::move(command))) {
-      send(from, RequestDone{.request = kill.request, .error = "the master is too busy, try again"});
+      send(from,
+           RequestDone{.request = kill.request, .error = "the master is too busy, try again"});
     }
   }
 

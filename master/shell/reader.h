@@ -1,11 +1,11 @@
 #pragma once
 // Reader serves every read of the operator conversation (lists, single rows, watches, metrics) on a
-// thread of its own, from its own copy of the master's state, so that no reader makes an offer late.
-// It is fed with batches of the event feed; commands (kill) go to the loop through a mailbox, and
-// their answers come back the same way.
+// thread of its own, from its own copy of the master's state, so that no reader makes an offer
+// late. It is fed with batches of the event feed; commands (kill) go to the loop through a mailbox,
+// and their answers come back the same way.
 //
-// start(), give() and the destructor: the loop's thread. What the reader asks of the loop arrives as
-// FromReader in the loop's mailbox.
+// start(), give() and the destructor: the loop's thread. What the reader asks of the loop arrives
+// as FromReader in the loop's mailbox.
 
 #include <cstdint>
 #include <memory>

@@ -48,6 +48,11 @@ Result<void> MasterShell::open() {
   from_reader_ = TRY(Mailbox<FromReader>::create(*reactor_, *this, kReaderMailMax));
   reader_ = TRY(Reader::start(feed_, *from_reader_, config_.master.build));
   started_ = now().mono;
+  if (!store_->repair().empty()) {
+    log_.write({.severity = Severity::kWarning,
+                .name = "registry.repaired",
+                .fields = {{"what", store_->repair()}}});
+  }
   log_.write({.severity = Severity::kInfo,
               .name = "master.listening",
               .fields = {{"address", to_text(bound)},
@@ -77,6 +82,7 @@ bool MasterShell::turn(bool more) {
   const bool work_left = master_.work(at);
   feed_reader(at);
   measure(at.mono);
+  log_.flush();
   return work_left || resync_.has_value() || !for_reader_.empty();
 }
 

@@ -102,11 +102,11 @@ class MasterShell final : private MasterEffects,
   DrfAllocator allocator_;
   AllowAll authorizer_;
   Master master_;
-  Metrics metrics_;
+  Metrics metrics_{Metrics::Side::kMaster};
   Feed feed_;
   std::unique_ptr<Mailbox<FromReader>> from_reader_;
   std::unique_ptr<Reader> reader_;
-  std::vector<ToReader> for_reader_;  // what its mailbox had no room for
+  std::vector<ToReader> for_reader_;    // what its mailbox had no room for
   std::optional<ReplayCursor> resync_;  // how far a resync has come
   bool metrics_wanted_ = false;
 

@@ -329,7 +329,7 @@ class Pair {
 
 RC_GTEST_PROP(DrfAllocatorProperty, GivesWhatTheOracleGives, (uint64_t seed)) {
   Pair pair(seed);
-  const int events = *rc::gen::inRange(1, 200);
+  const int events = *rc::gen::inRange(20, 200);
   for (int i = 0; i < events; ++i) pair.happen();
   RC_CLASSIFY(pair.granted_ > 10, "more than ten grants");
 }

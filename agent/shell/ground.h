@@ -1,0 +1,40 @@
+#pragma once
+// Ground is what an agent stands on: its directories, the machine's resources, its cgroup subtree,
+// and what is missing there, a sentence each.
+//
+// Preparing it may block and kills what an earlier life left in the subtree, so it comes before the
+// loop.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/linux/cgroup.h"
+#include "agent/linux/machine.h"
+#include "common/result.h"
+
+namespace tepui {
+
+struct GroundOptions {
+  std::string work_dir;
+  std::string runtime_dir;
+  std::string cgroup_root;                        // below the place that the machine permits
+  std::string resources;                          // empty: what is detected
+  std::vector<std::string> controllers_required;  // "cpu", "memory", "pids"
+};
+
+struct Ground {
+  Machine machine;
+  std::unique_ptr<CgroupRoot> cgroups;  // null: none can be had
+  std::vector<std::string> controllers;
+  std::vector<std::string> degraded;
+};
+
+// The controllers that the isolation plan writes to.
+const std::vector<std::string>& planned_controllers();
+
+// The error is fit for the user: a directory that cannot be made, bad resources, a controller that
+// was required and is not there.
+Result<Ground> prepare_ground(const GroundOptions& options);
+
+}  // namespace tepui

@@ -1,0 +1,194 @@
+// tepui-agent: offers what a machine has to a master, and runs what frameworks launch on it.
+
+#include <fmt/format.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "agent/shell/shell.h"
+#include "common/io/config.h"
+#include "common/io/version.h"
+
+namespace tepui {
+namespace {
+
+constexpr std::string_view kMasterGroup = "Master";
+constexpr std::string_view kMachineGroup = "Machine";
+constexpr std::string_view kTaskGroup = "Tasks";
+
+std::vector<Option> master_options() {
+  const std::string group(kMasterGroup);
+  return {
+      {.name = "master",
+       .help = "Where the master listens, as ADDRESS:PORT.",
+       .group = group,
+       .need = OptionNeed::kRequired,
+       .letter = "",
+       .choices = {}},
+      {.name = "principal",
+       .help = "Who this agent says it is.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
+      {.name = "registration-backoff-factor",
+       .kind = OptionKind::kDuration,
+       .fallback = "1secs",
+       .help = "The first request to be registered waits up to this long, drawn at random; "
+               "repeats wait longer and longer.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
+  };
+}
+
+std::vector<Option> machine_options() {
+  const std::string group(kMachineGroup);
+  const auto option = [&group](std::string name, std::string fallback, std::string help) {
+    return Option{.name = std::move(name),
+                  .fallback = std::move(fallback),
+                  .help = std::move(help),
+                  .group = group,
+                  .letter = "",
+                  .choices = {}};
+  };
+  std::vector<Option> options = {
+      option("listen", "127.0.0.1:5051",
+             "Where operators reach this agent, as ADDRESS:PORT; port 0 lets the kernel choose. "
+             "There is no authentication yet: think before opening it to a network."),
+      option("hostname", "", "The name that offers show; the machine's own if it is not given."),
+      option("work-dir", "/var/lib/tepui/agent", "Where the sandboxes of tasks are."),
+      option("runtime-dir", "/run/tepui/agent",
+             "What must not survive a reboot. Every agent of a machine needs its own."),
+      option("cgroup-root", "tepui",
+             "The cgroup v2 subtree for containers, below the place that the machine permits. "
+             "Every agent of a machine needs its own."),
+      option("resources", "",
+             "What to offer, as 'cpus:8;mem:16GB;disk:100GB;ports:[31000-32000]'. What is not "
+             "named is detected."),
+      option("attributes", "", "For constraints and people, as 'rack:r12;zone:a'."),
+      option("shim", "", "The program tepui-shim; looked for beside this one if not given."),
+  };
+  Option required = option("require-controllers", "",
+                           "Refuse to start without these cgroup v2 controllers: cpu, memory, "
+                           "pids.");
+  required.kind = OptionKind::kList;
+  options.push_back(std::move(required));
+  return options;
+}
+
+std::vector<Option> task_options() {
+  const std::string group(kTaskGroup);
+  return {
+      {.name = "kill-grace",
+       .kind = OptionKind::kDuration,
+       .fallback = "3secs",
+       .help = "Between SIGTERM and the end of the whole container, where neither the task nor "
+               "the kill says more.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
+      {.name = "pids-max",
+       .kind = OptionKind::kInteger,
+       .fallback = "4096",
+       .help = "Processes and threads that one container may have; 0 is unlimited.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
+  };
+}
+
+Program program() {
+  Program program{.name = "tepui-agent",
+                  .description =
+                      "Offers the resources of this machine to a Tepui master, and runs the tasks "
+                      "that frameworks launch on them, each in a cgroup of its own.",
+                  .examples =
+                      "  tepui-agent --master=127.0.0.1:5050\n"
+                      "  tepui-agent --master=10.0.0.1:5050 --listen=10.0.0.7:5051 \\\n"
+                      "      --resources='cpus:8;mem:16GB' --require-controllers=cpu,memory\n",
+                  .options = {},
+                  .commands = {}};
+  for (std::vector<Option> part :
+       {master_options(), machine_options(), task_options(), Log::option_table()}) {
+    std::ranges::move(part, std::back_inserter(program.options));
+  }
+  return program;
+}
+
+// Beside this program: as it is installed, or as it is built.
+Result<std::string> find_shim() {
+  char self[PATH_MAX];
+  const ssize_t length = readlink("/proc/self/exe", self, sizeof self);
+  if (length <= 0) return fail("cannot tell where this program is; set --shim");
+  std::string directory(self, static_cast<size_t>(length));
+  directory.resize(directory.rfind('/'));
+  for (const char* place : {"/tepui-shim", "/../linux/tepui-shim"}) {
+    std::string path = directory + place;
+    if (access(path.c_str(), X_OK) == 0) return path;
+  }
+  return fail(fmt::format("there is no tepui-shim in {}; set --shim", directory));
+}
+
+Result<std::string> absolute(std::string_view option, const std::string& path) {
+  if (path.starts_with('/')) return path;
+  char here[PATH_MAX];
+  if (path.empty() || getcwd(here, sizeof here) == nullptr) {
+    return fail(fmt::format("--{}: '{}' is no directory", option, path));
+  }
+  return fmt::format("{}/{}", here, path);
+}
+
+Result<AgentShellConfig> read_settings(const Settings& settings) {
+  AgentShellConfig config{.master = settings.text("master"),
+                          .listen = settings.text("listen"),
+                          .shim = settings.text("shim"),
+                          .ground = {},
+                          .agent = {}};
+  if (config.shim.empty()) config.shim = TRY(find_shim());
+  config.shim = TRY(absolute("shim", config.shim));
+  config.ground = {.work_dir = TRY(absolute("work-dir", settings.text("work-dir"))),
+                   .runtime_dir = TRY(absolute("runtime-dir", settings.text("runtime-dir"))),
+                   .cgroup_root = settings.text("cgroup-root"),
+                   .resources = settings.text("resources"),
+                   .controllers_required = settings.list("require-controllers")};
+  AgentInfo& info = config.agent.info;
+  info.hostname = settings.text("hostname");
+  info.version = std::string(version_number());
+  Result<std::vector<Attribute>> attributes = parse_attributes(settings.text("attributes"));
+  if (!attributes) return std::unexpected(std::move(attributes).error().in("--attributes"));
+  info.attributes = std::move(*attributes);
+  config.agent.build = version_text();
+  config.agent.principal = settings.text("principal");
+  config.agent.tunables.registration_backoff = settings.duration("registration-backoff-factor");
+  config.agent.tunables.kill_grace = settings.duration("kill-grace");
+  config.agent.tunables.pids_max = settings.integer("pids-max");
+  if (getrandom(&config.seed, sizeof config.seed, 0) != sizeof config.seed) {
+    return fail("the kernel gives no random numbers");
+  }
+  return config;
+}
+
+int complain(const Error& error) {
+  fmt::print(stderr, "tepui-agent: {}\n", error.message);
+  return 2;
+}
+
+int run(int argc, const char* const* argv) {
+  const std::expected<Settings, Ending> settings = configure(program(), argc, argv);
+  if (!settings) return print(settings.error());
+  Result<AgentShellConfig> config = read_settings(*settings);
+  if (!config) return complain(config.error());
+  Log log(Log::options(*settings));
+  Result<std::unique_ptr<AgentShell>> shell = AgentShell::create(std::move(*config), log);
+  if (!shell) return complain(shell.error());
+  return (*shell)->run();
+}
+
+}  // namespace
+}  // namespace tepui
+
+int main(int argc, char** argv) { return tepui::run(argc, argv); }

@@ -1,0 +1,266 @@
+#include "agent/shell/shell.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+namespace tepui {
+
+namespace {
+
+// The one session of the link to the master.
+constexpr uint32_t kSession = 1;
+// How long a stopping agent waits for its last words to leave.
+constexpr Duration kFarewell = std::chrono::seconds(2);
+
+bool is_wildcard(const Address& address) {
+  const std::string text = to_text(address);
+  return text.starts_with("0.0.0.0:") || text.starts_with("[::]:");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<AgentShell>> AgentShell::create(AgentShellConfig config, Log& log) {
+  std::unique_ptr<AgentShell> shell(new AgentShell(std::move(config), log));
+  TRY(shell->open());
+  return shell;
+}
+
+AgentShell::AgentShell(AgentShellConfig config, Log& log) : config_(std::move(config)), log_(log) {}
+
+AgentShell::~AgentShell() = default;
+
+Result<void> AgentShell::open() {
+  master_ = to_text(TRY(resolve_address(config_.master)));
+  const Address listen = TRY(resolve_address(config_.listen));
+  reactor_ = TRY(Reactor::create());
+  // Before anything that has threads: they inherit the signal mask.
+  signals_ = TRY(Signals::create(*reactor_, *this));
+  transport_ = TRY(TcpTransport::create(*reactor_, *this));
+  address_ = TRY(transport_->listen(listen));
+  started_ = reactor_->now().mono;
+  TRY(open_machine());
+  Rng rng(config_.seed);
+  // The bases are private, so the references are taken here.
+  AgentEffects& effects = *this;
+  EndpointsOwner& questions = *this;
+  ConnectorOwner& connection = *this;
+  agent_ = std::make_unique<Agent>(config_.agent, rng.next(), effects);
+  endpoints_ = std::make_unique<Endpoints>(*agent_, questions, effects, config_.agent.build);
+  endpoints_->use(*transport_);
+  connector_ = std::make_unique<Connector>(*reactor_, *transport_, connection, rng.fork());
+  announce();
+  return {};
+}
+
+Result<void> AgentShell::open_machine() {
+  ground_ = TRY(prepare_ground(config_.ground));
+  AgentInfo& info = config_.agent.info;
+  info.resources = ground_.machine.resources;
+  if (info.hostname.empty()) info.hostname = ground_.machine.hostname;
+  info.address = is_wildcard(address_) ? fmt::format("{}:{}", info.hostname, address_.port())
+                                       : to_text(address_);
+  info.controllers = ground_.controllers;
+  info.degraded = ground_.degraded;
+  config_.agent.work_dir = config_.ground.work_dir;
+  files_ = TRY(SandboxFiles::create(*reactor_, *this, config_.ground.work_dir));
+  containers_ = TRY(Containers::create(*reactor_,
+                                       {.work_dir = config_.ground.work_dir,
+                                        .runtime_dir = config_.ground.runtime_dir,
+                                        .shim = config_.shim,
+                                        .cgroups = ground_.cgroups.get()},
+                                       *this));
+  return {};
+}
+
+void AgentShell::announce() {
+  const AgentInfo& info = config_.agent.info;
+  log_.write({.severity = Severity::kInfo,
+              .name = "agent.listening",
+              .fields = {{"address", to_text(address_)},
+                         {"reach", address_.is_loopback()
+                                       ? "loopback only; --listen opens it to the network"
+                                       : "the network, without authentication"},
+                         {"resources", to_text(info.resources)},
+                         {"controllers", fmt::format("{}", fmt::join(info.controllers, ","))},
+                         {"work_dir", config_.ground.work_dir}}});
+  if (ground_.cgroups != nullptr && ground_.cgroups->leftovers() > 0) {
+    log_.write({.severity = Severity::kWarning,
+                .name = "agent.leftovers_killed",
+                .fields = {{"containers", fmt::format("{}", ground_.cgroups->leftovers())}}});
+  }
+  for (const std::string& sentence : info.degraded) {
+    on_event(event::AgentDegraded{.why = sentence});
+  }
+}
+
+int AgentShell::run() {
+  log_.flush_on(*reactor_);
+  connector_->start(master_);
+  while (!stopping_) turn();
+  close_all();
+  log_.flush();
+  return told_to_stop_ ? 0 : 1;
+}
+
+void AgentShell::turn() {
+  reactor_->run_once(wake_);
+  const Now now = reactor_->now();
+  if (now.mono >= wake_) {
+    wake_ = kNever;
+    agent_->on_time(now);
+  }
+  agent_->work(now);
+}
+
+void AgentShell::close_all() {
+  connector_->stop("the agent ends");
+  transport_->close_all("the agent ends");
+  const Instant enough = later(now().mono, kFarewell);
+  while (transport_->links() != 0 && now().mono < enough) reactor_->run_once(enough);
+  containers_.reset();
+  files_.reset();
+  if (ground_.cgroups == nullptr) return;
+  if (const Result<void> removed = ground_.cgroups->kill_all_and_remove(); !removed) {
+    log_.write({.severity = Severity::kWarning,
+                .name = "agent.cgroups_left",
+                .fields = {{"why", removed.error().message}}});
+  }
+}
+
+// ------------------------------------------------------------------------------------- effects
+
+void AgentShell::on_event(const Event& event) {
+  metrics_.on_event(event);
+  log_.write(event);
+}
+
+void AgentShell::send(const AgentToMaster& message) {
+  // A link that is congested or closed heals by registering again: on_link_down comes.
+  transport_->send(connector_->link(), Conversation::kAgent, encoder_.encode(kSession, message));
+}
+
+void AgentShell::exit(std::string_view why) {
+  stopping_ = true;
+  log_.write({.severity = told_to_stop_ ? Severity::kInfo : Severity::kError,
+              .name = "agent.stopping",
+              .fields = {{"why", std::string(why)}}});
+}
+
+// --------------------------------------------------------------------------------------- links
+
+void AgentShell::on_link_up(LinkId link, std::string_view peer) {
+  if (!connector_->on_link_up(link)) endpoints_->on_link_up(link, peer);
+}
+
+void AgentShell::on_link_down(LinkId link, std::string_view why) {
+  if (!connector_->on_link_down(link, why)) endpoints_->on_link_down(link);
+}
+
+void AgentShell::on_frame(LinkId link, Conversation conversation,
+                          std::span<const std::byte> payload) {
+  if (link == connector_->link()) {
+    on_master_frame(conversation, payload);
+  } else {
+    endpoints_->on_frame(link, conversation, payload);
+  }
+}
+
+void AgentShell::on_master_frame(Conversation conversation, std::span<const std::byte> payload) {
+  Result<Inbound<MasterToAgent>> inbound =
+      conversation == Conversation::kAgent
+          ? decode_master_to_agent(payload)
+          : fail("a frame of another conversation than the agent's");
+  if (!inbound) {
+    on_event(event::PeerRejected{.session = {}, .why = inbound.error().message});
+    connector_->reconnect(inbound.error().message);
+    return;
+  }
+  agent_->on_message(reactor_->now(), inbound->message);
+}
+
+void AgentShell::on_connected(LinkId) {
+  last_why_.clear();
+  agent_->on_connected(reactor_->now());
+}
+
+void AgentShell::on_disconnected(LinkId, std::string_view why) {
+  agent_->on_disconnected(reactor_->now(), why);
+  if (why == last_why_) return;
+  last_why_ = why;
+  log_.write({.severity = Severity::kWarning,
+              .name = "master.unreachable",
+              .fields = {{"address", master_}, {"why", last_why_}, {"action", "trying again"}}});
+}
+
+// ------------------------------------------------------------------------------------- machine
+
+void AgentShell::on_launched(const ContainerId& id, int64_t pid) {
+  agent_->on_launched(reactor_->now(), id, pid);
+}
+
+void AgentShell::on_launch_failed(const ContainerId& id, const Error& error) {
+  agent_->on_launch_failed(reactor_->now(), id, error);
+}
+
+void AgentShell::on_exit(const ContainerId& id, const ExitRecord& record) {
+  agent_->on_exit(reactor_->now(), id, record);
+}
+
+void AgentShell::on_destroyed(const ContainerId& id) { agent_->on_destroyed(reactor_->now(), id); }
+
+bool AgentShell::start_read(uint64_t token, SandboxRead read) {
+  return files_->start(token, std::move(read));
+}
+
+void AgentShell::on_sandbox_read(uint64_t token, Result<SandboxBytes> bytes) {
+  endpoints_->on_read(token, std::move(bytes));
+}
+
+void AgentShell::on_signal(int signal) {
+  if (signal == SIGHUP) return;  // nothing to reload; the log is not a file of ours
+  told_to_stop_ = true;
+  agent_->on_shutdown(reactor_->now());
+}
+
+std::vector<MetricRow> AgentShell::metrics() const {
+  std::vector<MetricRow> rows = metrics_.snapshot();
+  const auto add = [&rows](std::string key, double value) {
+    rows.push_back({.key = std::move(key), .value = value});
+  };
+  const auto count = [&add](std::string key, uint64_t value) {
+    add(std::move(key), static_cast<double>(value));
+  };
+  const AgentTotals totals = agent_->totals();
+  add("slave/uptime_secs", to_secs(reactor_->now().mono - started_));
+  count("slave/frameworks_active", totals.frameworks);
+  count("slave/containers", totals.containers);
+  count("slave/status_updates_pending", totals.updates_pending);
+  Quantities used;
+  for (const Task& task : agent_->tasks()) {
+    if (!is_terminal(task.state)) used.add(task.resources.quantities());
+  }
+  for (const char* name : {"cpus", "mem", "disk", "gpus"}) {
+    const auto total = static_cast<double>(agent_->info().resources.total_milli(name)) / 1000;
+    const auto taken = static_cast<double>(used.get(name)) / 1000;
+    add(fmt::format("slave/{}_total", name), total);
+    add(fmt::format("slave/{}_used", name), taken);
+    add(fmt::format("slave/{}_percent", name), total > 0 ? taken / total : 0);
+  }
+  const TransportStats& links = transport_->stats();
+  count("links/open", links.links_opened - links.links_ended);
+  count("links/frames_received", links.frames_received);
+  count("links/frames_sent", links.frames_sent);
+  count("links/connects_failed", links.connects_failed);
+  count("links/peers_foreign", links.peers_foreign);
+  for (size_t i = 0; i < links.refused.size(); ++i) {
+    count(fmt::format("links/frames_refused/{}", to_text(static_cast<FrameError>(i))),
+          links.refused[i]);
+  }
+  std::ranges::sort(rows, {}, &MetricRow::key);
+  return rows;
+}
+
+}  // namespace tepui

@@ -1,0 +1,122 @@
+#pragma once
+// AgentShell runs the agent core on the reactor: it carries messages, timers and containers between
+// the core and the machine, and decides nothing.
+//
+// One turn: completions and messages (core inputs), due time, the core's batched work. One thread,
+// the loop's; what may block runs on the threads of Containers and SandboxFiles.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/agent.h"
+#include "agent/effects.h"
+#include "agent/linux/containers.h"
+#include "agent/shell/endpoints.h"
+#include "agent/shell/ground.h"
+#include "agent/shell/sandbox_files.h"
+#include "common/io/connector.h"
+#include "common/io/log.h"
+#include "common/io/reactor.h"
+#include "common/io/signals.h"
+#include "common/io/tcp.h"
+#include "common/metrics.h"
+#include "common/wire.h"
+
+namespace tepui {
+
+struct AgentShellConfig {
+  std::string master;  // "127.0.0.1:5050"
+  std::string listen;  // "127.0.0.1:5051"
+  std::string shim;    // the program
+  GroundOptions ground;
+  uint64_t seed = 0;
+  // Resources, address and controllers are filled in from the machine; the hostname if it is empty.
+  AgentConfig agent;
+};
+
+class AgentShell final : private AgentEffects,
+                         private LinkHandler,
+                         private ConnectorOwner,
+                         private ContainersOwner,
+                         private EndpointsOwner,
+                         private SandboxFilesOwner,
+                         private SignalsOwner {
+ public:
+  // Opens everything. What cannot be opened is an error for the user, and nothing was started.
+  static Result<std::unique_ptr<AgentShell>> create(AgentShellConfig config, Log& log);
+  ~AgentShell() override;
+
+  // Runs until the core wants to end; the exit status.
+  int run();
+
+  const Address& address() const { return address_; }
+
+ private:
+  AgentShell(AgentShellConfig config, Log& log);
+  Result<void> open();
+  Result<void> open_machine();
+  void announce();
+  void turn();
+  void close_all();
+
+  // AgentEffects
+  void on_event(const Event& event) override;
+  void send(const AgentToMaster& message) override;
+  void reconnect(std::string_view why) override { connector_->reconnect(why); }
+  void launch(const LaunchSpec& spec) override { containers_->launch(spec); }
+  void signal(const ContainerId& id, int number) override { containers_->signal(id, number); }
+  void kill(const ContainerId& id) override { containers_->kill(id); }
+  void destroy(const ContainerId& id) override { containers_->destroy(id); }
+  void wake_at(Instant when) override { wake_ = when; }
+  void exit(std::string_view why) override;
+
+  // LinkHandler
+  void on_link_up(LinkId link, std::string_view peer) override;
+  void on_frame(LinkId link, Conversation conversation,
+                std::span<const std::byte> payload) override;
+  void on_link_ready(LinkId) override {}
+  void on_link_down(LinkId link, std::string_view why) override;
+  void on_master_frame(Conversation conversation, std::span<const std::byte> payload);
+
+  // ConnectorOwner
+  void on_connected(LinkId link) override;
+  void on_disconnected(LinkId link, std::string_view why) override;
+
+  // ContainersOwner
+  void on_launched(const ContainerId& id, int64_t pid) override;
+  void on_launch_failed(const ContainerId& id, const Error& error) override;
+  void on_exit(const ContainerId& id, const ExitRecord& record) override;
+  void on_destroyed(const ContainerId& id) override;
+
+  // EndpointsOwner, SandboxFilesOwner, SignalsOwner
+  std::vector<MetricRow> metrics() const override;
+  bool start_read(uint64_t token, SandboxRead read) override;
+  void on_sandbox_read(uint64_t token, Result<SandboxBytes> bytes) override;
+  void on_signal(int signal) override;
+
+  AgentShellConfig config_;
+  Log& log_;
+  Metrics metrics_{Metrics::Side::kAgent};
+  Encoder encoder_;
+  Address address_;       // where it listens
+  std::string master_;    // resolved
+  std::string last_why_;  // of the last failed attempt to connect, said once
+  Instant wake_ = kNever;
+  Instant started_{};
+  bool stopping_ = false;
+  bool told_to_stop_ = false;
+
+  std::unique_ptr<Reactor> reactor_;
+  std::unique_ptr<Signals> signals_;
+  std::unique_ptr<TcpTransport> transport_;
+  Ground ground_;
+  std::unique_ptr<Agent> agent_;
+  std::unique_ptr<Endpoints> endpoints_;
+  std::unique_ptr<Connector> connector_;
+  std::unique_ptr<SandboxFiles> files_;
+  std::unique_ptr<Containers> containers_;
+};
+
+}  // namespace tepui

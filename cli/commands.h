@@ -1,0 +1,46 @@
+#pragma once
+// The commands of `tepui`, one function each: what to do with checked settings, and the exit status
+// it ends with. cli/main.cc has the table that says how they are called.
+
+#include <optional>
+#include <string>
+
+#include "common/io/config.h"
+#include "common/messages.h"
+#include "common/result.h"
+
+namespace tepui::cli {
+
+// What the exit status says; documented in the README and in `tepui --help`.
+enum ExitStatus : int {
+  kDone = 0,
+  kTasksFailed = 1,  // batch: some task did not finish
+  kUsage = 2,        // bad flags, files or values
+  kNotFound = 3,     // no such task, framework, agent…
+  kNoMaster = 4,     // the master or agent does not answer
+  kNotRun = 125,     // run: the task never ran or was lost; else run ends with its status
+};
+
+struct Failure {
+  int status = kUsage;
+  std::string message;
+};
+template <class T>
+using Outcome = std::expected<T, Failure>;
+
+// What all commands have in common.
+struct Common {
+  std::string master;
+  std::string principal;
+  bool json = false;
+  Duration timeout{};
+};
+Common common_of(const Settings& settings);
+
+Outcome<int> list(const Settings& settings, Table table);
+Outcome<int> kill(const Settings& settings);
+Outcome<int> logs(const Settings& settings);
+Outcome<int> run(const Settings& settings);
+Outcome<int> batch(const Settings& settings);
+
+}  // namespace tepui::cli

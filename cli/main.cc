@@ -1,0 +1,160 @@
+// tepui: the operator's command. The table of its commands, and nothing else.
+
+#include <cstdio>
+
+#include "cli/commands.h"
+#include "common/io/config.h"
+
+namespace tepui::cli {
+namespace {
+
+Command list_command(std::string name, std::string help, std::vector<Option> options) {
+  options.push_back({.name = "watch",
+                     .kind = OptionKind::kFlag,
+                     .help = "Print the rows, then every row that changes, until interrupted.",
+                     .letter = "w"});
+  return {.name = std::move(name),
+          .help = std::move(help),
+          .options = std::move(options),
+          .positionals = {{.name = "ID", .help = "Only this one.", .need = OptionNeed::kOptional}}};
+}
+
+Option framework_option() {
+  return {.name = "framework", .help = "The framework's id, where several have such a task."};
+}
+
+std::vector<Command> reading_commands() {
+  return {
+      list_command("agents", "List agents: what they have, what is used, what they lack.", {}),
+      list_command("frameworks", "List frameworks and what they hold.", {}),
+      list_command("tasks", "List tasks, those that ended lately too.",
+                   {{.name = "framework", .help = "Only those of this framework."},
+                    {.name = "agent", .help = "Only those on this agent."}}),
+      list_command("roles", "List roles: weight, dominant share, what they hold.", {}),
+      list_command("offers", "List the offers that wait for an answer.", {}),
+      {.name = "metrics",
+       .help = "Print the master's metrics.",
+       .options = {{.name = "prefix", .help = "Only keys that begin so: master/tasks_"}}},
+      {.name = "logs",
+       .help = "Print what a task wrote.",
+       .options = {{.name = "follow",
+                    .kind = OptionKind::kFlag,
+                    .help = "Go on until the task ends.",
+                    .letter = "f"},
+                   {.name = "stderr",
+                    .kind = OptionKind::kFlag,
+                    .help = "Standard error instead of standard output."},
+                   framework_option()},
+       .positionals = {{.name = "TASK", .help = "The task's id."}},
+       .examples = "  tepui logs -f batch-17\n"},
+  };
+}
+
+std::vector<Command> running_commands() {
+  return {
+      {.name = "run",
+       .help = "Run one command on the cluster, stream its output, end with its status.",
+       .options = {{.name = "cpus",
+                    .kind = OptionKind::kMilli,
+                    .fallback = "1",
+                    .help = "Processors for each instance.",
+                    .minimum = 1},
+                   {.name = "mem",
+                    .fallback = "128MB",
+                    .help = "Memory for each instance, also its limit."},
+                   {.name = "instances",
+                    .kind = OptionKind::kInteger,
+                    .fallback = "1",
+                    .help = "How many to run; output lines are then prefixed.",
+                    .minimum = 1,
+                    .maximum = 10000},
+                   {.name = "role", .fallback = "*", .help = "The role that is charged."},
+                   {.name = "name", .fallback = "run", .help = "The task's id."},
+                   {.name = "user", .help = "Run as this user of the agent's machine."},
+                   {.name = "env",
+                    .kind = OptionKind::kTexts,
+                    .help = "NAME=VALUE in the command's environment; may be repeated."}},
+       .rest = "COMMAND [ARGUMENT...]",
+       .examples = "  tepui run --cpus=0.5 --mem=64MB -- sh -c 'echo $MESOS_SANDBOX; id'\n"
+                   "  tepui run --instances=3 -- hostname\n"},
+      {.name = "batch",
+       .help = "Run the tasks of a file to their end, with progress and a summary.",
+       .options = {{.name = "role", .help = "The role that is charged, instead of the file's."},
+                   {.name = "output",
+                    .help = "A folder that gets NAME.stdout and NAME.stderr of every task."}},
+       .positionals = {{.name = "FILE", .help = "TOML, or JSON if its name ends in .json."}},
+       .examples = "  A file:\n"
+                   "    role = \"night\"\n"
+                   "    cpus = 0.5\n"
+                   "    mem = \"64MB\"\n"
+                   "    [[task]]\n"
+                   "    name = \"squeeze\"\n"
+                   "    command = \"gzip -9 < /var/log/syslog | wc -c\"\n"
+                   "    [[task]]\n"
+                   "    command = [\"sha256sum\", \"/etc/passwd\"]\n"
+                   "    instances = 10\n"},
+      {.name = "kill",
+       .help = "Kill a task in the operator's name.",
+       .options = {{.name = "grace",
+                    .kind = OptionKind::kDuration,
+                    .help = "Time between SIGTERM and SIGKILL; a task's own is not lengthened."},
+                   framework_option()},
+       .positionals = {{.name = "TASK", .help = "The task's id."}}},
+  };
+}
+
+Program program() {
+  std::vector<Command> commands = running_commands();
+  for (Command& command : reading_commands()) commands.push_back(std::move(command));
+  return {.name = "tepui",
+          .description =
+              "Runs commands on a Tepui cluster, and shows what it does.\n\n"
+              "Exit status: 0 done; 1 a task of a batch did not finish; 2 bad usage; 3 not "
+              "found; 4 the master does not answer. `run` ends with the status of its "
+              "command, 128 and the signal's number where a signal ended it, 125 where it "
+              "never ran.",
+          .examples =
+              "  tepui run -- echo hello\n"
+              "  tepui tasks --json\n"
+              "  TEPUI_MASTER=10.0.0.1:5050 tepui roles\n",
+          .options = {{.name = "master",
+                       .fallback = "127.0.0.1:5050",
+                       .help = "Where the master listens."},
+                      {.name = "json",
+                       .kind = OptionKind::kFlag,
+                       .help = "JSON instead of tables, for scripts."},
+                      {.name = "principal", .help = "Who asks, for the master's books."},
+                      {.name = "timeout",
+                       .kind = OptionKind::kDuration,
+                       .fallback = "10secs",
+                       .help = "How long to wait for an answer."}},
+          .commands = std::move(commands)};
+}
+
+Outcome<int> dispatch(const Settings& settings) {
+  const std::string& command = settings.command();
+  if (command == "run") return run(settings);
+  if (command == "batch") return batch(settings);
+  if (command == "kill") return kill(settings);
+  if (command == "logs") return logs(settings);
+  if (command == "agents") return list(settings, Table::kAgents);
+  if (command == "frameworks") return list(settings, Table::kFrameworks);
+  if (command == "tasks") return list(settings, Table::kTasks);
+  if (command == "roles") return list(settings, Table::kRoles);
+  if (command == "offers") return list(settings, Table::kOffers);
+  return list(settings, Table::kMetrics);
+}
+
+int main(int argc, char** argv) {
+  const auto settings = configure(program(), argc, argv);
+  if (!settings) return print(settings.error());
+  const Outcome<int> status = dispatch(*settings);
+  if (status) return *status;
+  std::fprintf(stderr, "tepui: %s\n", status.error().message.c_str());
+  return status.error().status;
+}
+
+}  // namespace
+}  // namespace tepui::cli
+
+int main(int argc, char** argv) { return tepui::cli::main(argc, argv); }

@@ -1,0 +1,211 @@
+// agents, frameworks, tasks, roles, offers, metrics; kill and logs.
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/output_streams.h"
+#include "common/io/clock.h"
+#include "common/io/version.h"
+#include "common/text.h"
+
+namespace tepui::cli {
+
+namespace {
+
+Outcome<std::unique_ptr<Client>> connect(const Common& common, const std::string& address) {
+  auto client = Client::connect({.address = address,
+                                 .principal = common.principal,
+                                 .build = version_text(),
+                                 .timeout = common.timeout});
+  if (!client) return std::unexpected(Failure{kNoMaster, client.error().message});
+  return *std::move(client);
+}
+
+std::unexpected<Failure> lost(const Error& error) {
+  return std::unexpected(Failure{kNoMaster, error.message});
+}
+
+size_t rows_of(Table table, const Rows& rows) {
+  switch (table) {
+    case Table::kAgents:
+      return rows.agents.size();
+    case Table::kFrameworks:
+      return rows.frameworks.size();
+    case Table::kTasks:
+      return rows.tasks.size();
+    case Table::kRoles:
+      return rows.roles.size();
+    case Table::kOffers:
+      return rows.offers.size();
+    case Table::kMetrics:
+      return rows.metrics.size();
+  }
+  return 0;
+}
+
+std::string first(const std::vector<std::string>& texts) {
+  return texts.empty() ? std::string() : texts.front();
+}
+
+bool colour() { return isatty(STDOUT_FILENO) != 0; }
+
+void print(const Common& common, Table table, const Rows& rows) {
+  const std::string text = common.json ? json_of(table, rows) + "\n"
+                                       : table_of(table, rows, now().wall).to_text(colour());
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+}
+
+Outcome<int> watch(const Common& common, Client& client, Table table) {
+  Rows all;
+  const auto done = client.watch({.request = 0, .tables = {table}},
+                                 {.on_snapshot =
+                                      [&](const ListReply& part) {
+                                        print(common, table, part.rows);
+                                        return std::ferror(stdout) == 0;
+                                      },
+                                  .on_change =
+                                      [&](const WatchEvent& event) {
+                                        if (common.json) {
+                                          std::fputs((json_of(event) + "\n").c_str(), stdout);
+                                          std::fflush(stdout);
+                                        } else if (rows_of(table, event.changed) != 0) {
+                                          print(common, table, event.changed);
+                                        }
+                                        for (const WatchEvent::Removed& removed : event.removed) {
+                                          if (!common.json)
+                                            std::printf("%s is gone\n", removed.key.c_str());
+                                        }
+                                        return std::ferror(stdout) == 0;
+                                      }});
+  if (!done) return lost(done.error());
+  return kDone;
+}
+
+// The one task with that id, of the named framework or of any.
+Outcome<Task> find_task(Client& client, const Settings& settings) {
+  const std::string id = first(settings.positional("TASK"));
+  auto rows = client.list({.table = Table::kTasks,
+                           .key = id,
+                           .framework_id = {settings.text("framework")},
+                           .agent_id = {}});
+  if (!rows) return lost(rows.error());
+  if (rows->tasks.empty()) {
+    return std::unexpected(Failure{kNotFound, fmt::format("there is no task '{}'", id)});
+  }
+  if (rows->tasks.size() > 1) {
+    std::string which;
+    for (const TaskRow& row : rows->tasks) which += " " + row.task.framework_id.value;
+    return std::unexpected(
+        Failure{kUsage, fmt::format("{} frameworks have a task '{}'; say which with --framework:{}",
+                                    rows->tasks.size(), id, which)});
+  }
+  return rows->tasks.front().task;
+}
+
+class Printer final : public OutputSink {
+ public:
+  void on_bytes(std::string_view bytes) override {
+    std::fwrite(bytes.data(), 1, bytes.size(), stdout);
+    std::fflush(stdout);
+    broken = std::ferror(stdout) != 0;
+  }
+  void on_end(std::string_view why) override {
+    ended = true;
+    problem = why;
+  }
+
+  bool ended = false;
+  bool broken = false;
+  std::string problem;
+};
+
+}  // namespace
+
+Common common_of(const Settings& settings) {
+  return {.master = settings.text("master"),
+          .principal = settings.text("principal"),
+          .json = settings.flag("json"),
+          .timeout = settings.duration("timeout")};
+}
+
+Outcome<int> list(const Settings& settings, Table table) {
+  const Common common = common_of(settings);
+  auto client = connect(common, common.master);
+  if (!client) return std::unexpected(client.error());
+  if (table != Table::kMetrics && settings.flag("watch")) return watch(common, **client, table);
+  ListRequest request{.table = table, .key = first(settings.positional("ID"))};
+  if (table == Table::kTasks) {
+    request.framework_id.value = settings.text("framework");
+    request.agent_id.value = settings.text("agent");
+  }
+  auto rows = (*client)->list(request);
+  if (!rows) return lost(rows.error());
+  if (table == Table::kMetrics) {
+    const std::string prefix = settings.text("prefix");
+    std::erase_if(rows->metrics,
+                  [&](const MetricRow& row) { return !row.key.starts_with(prefix); });
+  }
+  if (!request.key.empty() && rows_of(table, *rows) == 0) {
+    return std::unexpected(
+        Failure{kNotFound, fmt::format("there is no '{}' in {}", request.key, settings.command())});
+  }
+  print(common, table, *rows);
+  return kDone;
+}
+
+Outcome<int> kill(const Settings& settings) {
+  const Common common = common_of(settings);
+  auto client = connect(common, common.master);
+  if (!client) return std::unexpected(client.error());
+  const auto task = find_task(**client, settings);
+  if (!task) return std::unexpected(task.error());
+  OperatorKill request{.framework_id = task->framework_id, .task_id = task->id};
+  if (settings.given("grace")) {
+    request.kill_policy = KillPolicy{.grace_ns = settings.duration("grace")};
+  }
+  if (const auto done = (*client)->kill(request); !done) {
+    return std::unexpected(Failure{kNotFound, done.error().message});
+  }
+  return kDone;
+}
+
+Outcome<int> logs(const Settings& settings) {
+  const Common common = common_of(settings);
+  auto client = connect(common, common.master);
+  if (!client) return std::unexpected(client.error());
+  const auto task = find_task(**client, settings);
+  if (!task) return std::unexpected(task.error());
+  const auto agents = (*client)->list({.table = Table::kAgents, .key = task->agent_id.value});
+  if (!agents) return lost(agents.error());
+  if (agents->agents.empty()) {
+    return std::unexpected(
+        Failure{kNotFound, fmt::format("the agent {} of this task is gone", task->agent_id.value)});
+  }
+  auto reactor = Reactor::create();
+  if (!reactor) return lost(reactor.error());
+  auto streams = OutputStreams::create(**reactor);
+  if (!streams) return lost(streams.error());
+  Printer printer;
+  (*streams)->open({.address = agents->agents.front().info.address,
+                    .framework_id = task->framework_id,
+                    .task_id = task->id,
+                    .path = settings.flag("stderr") ? "stderr" : "stdout",
+                    .offset = 0,
+                    .follow = settings.flag("follow")},
+                   printer);
+  while (!printer.ended && !printer.broken) (*reactor)->run_once(kNever);
+  if (!printer.problem.empty()) {
+    return std::unexpected(Failure{kNotFound, printer.problem});
+  }
+  return kDone;
+}
+
+}  // namespace tepui::cli

@@ -1,0 +1,28 @@
+#pragma once
+// The values of the registry as bytes, one per key. Each carries the version of its format; what a
+// newer program wrote is refused by name, never guessed.
+//
+// Pure.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/frameworks.h"
+#include "common/result.h"
+#include "common/time.h"
+
+namespace tepui {
+
+inline constexpr uint16_t kRegistryFormat = 1;
+
+std::string encode_cluster(std::string_view cluster);
+std::string encode_agent(const AgentInfo& info);
+std::string encode_departed(WallTime since);
+
+// An error does not name the key; the caller does.
+Result<std::string> decode_cluster(std::string_view bytes);
+Result<AgentInfo> decode_agent(std::string_view bytes);
+Result<WallTime> decode_departed(std::string_view bytes);
+
+}  // namespace tepui

@@ -1,0 +1,213 @@
+// tepui-master: reads its configuration, opens everything, and runs until a signal.
+
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "common/io/config.h"
+#include "common/io/log.h"
+#include "common/io/version.h"
+#include "common/roles.h"
+#include "common/text.h"
+#include "master/shell/shell.h"
+
+namespace tepui {
+namespace {
+
+constexpr int64_t kWeightMax = 1'000'000'000;  // thousandths
+
+std::vector<Option> option_table() {
+  std::vector<Option> table = {
+      {.name = "listen",
+       .fallback = "127.0.0.1:5050",
+       .help = "Address and port for agents, frameworks and operators. Port 0 takes a free one. "
+               "There is no authentication yet: beyond loopback, anyone who can reach it can run "
+               "commands.",
+       .group = "Network"},
+      {.name = "hostname",
+       .help = "What to call this machine. Default: its own name.",
+       .group = "Network"},
+      {.name = "registry",
+       .help = "Where agent ids and infos are kept, as file:DIRECTORY. It is made if it does not "
+               "exist; one master at a time may use it.",
+       .group = "Registry",
+       .need = OptionNeed::kRequired},
+      {.name = "weights",
+       .kind = OptionKind::kList,
+       .help = "Weights of roles, as role=weight. A role with twice the weight gets twice the "
+               "share. Roles that are not named weigh 1.",
+       .group = "Allocation"},
+      {.name = "min-allocatable-resources",
+       .fallback = "cpus:0.01|mem:32",
+       .help = "What an agent must have free, at least, to be offered: alternatives separated by "
+               "'|'.",
+       .group = "Allocation"},
+      {.name = "fair-sharing-excluded-resource-names",
+       .kind = OptionKind::kList,
+       .help = "Scalar resources that do not count in dominant shares.",
+       .group = "Allocation"},
+      {.name = "allocation-gap",
+       .kind = OptionKind::kDuration,
+       .fallback = "5ms",
+       .help = "Smallest time between two allocation rounds; what is freed meanwhile waits.",
+       .group = "Allocation"},
+      {.name = "allocation-interval",
+       .kind = OptionKind::kDuration,
+       .fallback = "1secs",
+       .help = "Every agent is looked at again so often, whatever happened.",
+       .group = "Allocation"},
+      {.name = "offer-timeout",
+       .kind = OptionKind::kDuration,
+       .fallback = "0secs",
+       .help = "Offers not answered for so long are rescinded; 0secs: never.",
+       .group = "Allocation"},
+      {.name = "agent-ping-timeout",
+       .kind = OptionKind::kDuration,
+       .fallback = "15secs",
+       .help = "An agent is pinged so often.",
+       .group = "Agents and frameworks"},
+      {.name = "max-agent-ping-timeouts",
+       .kind = OptionKind::kInteger,
+       .fallback = "5",
+       .help = "After so many unanswered pings an agent is unreachable, and its tasks with it.",
+       .group = "Agents and frameworks",
+       .minimum = 1,
+       .maximum = 1000},
+      {.name = "agent-reregister-timeout",
+       .kind = OptionKind::kDuration,
+       .fallback = "10mins",
+       .help = "After an election, agents of the registry have so long to come back.",
+       .group = "Agents and frameworks"},
+      {.name = "heartbeat-interval",
+       .kind = OptionKind::kDuration,
+       .fallback = "15secs",
+       .help = "Frameworks hear from the master at least so often.",
+       .group = "Agents and frameworks"},
+  };
+  for (Option& option : Log::option_table()) table.push_back(std::move(option));
+  return table;
+}
+
+Program program() {
+  return {.name = "tepui-master",
+          .description =
+              "The master of a Tepui cluster: divides what agents have among frameworks by "
+              "weighted Dominant Resource Fairness, and keeps the registry of agents.",
+          .examples =
+              "A master of one's own, and what it knows:\n"
+              "  tepui-master --registry=file:/var/lib/tepui/registry\n"
+              "  tepui agents\n"
+              "Role gold gets twice the share of silver:\n"
+              "  tepui-master --registry=file:/var/lib/tepui/registry "
+              "--weights=gold=2,silver=1\n",
+          .options = option_table(),
+          .commands = {}};
+}
+
+Result<std::vector<std::pair<std::string, int64_t>>> parse_weights(
+    const std::vector<std::string>& items) {
+  std::vector<std::pair<std::string, int64_t>> weights;
+  for (const std::string& item : items) {
+    const size_t equals = item.rfind('=');
+    if (equals == std::string::npos) {
+      return fail(fmt::format("--weights: '{}' is not role=weight", item));
+    }
+    std::string role = item.substr(0, equals);
+    if (auto valid = validate_role(role); !valid) {
+      return std::unexpected(std::move(valid).error().in("--weights"));
+    }
+    const Result<int64_t> weight = parse_milli(std::string_view(item).substr(equals + 1));
+    if (!weight || *weight < 1 || *weight > kWeightMax) {
+      return fail(
+          fmt::format("--weights: '{}' needs a weight from 0.001 to {}", item, kWeightMax / 1000));
+    }
+    if (std::ranges::find(weights, role, &std::pair<std::string, int64_t>::first) !=
+        weights.end()) {
+      return fail(fmt::format("--weights: role '{}' is named twice", role));
+    }
+    weights.emplace_back(std::move(role), *weight);
+  }
+  return weights;
+}
+
+Result<std::vector<Quantities>> parse_min_allocatable(std::string_view text) {
+  std::vector<Quantities> alternatives;
+  while (!text.empty()) {
+    const size_t bar = text.find('|');
+    Result<Resources> resources = Resources::parse(text.substr(0, bar));
+    if (!resources) {
+      return std::unexpected(std::move(resources).error().in("--min-allocatable-resources"));
+    }
+    alternatives.push_back(resources->quantities());
+    text = bar == std::string_view::npos ? std::string_view() : text.substr(bar + 1);
+  }
+  return alternatives;
+}
+
+std::string own_hostname() {
+  char name[256] = {};
+  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+}
+
+MasterTunables tunables(const Settings& settings) {
+  return {.ping_interval = settings.duration("agent-ping-timeout"),
+          .ping_misses_max = static_cast<int>(settings.integer("max-agent-ping-timeouts")),
+          .offer_timeout = settings.duration("offer-timeout"),
+          .agent_reregister_timeout = settings.duration("agent-reregister-timeout"),
+          .heartbeat_interval = settings.duration("heartbeat-interval"),
+          .allocation_gap = settings.duration("allocation-gap"),
+          .allocation_interval = settings.duration("allocation-interval")};
+}
+
+Result<MasterShellConfig> read(const Settings& settings) {
+  constexpr std::string_view kFile = "file:";
+  const std::string registry = settings.text("registry");
+  if (!registry.starts_with(kFile) || registry.size() == kFile.size()) {
+    return fail(fmt::format("--registry: '{}' is not file:DIRECTORY", registry));
+  }
+  for (const char* name :
+       {"agent-ping-timeout", "heartbeat-interval", "agent-reregister-timeout"}) {
+    if (settings.duration(name) <= Duration{}) {
+      return fail(fmt::format("--{} must be longer than nothing", name));
+    }
+  }
+  MasterShellConfig config{
+      .listen = settings.text("listen"),
+      .registry_dir = registry.substr(kFile.size()),
+      .master = {.build = version_text(),
+                 .hostname =
+                     settings.given("hostname") ? settings.text("hostname") : own_hostname(),
+                 .weights = TRY(parse_weights(settings.list("weights"))),
+                 .tunables = tunables(settings)},
+      .allocator = {
+          .min_allocatable = TRY(parse_min_allocatable(settings.text("min-allocatable-resources"))),
+          .fairness_excluded = settings.list("fair-sharing-excluded-resource-names"),
+          .region = {}}};
+  if (getrandom(&config.seed, sizeof config.seed, 0) != sizeof config.seed) {
+    return fail("the system has no random numbers");
+  }
+  return config;
+}
+
+int run(int argc, char** argv) {
+  const auto settings = configure(program(), argc, argv);
+  if (!settings) return print(settings.error());
+  const auto refuse = [](const Error& error) {
+    std::fprintf(stderr, "tepui-master: %s\n", error.message.c_str());
+    return 2;
+  };
+  Result<MasterShellConfig> config = read(*settings);
+  if (!config) return refuse(config.error());
+  Log log(Log::options(*settings));
+  const auto shell = MasterShell::create(*std::move(config), log);
+  if (!shell) return refuse(shell.error());
+  return (*shell)->run();
+}
+
+}  // namespace
+}  // namespace tepui
+
+int main(int argc, char** argv) { return tepui::run(argc, argv); }
