@@ -43,10 +43,14 @@ Result<void> AgentShell::open() {
   started_ = reactor_->now().mono;
   TRY(open_machine());
   Rng rng(config_.seed);
-  agent_ = std::make_unique<Agent>(config_.agent, rng.next(), *this);
-  endpoints_ = std::make_unique<Endpoints>(*agent_, *this, *this, config_.agent.build);
+  // The bases are private, so the references are taken here.
+  AgentEffects& effects = *this;
+  EndpointsOwner& questions = *this;
+  ConnectorOwner& connection = *this;
+  agent_ = std::make_unique<Agent>(config_.agent, rng.next(), effects);
+  endpoints_ = std::make_unique<Endpoints>(*agent_, questions, effects, config_.agent.build);
   endpoints_->use(*transport_);
-  connector_ = std::make_unique<Connector>(*reactor_, *transport_, *this, rng.fork());
+  connector_ = std::make_unique<Connector>(*reactor_, *transport_, connection, rng.fork());
   announce();
   return {};
 }

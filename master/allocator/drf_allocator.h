@@ -95,7 +95,7 @@ class DrfAllocator final : public Allocator {
   const uint64_t seed_;
   ClusterTotals totals_;
   Clients clients_;
-  Filters filters_;
+  OfferFilters filters_;
   Candidates candidates_;
   std::vector<AgentBook> books_;      // by index of the handle
   std::set<uint32_t> shared_agents_;  // whose shared resources each full round offers again

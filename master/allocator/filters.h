@@ -1,5 +1,5 @@
 #pragma once
-// Filters remembers what frameworks refused: a framework's role is not offered a subset of what it
+// OfferFilters remembers what frameworks refused: a framework's role is not offered a subset of what it
 // refused on an agent, until the filter expires.
 //
 // A filter acts on at least one round: if it expires before one was run, it stays until the end of
@@ -19,7 +19,7 @@
 
 namespace tepui {
 
-class Filters {
+class OfferFilters {
  public:
   struct Client {
     uint32_t framework;
