@@ -72,6 +72,14 @@ void Fates::on_acknowledged(const FrameworkId& framework, const TaskId& task, Uu
 
 void Fates::on_seen(const FrameworkId& framework, const TaskStatus& status) {
   const TaskKey key{framework, status.task_id};
+  // A kill or a question that crossed the last status on its way: the master has forgotten the task
+  // by then, and says so.
+  if (status.reason == TaskReason::kReconciliation && status.uuid.is_nil()) {
+    const auto known = seen_.find(key);
+    if (known != seen_.end() && is_terminal(known->second)) {
+      return world_.reached("update.asked_too_late");
+    }
+  }
   if (const auto [at, fresh] = seen_.try_emplace(key, status.state);
       !fresh && at->second != status.state) {
     // What is not terminal may seem to change in any way: masters forget and ask again.

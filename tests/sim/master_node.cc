@@ -112,7 +112,9 @@ struct TaskPicker final : EventSink {
 Task MasterNode::any_task() {
   if (master_ == nullptr) return {};
   TaskPicker picker;
-  master_->replay_state(picker);
+  ReplayCursor cursor;
+  while (!master_->replay_state(picker, cursor, 3)) {
+  }
   if (picker.tasks.empty()) return {};
   return picker.tasks[world_.rng().below(picker.tasks.size())];
 }
