@@ -50,7 +50,7 @@ wire::AcceptItem write(const Accept& accept, Stretches& end) {
                               operation_count, refuse ? kHasRefuse : 0, 0);
   end.offers += offer_count;
   end.operations += operation_count;
-  for (const Operation& operation : accept.operations) {
+  for (const OfferOperation& operation : accept.operations) {
     end.tasks += static_cast<uint32_t>(operation.tasks.size());
   }
   return item;
@@ -68,7 +68,7 @@ Offset<wire::Accepts> write(WireWriter& out, const Accepts& message) {
   const auto operations = out.filled<wire::OperationItem>(end.operations, [&message](auto put) {
     uint32_t first = 0;
     for (const Accept& accept : message.accepts) {
-      for (const Operation& operation : accept.operations) {
+      for (const OfferOperation& operation : accept.operations) {
         const auto count = static_cast<uint32_t>(operation.tasks.size());
         put(wire::OperationItem(static_cast<wire::OperationType>(operation.type), first, count, 0));
         first += count;
@@ -77,7 +77,7 @@ Offset<wire::Accepts> write(WireWriter& out, const Accepts& message) {
   });
   const auto tasks = out.filled<wire::TaskItem>(end.tasks, [&out, &message](auto put) {
     for (const Accept& accept : message.accepts) {
-      for (const Operation& operation : accept.operations) {
+      for (const OfferOperation& operation : accept.operations) {
         for (const TaskInfo& task : operation.tasks) put(write(out, task));
       }
     }
@@ -94,12 +94,12 @@ struct AcceptTables {
   Specs specs;
 };
 
-Operation read(WireReader& in, const wire::OperationItem& item, const AcceptTables& tables,
-               const WirePath& at) {
+OfferOperation read(WireReader& in, const wire::OperationItem& item, const AcceptTables& tables,
+                    const WirePath& at) {
   if (item.type() != wire::OperationType::Launch) in.fail(at / "type", "is not known");
   const auto tasks = in.stretch(tables.tasks, item.first(), item.count(), at / "count", "tasks");
   in.check_count(tasks.size(), limits::kLaunchTasksMax, at, "tasks");
-  Operation operation{.type = Operation::Type::kLaunch};
+  OfferOperation operation{.type = OfferOperation::Type::kLaunch};
   if (!in.charge(tasks.size() * sizeof(TaskInfo), at)) return operation;
   operation.tasks.reserve(tasks.size());
   for (size_t i = 0; i < tasks.size() && in.ok(); ++i) {
@@ -116,7 +116,8 @@ Accept read(WireReader& in, const wire::AcceptItem& item, const AcceptTables& ta
                                      item.operation_count(), at / "operation_count", "operations");
   in.check_count(offers.size(), limits::kAcceptOffersMax, at, "offers");
   Accept accept;
-  if (!in.charge(offers.size_bytes() + operations.size() * sizeof(Operation), at)) return accept;
+  if (!in.charge(offers.size_bytes() + operations.size() * sizeof(OfferOperation), at))
+    return accept;
   accept.offers.reserve(offers.size());
   for (const uint64_t id : offers) accept.offers.push_back(OfferId{id});
   accept.operations.reserve(operations.size());

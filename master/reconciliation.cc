@@ -40,6 +40,9 @@ void reconcile_one(State& s, FrameworkEntry& framework, const Reconcile::Item& i
   if (agent != nullptr && agent->is_registered()) {
     verdict.state = TaskState::kGone;
     verdict.message = "its agent is registered and does not have the task";
+  } else if (s.agents_removed.contains(item.agent_id)) {
+    verdict.state = TaskState::kGone;
+    verdict.message = "its agent is gone for good";
   } else if (agent != nullptr) {
     verdict.state = TaskState::kUnreachable;
     verdict.message = "its agent is unreachable";

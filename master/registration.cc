@@ -109,9 +109,7 @@ void on_admitted(State& s, const RegistryChange& change) {
   Session* session = find_session(s, change.session);
   if (session == nullptr) {
     // It went without knowing its id, and will register anew.
-    RegistryChange removal{.kind = RegistryChange::Kind::kRemove,
-                           .agent = change.agent,
-                           .why = "it went before it was admitted"};
+    RegistryChange removal{.kind = RegistryChange::Kind::kForget, .agent = change.agent};
     return submit(s, std::move(removal));
   }
   if (AgentEntry* old = agent_in_place_of(s, change.info)) {

@@ -29,6 +29,7 @@ std::vector<StoreWrite> apply(State& s, const RegistryChange& change) {
     case RegistryChange::Kind::kUnreachable:
       return registry.mark_unreachable(change.agent, s.now.wall);
     case RegistryChange::Kind::kRemove:
+      return registry.set_gone(change.agent, s.now.wall);
     case RegistryChange::Kind::kForget:
       return registry.remove(change.agent);
   }
@@ -66,6 +67,7 @@ Result<void> open_registry(State& s, const StoreContents& contents) {
     agent.unreachable_since = since;
     s.unreachable_order.push_back(id);
   }
+  for (const auto& [id, since] : registry.gone()) s.agents_removed.add(id);
   return {};
 }
 

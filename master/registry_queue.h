@@ -29,7 +29,7 @@ struct RegistryChange {
     kReadmit,      // an agent that comes back: `message`, in `session`
     kUnreachable,  // `agent` is given up, `why`
     kRemove,       // `agent` is gone for good, its tasks with it, `why`
-    kForget,       // `agent` has been unreachable for longer than the list is long
+    kForget,       // nothing need be known of `agent`: too long unreachable, or never told its id
   };
   Kind kind = Kind::kAdmit;
   AgentId agent;

@@ -8,13 +8,13 @@ namespace tepui {
 
 namespace {
 // The references of one client among those of its agent, which are sorted.
-auto of_client(auto& references, Filters::Client client) {
+auto of_client(auto& references, OfferFilters::Client client) {
   return std::ranges::equal_range(references, client, {},
                                   [](const auto& reference) { return reference.client; });
 }
 }  // namespace
 
-void Filters::add(uint32_t agent, Client client, const Resources& refused, Instant until,
+void OfferFilters::add(uint32_t agent, Client client, const Resources& refused, Instant until,
                   uint64_t round) {
   if (agent >= by_agent_.size()) by_agent_.resize(agent + 1);
   std::vector<uint32_t> covered;
@@ -46,13 +46,13 @@ void Filters::add(uint32_t agent, Client client, const Resources& refused, Insta
   ++size_;
 }
 
-bool Filters::refuses(uint32_t agent, Client client, const Resources& offer) const {
+bool OfferFilters::refuses(uint32_t agent, Client client, const Resources& offer) const {
   return std::ranges::any_of(of_client(by_agent_[agent], client), [&](const Reference& reference) {
     return slots_[reference.slot].refused.contains(offer);
   });
 }
 
-void Filters::remove(uint32_t slot) {
+void OfferFilters::remove(uint32_t slot) {
   Filter& filter = slots_[slot];
   std::erase_if(by_agent_[filter.agent],
                 [slot](const Reference& reference) { return reference.slot == slot; });
@@ -72,13 +72,13 @@ void Filters::remove(uint32_t slot) {
   --size_;
 }
 
-void Filters::remove_agent(uint32_t agent) {
+void OfferFilters::remove_agent(uint32_t agent) {
   if (!any(agent)) return;
   const std::vector<Reference> references = by_agent_[agent];
   for (const Reference& reference : references) remove(reference.slot);
 }
 
-bool Filters::remove_client(Client client) {
+bool OfferFilters::remove_client(Client client) {
   const auto found = by_client_.find(client);
   if (found == by_client_.end()) return false;
   const std::vector<uint32_t> slots = found->second;
@@ -86,7 +86,7 @@ bool Filters::remove_client(Client client) {
   return true;
 }
 
-void Filters::expire(Instant now, uint64_t done, std::vector<uint32_t>& agents) {
+void OfferFilters::expire(Instant now, uint64_t done, std::vector<uint32_t>& agents) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const uint32_t slot = deadlines_.begin()->second;
     deadlines_.erase(deadlines_.begin());
@@ -101,7 +101,7 @@ void Filters::expire(Instant now, uint64_t done, std::vector<uint32_t>& agents) 
   }
 }
 
-Result<void> Filters::audit() const {
+Result<void> OfferFilters::audit() const {
   size_t by_agent = 0;
   for (uint32_t agent = 0; agent < by_agent_.size(); ++agent) {
     const std::vector<Reference>& references = by_agent_[agent];

@@ -82,7 +82,7 @@ class Arbitrary {
     reason = number == kTaskReasonCount ? TaskReason::kNone : static_cast<TaskReason>(number);
   }
   void fill(Table& table) { table = static_cast<Table>(rng_.below(kTableCount)); }
-  void fill(Operation::Type& type) { type = Operation::Type::kLaunch; }
+  void fill(OfferOperation::Type& type) { type = OfferOperation::Type::kLaunch; }
   void fill(Resources& value) { value = resources(); }
 
   template <class T>

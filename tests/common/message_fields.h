@@ -78,7 +78,7 @@ inline constexpr int kFields<Subscribe> = 1;
 template <>
 inline constexpr int kFields<Filters> = 1;
 template <>
-inline constexpr int kFields<Operation> = 2;
+inline constexpr int kFields<OfferOperation> = 2;
 template <>
 inline constexpr int kFields<Accept> = 3;
 template <>

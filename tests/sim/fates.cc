@@ -72,6 +72,14 @@ void Fates::on_acknowledged(const FrameworkId& framework, const TaskId& task, Uu
 
 void Fates::on_seen(const FrameworkId& framework, const TaskStatus& status) {
   const TaskKey key{framework, status.task_id};
+  // A kill or a question that crossed the last status on its way: the master has forgotten the task
+  // by then, and says so.
+  if (status.reason == TaskReason::kReconciliation && status.uuid.is_nil()) {
+    const auto known = seen_.find(key);
+    if (known != seen_.end() && is_terminal(known->second)) {
+      return world_.reached("update.asked_too_late");
+    }
+  }
   if (const auto [at, fresh] = seen_.try_emplace(key, status.state);
       !fresh && at->second != status.state) {
     // What is not terminal may seem to change in any way: masters forget and ask again.
@@ -108,10 +116,14 @@ void Fates::on_agent_died(AgentLife life) {
 
 void Fates::on_framework_gone(const FrameworkId& framework) { gone_.insert(framework); }
 
+void Fates::on_framework_removed(const FrameworkId& framework) { removed_.insert(framework); }
+
 std::string Fates::what_was_never_seen() const {
   for (const auto& [key, stream] : streams_) {
     const auto& [life, task] = key;
-    if (dead_.contains(life) || gone_.contains(task.first)) continue;
+    if (dead_.contains(life) || gone_.contains(task.first) || removed_.contains(task.first)) {
+      continue;
+    }
     if (stream.seen < stream.made.size()) {
       return fmt::format("status {} of {} of task {} was never seen by its framework", stream.seen,
                          stream.made.size(), task.second.value);

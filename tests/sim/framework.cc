@@ -19,7 +19,8 @@ SimFramework::SimFramework(World& world, Fates& fates, uint32_t number, uint32_t
   info.capabilities = bit(FrameworkCapability::kMultiRole);
   if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kPartitionAware);
   if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kTaskKillingState);
-  const Duration timeouts[] = {0s, 30s, 10min, 24h};
+  // Short enough that what is left of a framework that began anew goes before quiet is demanded.
+  const Duration timeouts[] = {0s, 30s, 2min, 5min};
   info.failover_timeout = timeouts[rng.below(4)];
   info.checkpoint = rng.chance(3, 4);
   options_.build = "sim";
@@ -140,7 +141,7 @@ void SimFramework::answer(const Offer& offer) {
   }
 }
 
-void SimFramework::on_offers(Scheduler& scheduler, std::span<const Offer> offers) {
+void SimFramework::on_offers(Scheduler&, std::span<const Offer> offers) {
   offered_ = world_.now().mono;
   for (const Offer& offer : offers) {
     if (sometimes(6)) {
@@ -151,9 +152,19 @@ void SimFramework::on_offers(Scheduler& scheduler, std::span<const Offer> offers
     }
   }
   if (pending_jobs() == 0 && !suppressed_) {
-    suppressed_ = true;
-    scheduler.suppress();
+    suppress(true);
   }
+}
+
+// The next scheduler of this framework subscribes with what this one has said.
+void SimFramework::suppress(bool wanted) {
+  suppressed_ = wanted;
+  if (wanted) {
+    scheduler_->suppress();
+  } else {
+    scheduler_->revive();
+  }
+  options_.info = scheduler_->info();
 }
 
 void SimFramework::answer_held() {
@@ -221,6 +232,8 @@ void SimFramework::on_update(Scheduler& scheduler, const TaskStatus& status) {
   }
   Attempt& attempt = at->second;
   attempt.heard = world_.now().mono;
+  if (status.reason == TaskReason::kReconciliation && is_terminal(attempt.state)) return;
+  if (attempt.state != status.state) attempt.since = attempt.heard;
   attempt.state = status.state;
   conclude(attempt, status.state);
   if (attempt.abandoned && !is_terminal(status.state) && status.state != TaskState::kUnknown &&
@@ -262,7 +275,7 @@ void SimFramework::ask_for_news() {
         now - attempt.asked < patience) {
       continue;
     }
-    if (attempt.state == TaskState::kUnreachable && now - attempt.heard > 4 * patience) {
+    if (attempt.state == TaskState::kUnreachable && now - attempt.since > 4 * patience) {
       abandon(attempt);
     }
     attempt.asked = now;
@@ -278,15 +291,12 @@ void SimFramework::on_tick() {
   answer_held();
   const bool idle = world_.now().mono - offered_ > 5s;
   if (pending_jobs() > 0 && (suppressed_ || idle)) {
-    suppressed_ = false;
+    suppress(false);
     offered_ = world_.now().mono;
-    scheduler_->revive();
   }
   if (pending_jobs() == 0 && !suppressed_) {
-    suppressed_ = true;
-    scheduler_->suppress();
+    suppress(true);
   }
-  if (calm_ && done()) scheduler_->suppress();
   if (sometimes(300) && scheduler_->subscribed()) {
     world_.reached("framework.teardown");
     scheduler_->teardown();

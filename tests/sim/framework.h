@@ -58,6 +58,7 @@ class SimFramework final : public SchedulerHandler {
     Instant launched{};
     Instant heard{};
     Instant asked{};
+    Instant since{};  // in this state
   };
 
   size_t pending_jobs() const;
@@ -68,6 +69,7 @@ class SimFramework final : public SchedulerHandler {
   void abandon(Attempt& attempt);
   void conclude(Attempt& attempt, TaskState state);
   void answer_held();
+  void suppress(bool wanted);
   void ask_for_news();
   bool sometimes(uint64_t one_in);
 

@@ -42,7 +42,7 @@ void SimHost::finish_launch(const ContainerId& id, uint64_t serial) {
   if (container == nullptr) return;
   if (one_in(world_.rng(), faults_.host.launch_fails_one_in)) {
     world_.reached("container.launch_failed");
-    container->phase = Phase::kExited;
+    containers_.erase(id);
     if (listener_ != nullptr) {
       listener_->on_launch_failed(id, Error{.message = "no space left on device", .code = 28});
     }
