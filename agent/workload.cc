@@ -185,6 +185,9 @@ void Workload::on_acknowledge(Now now, const AcknowledgeUpdates& message) {
 }
 
 void Workload::on_shutdown_framework(Now now, const ShutdownFramework& message) {
+  // Also where the framework itself is not here: answers about tasks that the agent never had are
+  // repeated until somebody hears them.
+  streams_.forget(message.framework_id);
   AgentFramework* framework = find_framework(message.framework_id);
   if (framework == nullptr) {
     return drop("shutdown_framework",
@@ -199,7 +202,6 @@ void Workload::on_shutdown_framework(Now now, const ShutdownFramework& message) 
     if (task.phase != AgentTask::Phase::kEnded) live.push_back(id);
   }
   framework->shutting_down = true;
-  streams_.forget(message.framework_id);
   std::erase_if(framework->tasks,
                 [](const auto& entry) { return entry.second.phase == AgentTask::Phase::kEnded; });
   for (const TaskId& id : live) {

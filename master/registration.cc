@@ -128,10 +128,9 @@ namespace {
 void admit_again(State& s, const ReregisterAgent& message, Session& session) {
   AgentEntry* found = find_agent(s, message.info.id);
   const Phase before = found == nullptr ? Phase::kRecovered : found->phase;
-  AgentEntry& agent =
-      found == nullptr ? add_agent(s, message.info, Phase::kDisconnected) : *found;
-  const bool keeps_books = agent.in_allocator && !agent.broken &&
-                           agent.info.resources == message.info.resources;
+  AgentEntry& agent = found == nullptr ? add_agent(s, message.info, Phase::kDisconnected) : *found;
+  const bool keeps_books =
+      agent.in_allocator && !agent.broken && agent.info.resources == message.info.resources;
   if (agent.info != message.info) set_info(s, agent, message.info);
   bind(s, agent, session);
   if (keeps_books) {

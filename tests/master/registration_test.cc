@@ -28,7 +28,8 @@ TEST(Registration, ManyAgentsOfATurnAreOneWrite) {
   for (int i = 0; i < 10; ++i) {
     const SessionId session = bench.new_session();
     bench.say(session, AgentToMaster(Hello{}));
-    bench.say(session, RegisterAgent{{.hostname = "h" + std::to_string(i), .resources = machine()}});
+    bench.say(session,
+              RegisterAgent{{.hostname = "h" + std::to_string(i), .resources = machine()}});
   }
   bench.master().work(bench.now);
   ASSERT_EQ(bench.effects.writes.size(), 1u);
@@ -242,8 +243,8 @@ TEST(Registration, AnAgentWithAnotherAddressOnTheSameHostIsAnother) {
   bench.agent(machine(), "same");
   const SessionId session = bench.new_session();
   bench.say(session, AgentToMaster(Hello{}));
-  bench.say(session, RegisterAgent{{.hostname = "same", .address = "10.0.0.1:5052",
-                                    .resources = machine()}});
+  bench.say(session, RegisterAgent{
+                         {.hostname = "same", .address = "10.0.0.1:5052", .resources = machine()}});
   bench.settle();
   EXPECT_EQ(bench.master().totals().agents_active, 2u);
 }
@@ -337,8 +338,8 @@ TEST(MasterRestart, ATornRegistryIsRefused) {
   bench.store["agents/x"] = "no such record";
   bench.restart();
   ASSERT_EQ(bench.effects.resignations.size(), 1u);
-  EXPECT_TRUE(bench.effects.resignations[0].starts_with("cannot read the registry")) <<
-      bench.effects.resignations[0];
+  EXPECT_TRUE(bench.effects.resignations[0].starts_with("cannot read the registry"))
+      << bench.effects.resignations[0];
 }
 
 }  // namespace

@@ -203,7 +203,9 @@ void AgentNode::exit(std::string_view why) {
 
 void AgentNode::on_event(const Event& event) {
   world_.note(0x6100 + event.index());
-  if (world_.tracing()) world_.trace(fmt::format("agent {}: {}", node_, to_line(event)));
+  if (world_.tracing() && !std::holds_alternative<event::MessageReceived>(event)) {
+    world_.trace(fmt::format("agent {}: {}", node_, to_line(event)));
+  }
   if (const auto* made = std::get_if<event::TaskStatusCreated>(&event)) {
     around_.fates.on_created(life(), *made->framework_id, *made->status);
   } else if (const auto* acked = std::get_if<event::TaskStatusAcknowledged>(&event)) {

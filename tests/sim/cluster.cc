@@ -27,7 +27,7 @@ Cluster::Cluster(World& world, const Size& size)
   NodeId next = 1;
   for (uint32_t i = 0; i < kMasters; ++i) {
     masters_.push_back(std::make_unique<MasterNode>(
-        MasterNode::Surroundings{world, faults_, network_, store_, election_}, next++));
+        MasterNode::Surroundings{world, faults_, network_, store_, election_, fates_}, next++));
     nodes_.push_back(masters_.back()->node());
   }
   for (uint32_t i = 0; i < agents; ++i) {

@@ -116,10 +116,14 @@ void Fates::on_agent_died(AgentLife life) {
 
 void Fates::on_framework_gone(const FrameworkId& framework) { gone_.insert(framework); }
 
+void Fates::on_framework_removed(const FrameworkId& framework) { removed_.insert(framework); }
+
 std::string Fates::what_was_never_seen() const {
   for (const auto& [key, stream] : streams_) {
     const auto& [life, task] = key;
-    if (dead_.contains(life) || gone_.contains(task.first)) continue;
+    if (dead_.contains(life) || gone_.contains(task.first) || removed_.contains(task.first)) {
+      continue;
+    }
     if (stream.seen < stream.made.size()) {
       return fmt::format("status {} of {} of task {} was never seen by its framework", stream.seen,
                          stream.made.size(), task.second.value);

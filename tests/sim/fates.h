@@ -41,6 +41,9 @@ class Fates {
   void on_agent_died(AgentLife life);
   // It is torn down or was given up: nothing is owed to it any more.
   void on_framework_gone(const FrameworkId& framework);
+  // A master removed it; the next master may not know that, and take it back. Agents that were told
+  // have dropped what they had for it.
+  void on_framework_removed(const FrameworkId& framework);
 
   // When all is quiet; empty: nothing.
   std::string what_was_never_seen() const;
@@ -64,6 +67,7 @@ class Fates {
   std::map<Uuid, std::pair<std::pair<AgentLife, TaskKey>, size_t>> by_uuid_;
   std::map<TaskKey, TaskState> seen_;  // what the framework knows
   std::set<FrameworkId> gone_;
+  std::set<FrameworkId> removed_;
   std::set<AgentLife> dead_;
 };
 

@@ -19,7 +19,8 @@ SimFramework::SimFramework(World& world, Fates& fates, uint32_t number, uint32_t
   info.capabilities = bit(FrameworkCapability::kMultiRole);
   if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kPartitionAware);
   if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kTaskKillingState);
-  const Duration timeouts[] = {0s, 30s, 10min, 24h};
+  // Short enough that what is left of a framework that began anew goes before quiet is demanded.
+  const Duration timeouts[] = {0s, 30s, 2min, 5min};
   info.failover_timeout = timeouts[rng.below(4)];
   info.checkpoint = rng.chance(3, 4);
   options_.build = "sim";
@@ -231,7 +232,9 @@ void SimFramework::on_update(Scheduler& scheduler, const TaskStatus& status) {
   }
   Attempt& attempt = at->second;
   attempt.heard = world_.now().mono;
-  if (status.reason == TaskReason::kReconciliation && is_terminal(attempt.state)) return;
+  const bool tells_nothing = status.reason == TaskReason::kReconciliation &&
+                             status.uuid.is_nil() && is_terminal(attempt.state);
+  if (tells_nothing) return;
   if (attempt.state != status.state) attempt.since = attempt.heard;
   attempt.state = status.state;
   conclude(attempt, status.state);

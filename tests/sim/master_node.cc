@@ -243,7 +243,12 @@ void MasterNode::resign(std::string_view why) {
 
 void MasterNode::on_event(const Event& event) {
   world_.note(0x6d00 + event.index());
-  if (world_.tracing()) world_.trace(fmt::format("master {}: {}", node_, to_line(event)));
+  if (world_.tracing() && !std::holds_alternative<event::AllocationRan>(event)) {
+    world_.trace(fmt::format("master {}: {}", node_, to_line(event)));
+  }
+  if (const auto* removed = std::get_if<event::FrameworkRemoved>(&event)) {
+    around_.fates.on_framework_removed(*removed->id);
+  }
   if (ledger_ != nullptr) ledger_->on_event(event);
 }
 

@@ -8,6 +8,7 @@
 #include "master/master.h"
 #include "tests/sim/alarm.h"
 #include "tests/sim/election.h"
+#include "tests/sim/fates.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/network.h"
@@ -24,6 +25,7 @@ class MasterNode final : public End, public MasterEffects {
     Network& network;
     SimStore& store;
     Election& election;
+    Fates& fates;
   };
   MasterNode(Surroundings around, NodeId node);
 
