@@ -1,7 +1,6 @@
 // What a frame and the hot messages in it cost, against the plain alternatives: frames against a
 // length and a copy; offers in a batch of structs against one table an offer (what the operator's
-// listing uses); status updates against JSON and against a
-// plain copy.
+// listing uses); status updates against printed JSON and against a plain copy.
 
 #include <fmt/format.h>
 
