@@ -86,8 +86,10 @@ class Resync {
 
   void come_back(TaskEntry& entry, const Task& told) {
     entry.unreachable = false;
-    entry.task.state = told.state;
-    entry.task.update_state = told.update_state;
+    // Nothing leads back to STAGING: what the agent has taken and not begun is about to start.
+    const bool is_staging = told.state == TaskState::kStaging;
+    entry.task.state = is_staging ? TaskState::kStarting : told.state;
+    entry.task.update_state = is_staging ? TaskState::kStarting : told.update_state;
     entry.task.update_uuid = told.update_uuid;
     book(entry);
     announce(entry);
