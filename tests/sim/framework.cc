@@ -232,7 +232,9 @@ void SimFramework::on_update(Scheduler& scheduler, const TaskStatus& status) {
   }
   Attempt& attempt = at->second;
   attempt.heard = world_.now().mono;
-  if (status.reason == TaskReason::kReconciliation && is_terminal(attempt.state)) return;
+  const bool tells_nothing = status.reason == TaskReason::kReconciliation &&
+                             status.uuid.is_nil() && is_terminal(attempt.state);
+  if (tells_nothing) return;
   if (attempt.state != status.state) attempt.since = attempt.heard;
   attempt.state = status.state;
   conclude(attempt, status.state);
