@@ -51,6 +51,9 @@ class Resync {
       return;
     }
     if (known == nullptr) {
+      // Its acknowledgement is on the way to the agent, in this session. If not, the update that
+      // the agent repeats is forwarded all the same.
+      if (options_.is_repeated && is_terminal(told.state)) return;
       known = &add(*framework, told);
     } else if (known->unreachable) {
       come_back(*known, told);
