@@ -173,6 +173,22 @@ TEST(Registration, ATaskInFlightOnTheSameSessionIsAskedForAfterItsLaunch) {
   EXPECT_EQ(order, (std::vector<std::string>{"launch", "reconcile"}));
 }
 
+TEST(Registration, AnAcknowledgementMayCrossARepeatedRequest) {
+  Bench bench;
+  TestAgent agent = bench.agent();
+  const TestFramework framework = bench.framework();
+  Task task = bench.launch(framework, "t");
+  const Uuid uuid = bench.update(agent, task, TaskState::kFinished);
+  bench.lose(agent.session);
+  bench.reregister(agent, {framework.info}, {task});
+  bench.acknowledge(framework, task, uuid);
+  ASSERT_EQ(bench.master().totals().tasks, 0u);
+  // The agent asked twice, and has the acknowledgement only now.
+  bench.say(agent.session, ReregisterAgent{agent.info, {framework.info}, {task}});
+  bench.settle();
+  EXPECT_EQ(bench.master().totals().tasks, 0u) << "nobody would acknowledge it any more";
+}
+
 TEST(Registration, KillsThatTheAgentMissedAreRepeated) {
   Bench bench;
   TestAgent agent = bench.agent();
