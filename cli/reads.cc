@@ -141,7 +141,8 @@ Outcome<int> list(const Settings& settings, Table table) {
   auto client = connect(common, common.master);
   if (!client) return std::unexpected(client.error());
   if (table != Table::kMetrics && settings.flag("watch")) return watch(common, **client, table);
-  ListRequest request{.table = table, .key = first(settings.positional("ID"))};
+  ListRequest request{.table = table};
+  if (table != Table::kMetrics) request.key = first(settings.positional("ID"));
   if (table == Table::kTasks) {
     request.framework_id.value = settings.text("framework");
     request.agent_id.value = settings.text("agent");

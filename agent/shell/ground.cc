@@ -66,7 +66,10 @@ Result<Ground> prepare_ground(const GroundOptions& options) {
        explain_missing_controllers(facts.mounts, planned_controllers(), ground.controllers)) {
     ground.degraded.push_back(std::move(sentence));
   }
-  TRY(check_required(ground, options.controllers_required));
+  if (Result<void> met = check_required(ground, options.controllers_required); !met) {
+    if (ground.cgroups != nullptr) TRY(ground.cgroups->kill_all_and_remove());
+    return std::unexpected(std::move(met).error());
+  }
   return ground;
 }
 

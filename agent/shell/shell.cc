@@ -15,6 +15,9 @@ constexpr uint32_t kSession = 1;
 // How long a stopping agent waits for its last words to leave.
 constexpr Duration kFarewell = std::chrono::seconds(2);
 
+// How long a line of the log may wait to be written.
+constexpr Duration kFlushLog = std::chrono::seconds(1);
+
 bool is_wildcard(const Address& address) {
   const std::string text = to_text(address);
   return text.starts_with("0.0.0.0:") || text.starts_with("[::]:");
@@ -24,7 +27,10 @@ bool is_wildcard(const Address& address) {
 
 Result<std::unique_ptr<AgentShell>> AgentShell::create(AgentShellConfig config, Log& log) {
   std::unique_ptr<AgentShell> shell(new AgentShell(std::move(config), log));
-  TRY(shell->open());
+  if (Result<void> opened = shell->open(); !opened) {
+    shell->leave_ground();
+    return std::unexpected(std::move(opened).error());
+  }
   return shell;
 }
 
@@ -97,7 +103,7 @@ void AgentShell::announce() {
 }
 
 int AgentShell::run() {
-  log_.flush_on(*reactor_);
+  flush_log();
   connector_->start(master_);
   while (!stopping_) turn();
   close_all();
@@ -115,19 +121,29 @@ void AgentShell::turn() {
   agent_->work(now);
 }
 
+void AgentShell::flush_log() {
+  log_.flush();
+  reactor_->set(flush_log_, later(reactor_->now().mono, kFlushLog));
+}
+
 void AgentShell::close_all() {
   connector_->stop("the agent ends");
   transport_->close_all("the agent ends");
   const Instant enough = later(now().mono, kFarewell);
   while (transport_->links() != 0 && now().mono < enough) reactor_->run_once(enough);
-  containers_.reset();
   files_.reset();
+  leave_ground();
+}
+
+void AgentShell::leave_ground() {
+  containers_.reset();
   if (ground_.cgroups == nullptr) return;
   if (const Result<void> removed = ground_.cgroups->kill_all_and_remove(); !removed) {
     log_.write({.severity = Severity::kWarning,
                 .name = "agent.cgroups_left",
                 .fields = {{"why", removed.error().message}}});
   }
+  ground_.cgroups.reset();
 }
 
 // ------------------------------------------------------------------------------------- effects

@@ -16,6 +16,7 @@
 #include "agent/shell/endpoints.h"
 #include "agent/shell/ground.h"
 #include "agent/shell/sandbox_files.h"
+#include "common/io/alarm.h"
 #include "common/io/connector.h"
 #include "common/io/log.h"
 #include "common/io/reactor.h"
@@ -59,7 +60,10 @@ class AgentShell final : private AgentEffects,
   Result<void> open_machine();
   void announce();
   void turn();
+  void flush_log();
   void close_all();
+  // Ends the cgroup subtree and what is in it.
+  void leave_ground();
 
   // AgentEffects
   void on_event(const Event& event) override;
@@ -117,6 +121,7 @@ class AgentShell final : private AgentEffects,
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<SandboxFiles> files_;
   std::unique_ptr<Containers> containers_;
+  Timer<&AgentShell::flush_log> flush_log_{*this};
 };
 
 }  // namespace tepui

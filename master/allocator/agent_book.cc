@@ -23,6 +23,7 @@ AgentBook::AgentBook(AgentHandle handle, AgentShape shape) : handle_(handle) {
 }
 
 void AgentBook::set_shape(AgentShape shape) {
+  for (Allocation& allocation : allocations_) spell_out(allocation);
   total_ = std::move(shape.total);
   region_ = std::move(shape.region);
   is_plain_ = true;
@@ -47,29 +48,43 @@ AgentBook::Allocation* AgentBook::find_mutable(uint32_t framework, uint32_t role
   return const_cast<Allocation*>(std::as_const(*this).find(framework, role));
 }
 
+void AgentBook::spell_out(Allocation& allocation) {
+  if (!allocation.is_total) return;
+  allocation.resources = total_;
+  allocation.is_total = false;
+}
+
 Resources AgentBook::compute_available(bool& over_allocated) const {
   Resources left = total_;
   over_allocated = false;
   for (const Allocation& allocation : allocations_) {
-    const Resources used = without_shared(allocation.resources);
+    const Resources used = without_shared(resources_of(allocation));
     if (!left.contains(used)) over_allocated = true;
     left = left.minus(used);
   }
   return left;
 }
 
-void AgentBook::recompute() { available_ = compute_available(over_allocated_); }
+void AgentBook::recompute() {
+  available_ = compute_available(over_allocated_);
+  is_whole_ = allocations_.empty();
+}
 
 Resources AgentBook::allocate_rest(uint32_t framework, uint32_t role) {
   CHECK(is_plain_);
-  Resources rest = available_;
+  if (is_whole_) {
+    is_whole_ = false;
+    allocations_.push_back(
+        {.framework = framework, .role = role, .is_total = true, .resources = {}});
+    return std::exchange(available_, {});
+  }
+  Resources rest = std::exchange(available_, {});
   if (Allocation* allocation = find_mutable(framework, role)) {
-    allocation->resources += available_;
-    available_ = Resources();
+    spell_out(*allocation);
+    allocation->resources += rest;
   } else {
     allocations_.push_back(
-        {.framework = framework, .role = role, .resources = std::move(available_)});
-    available_ = Resources();
+        {.framework = framework, .role = role, .is_total = false, .resources = rest});
   }
   return rest;
 }
@@ -77,10 +92,13 @@ Resources AgentBook::allocate_rest(uint32_t framework, uint32_t role) {
 void AgentBook::allocate(uint32_t framework, uint32_t role, const Resources& resources) {
   const bool fits = !over_allocated_ && !has_shared_ && available_.contains(resources);
   if (Allocation* allocation = find_mutable(framework, role)) {
+    spell_out(*allocation);
     allocation->resources += resources;
   } else {
-    allocations_.push_back({.framework = framework, .role = role, .resources = resources});
+    allocations_.push_back(
+        {.framework = framework, .role = role, .is_total = false, .resources = resources});
   }
+  is_whole_ = false;
   if (fits) {
     available_ -= resources;
   } else {
@@ -88,11 +106,9 @@ void AgentBook::allocate(uint32_t framework, uint32_t role, const Resources& res
   }
 }
 
-Resources AgentBook::held(uint32_t framework, uint32_t role, const Resources& resources) const {
-  const Allocation* allocation = find(framework, role);
-  if (allocation == nullptr) return {};
-  if (allocation->resources.contains(resources)) return resources;
-  return allocation->resources.minus(allocation->resources.minus(resources));
+Resources AgentBook::held(const Allocation& allocation, const Resources& resources) const {
+  const Resources& all = resources_of(allocation);
+  return all.minus(all.minus(resources));
 }
 
 void AgentBook::give_back(uint32_t framework, uint32_t role, const Resources& resources) {
@@ -100,19 +116,29 @@ void AgentBook::give_back(uint32_t framework, uint32_t role, const Resources& re
   CHECK(allocation != nullptr);
   // A shared volume can be held although the agent has it no more.
   const bool simple = !over_allocated_ && !has_shared_ && !any_shared(resources);
-  if (allocation->resources == resources) {
-    if (simple && available_.empty()) {
-      available_ = std::move(allocation->resources);
-    } else if (simple) {
-      available_ += resources;
-    }
+  if (resources_of(*allocation) == resources) {
     if (allocation != &allocations_.back()) *allocation = std::move(allocations_.back());
     allocations_.pop_back();
   } else {
+    spell_out(*allocation);
     allocation->resources -= resources;
-    if (simple) available_ += resources;
   }
-  if (!simple) recompute();
+  is_whole_ = allocations_.empty();
+  if (!simple) {
+    recompute();
+  } else {
+    available_ += resources;
+  }
+}
+
+void AgentBook::prefetch() const {
+  const char* record = reinterpret_cast<const char*>(this);
+  for (size_t line = 0; line < sizeof *this; line += 64) __builtin_prefetch(record + line);
+}
+
+void AgentBook::prefetch_contents() const {
+  __builtin_prefetch(total_amounts.data());
+  __builtin_prefetch(allocations_.data());
 }
 
 }  // namespace tepui

@@ -26,7 +26,8 @@ class AgentBook {
   struct Allocation {
     uint32_t framework = 0;  // the allocator's indices
     uint32_t role = 0;
-    Resources resources;  // never empty
+    bool is_total = false;  // it is the whole total; `resources` is not filled in
+    Resources resources;
   };
 
   AgentBook() = default;
@@ -39,24 +40,35 @@ class AgentBook {
   const std::string& region() const { return region_; }
   std::span<const Allocation> allocations() const { return allocations_; }
   const Allocation* find(uint32_t framework, uint32_t role) const;
+  // Never empty.
+  const Resources& resources_of(const Allocation& allocation) const {
+    return allocation.is_total ? total_ : allocation.resources;
+  }
 
   // Nothing reserved, revocable or shared: what is left can go to anyone as it is.
   bool is_plain() const { return is_plain_; }
   bool has_gpus() const { return has_gpus_; }
   bool has_shared() const { return has_shared_; }
   bool is_over_allocated() const { return over_allocated_; }
+  // Nothing of the total is allocated.
+  bool is_whole() const { return is_whole_; }
 
-  // All that is left goes to one; answers what that is.
+  // All that is left of a plain agent goes to one; answers what that is. Of a whole agent nothing
+  // is copied: this is what most grants of a round over free agents are.
   Resources allocate_rest(uint32_t framework, uint32_t role);
   // Also more than what is left.
   void allocate(uint32_t framework, uint32_t role, const Resources& resources);
-  // The part of `resources` that is allocated there.
-  Resources held(uint32_t framework, uint32_t role, const Resources& resources) const;
-  // What held() answered comes back.
+  // The part of `resources` that is in that allocation.
+  Resources held(const Allocation& allocation, const Resources& resources) const;
+  // Comes back from an allocation that contains it.
   void give_back(uint32_t framework, uint32_t role, const Resources& resources);
 
   // From scratch.
   Resources compute_available(bool& over_allocated) const;
+
+  // Asks the processor to load what a visit will look at.
+  void prefetch() const;
+  void prefetch_contents() const;
 
   // The caller's own: kept beside the books because a round looks at all of it.
   bool active = true;
@@ -65,17 +77,20 @@ class AgentBook {
 
  private:
   Allocation* find_mutable(uint32_t framework, uint32_t role);
+  void spell_out(Allocation& allocation);
   void recompute();
 
+  // In the order of a visit.
   AgentHandle handle_;
   bool is_plain_ = true;
+  bool is_whole_ = true;
   bool has_gpus_ = false;
   bool has_shared_ = false;
   bool over_allocated_ = false;
   Resources available_;
   std::vector<Allocation> allocations_;
-  Resources total_;
   std::string region_;
+  Resources total_;
 };
 
 }  // namespace tepui

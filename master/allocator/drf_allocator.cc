@@ -71,7 +71,7 @@ void DrfAllocator::remove_agent(AgentHandle agent) {
   if (book == nullptr) return;
   while (!book->allocations().empty()) {
     const AgentBook::Allocation last = book->allocations().back();
-    give_back(*book, last.framework, last.role, last.resources);
+    give_back(*book, last.framework, last.role, Resources(book->resources_of(last)));
   }
   filters_.remove_agent(agent.index);
   candidates_.set_free(agent.index, false);
@@ -137,7 +137,8 @@ void DrfAllocator::remove_framework(FrameworkHandle framework) {
     for (size_t i = book.allocations().size(); i-- > 0;) {
       const AgentBook::Allocation allocation = book.allocations()[i];
       if (allocation.framework != framework.index) continue;
-      give_back(book, allocation.framework, allocation.role, allocation.resources);
+      give_back(book, allocation.framework, allocation.role,
+                Resources(book.resources_of(allocation)));
       on_agent_changed(agent);
     }
   }
@@ -211,13 +212,18 @@ void DrfAllocator::recover(Now now, FrameworkHandle framework, AgentHandle agent
   const Clients::Member* member = clients_.member(*holder, role);
   if (member == nullptr) return;
   const uint32_t index = member->role;
-  const Resources held = book->held(framework.index, index, resources);
-  if (held.empty()) return;
+  const AgentBook::Allocation* allocation = book->find(framework.index, index);
+  if (allocation == nullptr) return;
+  if (!book->resources_of(*allocation).contains(resources)) {
+    // More than was allocated: only what was can come back.
+    return recover(now, framework, agent, role, book->held(*allocation, resources), refuse);
+  }
+  if (resources.empty()) return;
   if (refuse && *refuse > Duration{} && holder->active && member->subscribed) {
-    filters_.add(agent.index, {.framework = framework.index, .role = index}, held,
+    filters_.add(agent.index, {.framework = framework.index, .role = index}, resources,
                  later(now.mono, *refuse), stats_.rounds);
   }
-  give_back(*book, framework.index, index, held);
+  give_back(*book, framework.index, index, resources);
   on_agent_changed(agent.index);
 }
 
@@ -254,11 +260,22 @@ Allocator::Step DrfAllocator::step(Now now, uint32_t agents_max, std::vector<Gra
   if (!in_round_) begin_round(now);
   for (uint32_t visited = 0; next_ < order_.size(); ++visited) {
     if (visited == agents_max) return Step::kMore;
+    prefetch();
     visit(order_[next_++], grants);
   }
   in_round_ = false;
   expire_filters(now);
   return Step::kDone;
+}
+
+// Visits are in random order over memory: what the next ones need is on its way meanwhile.
+void DrfAllocator::prefetch() const {
+  constexpr size_t kRecordAhead = 12;
+  constexpr size_t kContentsAhead = 6;
+  if (next_ + kRecordAhead < order_.size()) books_[order_[next_ + kRecordAhead]].prefetch();
+  if (next_ + kContentsAhead < order_.size()) {
+    books_[order_[next_ + kContentsAhead]].prefetch_contents();
+  }
 }
 
 void DrfAllocator::visit(uint32_t agent, std::vector<Grant>& grants) {
@@ -302,7 +319,15 @@ void DrfAllocator::visit_plain(AgentBook& book, uint32_t role, std::vector<Grant
     if (!is_capable(*clients_.at(index), book)) continue;
     if (is_refused(book, index, role, book.available())) continue;
     const bool is_new = book.find(index, role) == nullptr;
-    book_grant(book, index, role, is_new, book.allocate_rest(index, role), grants);
+    const bool is_whole = book.is_whole();
+    Resources rest = book.allocate_rest(index, role);
+    if (is_whole) {
+      demand_.amounts = book.total_amounts;
+      demand_.shared.clear();
+    } else {
+      demand_.measure(rest, book.handle().index, totals_);
+    }
+    book_grant(book, index, role, is_new, std::move(rest), grants);
     return;
   }
 }
@@ -326,13 +351,13 @@ void DrfAllocator::visit_mixed(AgentBook& book, uint32_t role, Resources& shared
     shared_offered += offer.filter([](const Resource& item) { return item.kind->shared; });
     const bool is_new = book.find(index, role) == nullptr;
     book.allocate(index, role, offer);
+    demand_.measure(offer, book.handle().index, totals_);
     book_grant(book, index, role, is_new, std::move(offer), grants);
   }
 }
 
 void DrfAllocator::book_grant(AgentBook& book, uint32_t framework, uint32_t role, bool is_new,
                               Resources resources, std::vector<Grant>& grants) {
-  demand_.measure(resources, book.handle().index, totals_);
   clients_.allocated(framework, role, demand_, is_new);
   ++stats_.grants;
   grants.push_back({.framework = clients_.at(framework)->handle,

@@ -78,6 +78,7 @@ class DrfAllocator final : public Allocator {
   uint64_t last_round_done() const { return in_round_ ? stats_.rounds - 1 : stats_.rounds; }
 
   void begin_round(Now now);
+  void prefetch() const;
   void visit(uint32_t agent, std::vector<Grant>& grants);
   void visit_plain(AgentBook& book, uint32_t role, std::vector<Grant>& grants);
   void visit_mixed(AgentBook& book, uint32_t role, Resources& shared_offered,
@@ -86,6 +87,7 @@ class DrfAllocator final : public Allocator {
   bool is_worth_offering(const Resources& resources) const;
   bool is_refused(const AgentBook& book, uint32_t framework, uint32_t role,
                   const Resources& offer) const;
+  // demand_ is that of `resources`.
   void book_grant(AgentBook& book, uint32_t framework, uint32_t role, bool is_new,
                   Resources resources, std::vector<Grant>& grants);
 

@@ -42,7 +42,8 @@ Result<void> DrfAllocator::audit() const {
     if (book.handle().is_null()) continue;
     bool over_allocated = false;
     const Resources available = book.compute_available(over_allocated);
-    if (available != book.available() || over_allocated != book.is_over_allocated()) {
+    if (available != book.available() || over_allocated != book.is_over_allocated() ||
+        book.is_whole() != book.allocations().empty()) {
       return fail(fmt::format("agent {} has {} left, but its allocations leave {}", agent,
                               to_text(book.available()), to_text(available)));
     }
@@ -54,8 +55,9 @@ Result<void> DrfAllocator::audit() const {
       if (item.is_scalar()) totals[std::string(item.name())] += item.scalar_milli();
     }
     for (const AgentBook::Allocation& allocation : book.allocations()) {
-      if (allocation.resources.empty()) return fail(fmt::format("empty allocation on {}", agent));
-      held[{allocation.framework, allocation.role}].add(agent, allocation.resources);
+      const Resources& resources = book.resources_of(allocation);
+      if (resources.empty()) return fail(fmt::format("agent {} has an empty allocation", agent));
+      held[{allocation.framework, allocation.role}].add(agent, resources);
     }
   }
   for (uint32_t name = 0; name < totals_.size(); ++name) {

@@ -29,7 +29,7 @@ class OfferFilters {
 
   // `round`: the last one begun. It does not see this filter from its start.
   void add(uint32_t agent, Client client, const Resources& refused, Instant until, uint64_t round);
-  bool any(uint32_t agent) const { return agent < by_agent_.size() && !by_agent_[agent].empty(); }
+  bool any(uint32_t agent) const { return size_ > 0 && agent < by_agent_.size() && !by_agent_[agent].empty(); }
   bool refuses(uint32_t agent, Client client, const Resources& offer) const;
 
   void remove_agent(uint32_t agent);

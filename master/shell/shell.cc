@@ -48,6 +48,11 @@ Result<void> MasterShell::open() {
   from_reader_ = TRY(Mailbox<FromReader>::create(*reactor_, *this, kReaderMailMax));
   reader_ = TRY(Reader::start(feed_, *from_reader_, config_.master.build));
   started_ = now().mono;
+  if (!store_->repair().empty()) {
+    log_.write({.severity = Severity::kWarning,
+                .name = "registry.repaired",
+                .fields = {{"what", store_->repair()}}});
+  }
   log_.write({.severity = Severity::kInfo,
               .name = "master.listening",
               .fields = {{"address", to_text(bound)},

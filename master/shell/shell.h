@@ -102,7 +102,7 @@ class MasterShell final : private MasterEffects,
   DrfAllocator allocator_;
   AllowAll authorizer_;
   Master master_;
-  Metrics metrics_;
+  Metrics metrics_{Metrics::Side::kMaster};
   Feed feed_;
   std::unique_ptr<Mailbox<FromReader>> from_reader_;
   std::unique_ptr<Reader> reader_;

@@ -1,3 +1,5 @@
+// Over 500 lines: one class and one fixture; the cases are short and keep the names of Mesos.
+
 #include "master/allocator/drf_sorter.h"
 
 #include <gtest/gtest.h>

@@ -114,7 +114,8 @@ class AgentShellTest : public testing::Test {
   AgentShellTest() {
     config.master = master.address;
     config.listen = "127.0.0.1:0";
-    config.shim = getenv("TEPUI_SHIM");
+    const char* shim = getenv("TEPUI_SHIM");  // meson test sets it
+    config.shim = shim != nullptr ? shim : "TEPUI_SHIM is not set";
     config.ground.work_dir = directory.path() + "/work";
     config.ground.runtime_dir = directory.path() + "/run";
     config.ground.cgroup_root = "tepui-test-" + std::to_string(getpid());
@@ -190,7 +191,7 @@ TEST_F(AgentShellTest, RegistersWithWhatItWasToldToOffer) {
 
 TEST_F(AgentShellTest, RunsCommandsAndTellsTheirFate) {
   start();
-  master.launch("good", "echo hello; echo $TEPUI_TASK_ID $MESOS_ALLOCATION_ROLE");
+  master.launch("good", "echo hello; echo \"$TEPUI_TASK_ID $MESOS_ALLOCATION_ROLE\"");
   master.launch("bad", "echo oops >&2; exit 3");
   ASSERT_TRUE(run_until([&] { return master.ended("good") && master.ended("bad"); }));
   EXPECT_NE(master.find("good", TaskState::kStarting), nullptr);
