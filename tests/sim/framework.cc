@@ -38,6 +38,7 @@ bool SimFramework::sometimes(uint64_t one_in) { return !calm_ && world_.rng().ch
 void SimFramework::set_scheduler(Scheduler* scheduler) {
   scheduler_ = scheduler;
   wants_new_scheduler_ = false;
+  epoch_seen_ = 0;  // each process has seen its own
   held_.clear();
 }
 
