@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -69,6 +70,18 @@ void OutputStreams::ask(uint32_t request, Stream& stream) {
 void OutputStreams::ask_again() {
   again_set_ = false;
   for (auto& [address, agent] : agents_) pump(agent);
+  wait_for_due();
+}
+
+void OutputStreams::wait_for_due() {
+  if (again_set_) return;
+  Instant first = kNever;
+  for (const auto& [request, stream] : streams_) {
+    if (!stream.asked && stream.due > reactor_.now().mono) first = std::min(first, stream.due);
+  }
+  if (first == kNever) return;
+  again_set_ = true;
+  reactor_.set(again_, first);
 }
 
 void OutputStreams::on(const FileData& data) {
@@ -87,9 +100,7 @@ void OutputStreams::on(const FileData& data) {
     --agent->asked;
     pump(*agent);
   }
-  if (over || !at_end || again_set_) return;
-  again_set_ = true;
-  reactor_.set(again_, later(reactor_.now().mono, kPace));
+  wait_for_due();
 }
 
 void OutputStreams::end(uint32_t request, std::string_view problem) {

@@ -65,6 +65,7 @@ class OutputStreams final : private LinkHandler {
   void pump(Agent& agent);
   Agent* agent_of(LinkId link);
   void ask_again();
+  void wait_for_due();
   void on(const FileData& data);
   void end(uint32_t request, std::string_view problem);
   void lose(LinkId link, std::string_view why);
