@@ -46,12 +46,12 @@ void stop_timers(State& s, FrameworkEntry& framework) {
 }
 
 void send_subscribed(State& s, const FrameworkEntry& framework) {
-  s.effects.send(framework.session,
-                 MasterToScheduler(Subscribed{
-                     .framework_id = framework.info.id,
-                     .master_id = s.master_id,
-                     .epoch = s.epoch,
-                     .heartbeat_interval = s.config.tunables.heartbeat_interval}));
+  s.effects.send(
+      framework.session,
+      MasterToScheduler(Subscribed{.framework_id = framework.info.id,
+                                   .master_id = s.master_id,
+                                   .epoch = s.epoch,
+                                   .heartbeat_interval = s.config.tunables.heartbeat_interval}));
 }
 
 FrameworkId new_framework_id(State& s) {
@@ -221,8 +221,8 @@ FrameworkEntry& recover_framework(State& s, const FrameworkInfo& info) {
   s.emit(event::FrameworkRecovered{.info = &framework.info});
   // Its agents have this long to come back after an election, and so has the framework, even if it
   // wants to end with its connection: it did not lose it by itself.
-  start_failover_timer(
-      s, framework, std::max(info.failover_timeout, s.config.tunables.agent_reregister_timeout));
+  start_failover_timer(s, framework,
+                       std::max(info.failover_timeout, s.config.tunables.agent_reregister_timeout));
   return framework;
 }
 

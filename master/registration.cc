@@ -128,10 +128,10 @@ namespace {
 void admit_again(State& s, const ReregisterAgent& message, Session& session) {
   AgentEntry* found = find_agent(s, message.info.id);
   const Phase before = found == nullptr ? Phase::kRecovered : found->phase;
-  AgentEntry& agent =
-      found == nullptr ? add_agent(s, message.info, Phase::kDisconnected) : *found;
-  const bool keeps_books = agent.in_allocator && !agent.broken &&
-                           agent.info.resources == message.info.resources;
+  AgentEntry& agent = found == nullptr ? add_agent(s, message.info, Phase::kDisconnected) : *found;
+  const bool keeps_books =
+      agent.in_allocator && !agent.broken && agent.info.resources == message.info.resources;
+  const bool is_repeated = agent.session == session.id;
   if (agent.info != message.info) set_info(s, agent, message.info);
   bind(s, agent, session);
   if (keeps_books) {
@@ -142,7 +142,10 @@ void admit_again(State& s, const ReregisterAgent& message, Session& session) {
   }
   s.emit(event::AgentAdded{.info = &agent.info, .reregistered = true});
   send_registered(s, agent, true);
-  resync(s, agent, message, {.was_here = before != Phase::kRecovered, .new_books = !keeps_books});
+  resync(s, agent, message,
+         {.was_here = before != Phase::kRecovered,
+          .new_books = !keeps_books,
+          .is_repeated = is_repeated});
   start_pings(s, agent);
 }
 

@@ -106,9 +106,7 @@ struct AgentEntry {
   bool outbox_queued = false;
 
   bool is_connected() const { return phase == Phase::kConnected && leaving == Leaving::kNo; }
-  bool is_registered() const {
-    return phase == Phase::kConnected || phase == Phase::kDisconnected;
-  }
+  bool is_registered() const { return phase == Phase::kConnected || phase == Phase::kDisconnected; }
   bool is_offerable() const { return is_connected() && in_allocator && !broken; }
 };
 

@@ -28,7 +28,8 @@ TEST(Registration, ManyAgentsOfATurnAreOneWrite) {
   for (int i = 0; i < 10; ++i) {
     const SessionId session = bench.new_session();
     bench.say(session, AgentToMaster(Hello{}));
-    bench.say(session, RegisterAgent{{.hostname = "h" + std::to_string(i), .resources = machine()}});
+    bench.say(session,
+              RegisterAgent{{.hostname = "h" + std::to_string(i), .resources = machine()}});
   }
   bench.master().work(bench.now);
   ASSERT_EQ(bench.effects.writes.size(), 1u);
@@ -172,6 +173,22 @@ TEST(Registration, ATaskInFlightOnTheSameSessionIsAskedForAfterItsLaunch) {
   EXPECT_EQ(order, (std::vector<std::string>{"launch", "reconcile"}));
 }
 
+TEST(Registration, AnAcknowledgementMayCrossARepeatedRequest) {
+  Bench bench;
+  TestAgent agent = bench.agent();
+  const TestFramework framework = bench.framework();
+  Task task = bench.launch(framework, "t");
+  const Uuid uuid = bench.update(agent, task, TaskState::kFinished);
+  bench.lose(agent.session);
+  bench.reregister(agent, {framework.info}, {task});
+  bench.acknowledge(framework, task, uuid);
+  ASSERT_EQ(bench.master().totals().tasks, 0u);
+  // The agent asked twice, and has the acknowledgement only now.
+  bench.say(agent.session, ReregisterAgent{agent.info, {framework.info}, {task}});
+  bench.settle();
+  EXPECT_EQ(bench.master().totals().tasks, 0u) << "nobody would acknowledge it any more";
+}
+
 TEST(Registration, KillsThatTheAgentMissedAreRepeated) {
   Bench bench;
   TestAgent agent = bench.agent();
@@ -242,8 +259,8 @@ TEST(Registration, AnAgentWithAnotherAddressOnTheSameHostIsAnother) {
   bench.agent(machine(), "same");
   const SessionId session = bench.new_session();
   bench.say(session, AgentToMaster(Hello{}));
-  bench.say(session, RegisterAgent{{.hostname = "same", .address = "10.0.0.1:5052",
-                                    .resources = machine()}});
+  bench.say(session, RegisterAgent{
+                         {.hostname = "same", .address = "10.0.0.1:5052", .resources = machine()}});
   bench.settle();
   EXPECT_EQ(bench.master().totals().agents_active, 2u);
 }
@@ -337,8 +354,8 @@ TEST(MasterRestart, ATornRegistryIsRefused) {
   bench.store["agents/x"] = "no such record";
   bench.restart();
   ASSERT_EQ(bench.effects.resignations.size(), 1u);
-  EXPECT_TRUE(bench.effects.resignations[0].starts_with("cannot read the registry")) <<
-      bench.effects.resignations[0];
+  EXPECT_TRUE(bench.effects.resignations[0].starts_with("cannot read the registry"))
+      << bench.effects.resignations[0];
 }
 
 }  // namespace
