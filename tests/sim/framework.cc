@@ -233,8 +233,8 @@ void SimFramework::on_update(Scheduler& scheduler, const TaskStatus& status) {
   }
   Attempt& attempt = at->second;
   attempt.heard = world_.now().mono;
-  const bool tells_nothing = status.reason == TaskReason::kReconciliation &&
-                             status.uuid.is_nil() && is_terminal(attempt.state);
+  const bool tells_nothing = status.reason == TaskReason::kReconciliation && status.uuid.is_nil() &&
+                             is_terminal(attempt.state);
   if (tells_nothing) return;
   if (attempt.state != status.state) attempt.since = attempt.heard;
   attempt.state = status.state;
