@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "agent/linux/containers.h"
+#include "agent/linux/shim_path.h"
 #include "tests/agent/linux/cgroup_sweep.h"
 
 namespace tepui {
@@ -116,7 +117,7 @@ class Life {
         Containers::create(*reactor_,
                            {.work_dir = home.directory / "work",
                             .runtime_dir = home.directory / "runtime",
-                            .shim = TEPUI_SHIM_PATH,
+                            .shim = kShimPath,
                             .cgroups = root_.get()},
                            owner);
     EXPECT_TRUE(made.has_value()) << made.error().message;
