@@ -118,7 +118,7 @@ void connect(State& s, FrameworkEntry& framework, Session& session) {
   forget_outbox(framework);
   framework.introduced.clear();
   framework.next_agent_number = 1;
-  framework.session = session.id;
+  framework.session = framework.newest_session = session.id;
   framework.recovered = false;
   framework.congested = session.congested;
   session.framework = &framework;
@@ -160,6 +160,10 @@ void on_subscribe(State& s, Session& session, const Subscribe& message) {
     return send_subscribed(s, *session.framework);
   }
   FrameworkEntry* framework = find_framework(s, info.id);
+  if (framework != nullptr && session.id < framework->newest_session) {
+    // The scheduler gave it up, and what it said in it arrives only now.
+    return close_session(s, session.id, "the framework has a newer session");
+  }
   const bool has_id = !info.id.empty();
   if (!has_id) info.id = new_framework_id(s);
   if (framework == nullptr) {

@@ -139,6 +139,42 @@ TEST(Registration, ANewerSessionOfAnAgentReplacesTheOld) {
   EXPECT_EQ(bench.master().totals().agents_active, 1u);
 }
 
+TEST(Registration, WhatArrivesLateInAnOlderSessionIsNotHeard) {
+  Bench bench;
+  TestAgent agent = bench.agent();
+  const TestFramework framework = bench.framework();
+  const Task running = bench.launch(framework, "t");
+  const SessionId stale = bench.new_session();  // opened, and given up before a word arrived
+  Task task = running;
+  bench.reregister(agent, {framework.info}, {task});
+  bench.acknowledge(framework, task, bench.update(agent, task, TaskState::kFinished));
+  for (const bool newer_is_lost : {false, true}) {
+    if (newer_is_lost) bench.lose(agent.session);
+    bench.effects.closed.erase(stale);
+    bench.say(stale, AgentToMaster(Hello{}));
+    bench.say(stale, ReregisterAgent{agent.info, {framework.info}, {running}});
+    bench.settle();
+    EXPECT_EQ(bench.effects.closed[stale], "the agent has a newer session");
+    EXPECT_EQ(bench.master().totals().tasks, 0u) << "it is FINISHED and acknowledged";
+    EXPECT_EQ(bench.master().totals().agents_active, newer_is_lost ? 0u : 1u);
+  }
+}
+
+TEST(Registration, ARequestThatArrivesLateDoesNotReplaceTheAgentItBecame) {
+  Bench bench;
+  const SessionId stale = bench.new_session();
+  const TestAgent agent = bench.agent(machine(), "same");
+  AgentInfo anew = agent.info;
+  anew.id = {};
+  bench.say(stale, AgentToMaster(Hello{}));
+  bench.say(stale, RegisterAgent{anew});
+  bench.settle();
+  EXPECT_TRUE(bench.effects.closed.contains(stale));
+  EXPECT_FALSE(bench.effects.closed.contains(agent.session));
+  EXPECT_EQ(bench.master().totals().agents_active, 1u);
+  EXPECT_TRUE(bench.store.contains("agents/" + agent.info.id.value));
+}
+
 TEST(Registration, ATaskThatTheAgentDoesNotNameIsAskedFor) {
   Bench bench;
   TestAgent agent = bench.agent();
