@@ -10,11 +10,17 @@ namespace {
 constexpr std::string_view kCompleted = "completed";
 constexpr std::string_view kUnreachable = "unreachable";
 constexpr int64_t kDefaultWeightMilli = 1000;
+
+bool holds_resources(TaskState state) {
+  return !is_terminal(state) && state != TaskState::kUnreachable;
+}
 }  // namespace
 
-void Tables::apply(const feed::Item& item, WallTime at) {
+void Tables::apply(feed::Item item, WallTime at) {
   ++version_;
-  if (const auto* i = std::get_if<feed::TaskChange>(&item)) return on(*i);
+  if (auto* i = std::get_if<feed::TaskChange>(&item)) return on(std::move(*i));
+  if (auto* i = std::get_if<feed::TaskUp>(&item)) return on(std::move(*i));
+  if (const auto* i = std::get_if<feed::TaskDown>(&item)) return on(*i);
   if (const auto* i = std::get_if<feed::OfferUp>(&item)) return on(*i, at);
   if (const auto* i = std::get_if<event::OfferEnded>(&item)) return on(*i);
   if (const auto* i = std::get_if<feed::AgentUp>(&item)) return on(*i, at);
@@ -22,8 +28,8 @@ void Tables::apply(const feed::Item& item, WallTime at) {
   if (const auto* i = std::get_if<feed::FrameworkUp>(&item)) return on(*i, at);
   if (const auto* i = std::get_if<feed::FrameworkDown>(&item)) return on(*i);
   if (const auto* i = std::get_if<feed::RoleWeight>(&item)) return on(*i);
-  if (const auto* i = std::get_if<feed::MetricsSnapshot>(&item)) {
-    metrics_ = i->rows;
+  if (auto* i = std::get_if<feed::MetricsSnapshot>(&item)) {
+    metrics_ = std::move(i->rows);
   } else if (const auto* elected = std::get_if<feed::Elected>(&item)) {
     epoch_ = elected->epoch;
     master_id_ = elected->master_id;
@@ -47,7 +53,6 @@ void Tables::reset() {
   agents_.clear();
   std::erase_if(frameworks_, [](const auto& entry) { return entry.second.state != kCompleted; });
   std::erase_if(tasks_, [](const auto& entry) { return !entry.second.completed; });
-  task_holds_.clear();
   agent_sums_.clear();
   framework_sums_.clear();
   roles_.clear();
@@ -141,37 +146,54 @@ void Tables::on(const feed::FrameworkDown& item) {
   gone(Table::kFrameworks, oldest.value);
 }
 
-void Tables::on(const feed::TaskChange& item) {
-  const TaskKey key{item.task.framework_id, item.task.id};
-  const bool removed = item.how == feed::TaskChange::How::kRemoved;
-  const bool holds =
-      !removed && !is_terminal(item.task.state) && item.task.state != TaskState::kUnreachable;
-  if (!holds) {
-    drop_task_hold(key);
-  } else if (!task_holds_.contains(key)) {
-    const Held held{.framework_id = item.task.framework_id,
-                    .agent_id = item.task.agent_id,
-                    .role = item.task.role,
-                    .resources = item.task.resources};
-    hold(Hold::kAllocated, held);
-    task_holds_.emplace(key, held);
-  }
-  tasks_[key] = KnownTask{.task = item.task, .completed = removed};
-  touch(Table::kTasks, item.task.id.value, item.task.framework_id.value);
-  if (removed) remember_completed(item.task);
+void Tables::on(feed::TaskUp item) {
+  const Task& task = item.task;
+  KnownTask& known = tasks_[{task.framework_id, task.id}];
+  settle_hold(known, false);  // of an earlier task with this id
+  known.task = std::move(item.task);
+  known.completed = false;
+  settle_hold(known, holds_resources(known.task.state));
+  touch(Table::kTasks, known.task.id.value, known.task.framework_id.value);
 }
 
-void Tables::drop_task_hold(const TaskKey& key) {
-  const auto found = task_holds_.find(key);
-  if (found == task_holds_.end()) return;
-  release(Hold::kAllocated, found->second);
-  task_holds_.erase(found);
+void Tables::on(feed::TaskChange item) {
+  const auto found = tasks_.find({item.framework_id, item.id});
+  // In a resync: it will be told with the state it then has.
+  if (found == tasks_.end() || found->second.completed) return;
+  KnownTask& known = found->second;
+  known.task.state = item.state;
+  known.task.update_state = item.update_state;
+  known.task.update_uuid = item.update_uuid;
+  known.task.container_id = std::move(item.container_id);
+  known.task.last_status = std::move(item.last_status);
+  settle_hold(known, holds_resources(item.state));
+  touch(Table::kTasks, item.id.value, item.framework_id.value);
 }
 
-void Tables::remember_completed(const Task& task) {
-  completed_tasks_.emplace_back(task.framework_id, task.id);
+void Tables::on(const feed::TaskDown& item) {
+  const auto found = tasks_.find({item.framework_id, item.id});
+  if (found == tasks_.end() || found->second.completed) return;
+  settle_hold(found->second, false);
+  found->second.completed = true;
+  touch(Table::kTasks, item.id.value, item.framework_id.value);
+  remember_completed(found->first);
+}
+
+void Tables::settle_hold(KnownTask& known, bool holds) {
+  if (known.holding == holds) return;
+  known.holding = holds;
+  const Task& task = known.task;
+  const Held held{.framework_id = task.framework_id,
+                  .agent_id = task.agent_id,
+                  .role = task.role,
+                  .resources = task.resources};
+  holds ? hold(Hold::kAllocated, held) : release(Hold::kAllocated, held);
+}
+
+void Tables::remember_completed(TaskKey key) {
+  completed_tasks_.push_back(std::move(key));
   if (completed_tasks_.size() <= limits::kCompletedTasksMax) return;
-  const TaskKey oldest = completed_tasks_.front();
+  const TaskKey oldest = std::move(completed_tasks_.front());
   completed_tasks_.pop_front();
   const auto found = tasks_.find(oldest);
   // Its id may have been used again, and that task not be completed.
@@ -289,10 +311,11 @@ void Tables::touch_role(const std::string& name) {
 }
 
 void Tables::touch(Table table, const std::string& key, const std::string& within) {
-  changed_.keys.emplace(table, key, within);
+  if (collect_ == Collect::kChanges) changed_.keys.emplace(table, key, within);
 }
 
 void Tables::gone(Table table, const std::string& key, const std::string& within) {
+  if (collect_ == Collect::kNothing) return;
   changed_.keys.erase({table, key, within});
   changed_.removed.push_back({.table = table, .key = key, .within = within});
 }
