@@ -286,9 +286,8 @@ void Workload::on_launched(Now now, const ContainerId& id, int64_t pid) {
     take(*task, task->termination.on_launched());
   } else {
     publish(now, framework, *task, TaskState::kRunning);
-    if (task->spec->max_completion_time) {
-      task->complete_by = later(now.mono, *task->spec->max_completion_time);
-    }
+    const std::optional<Duration>& at_most = task->spec->max_completion_time;
+    if (at_most) task->complete_by = later(now.mono, *at_most);
   }
   refresh_deadline(*task);
   start_launches(now);
@@ -363,7 +362,8 @@ void Workload::request_kill(Now now, AgentFramework& framework, AgentTask& task,
     case AgentTask::Phase::kRunning:
       break;
   }
-  if (!grace && task.spec->kill_policy) grace = task.spec->kill_policy->grace_ns;
+  const std::optional<KillPolicy>& own = task.spec->kill_policy;
+  if (!grace && own) grace = own->grace_ns;
   const Termination::Step step =
       task.termination.request(now.mono, cause, grace.value_or(config_.tunables.kill_grace));
   const bool told = cause == KillCause::kRequested || cause == KillCause::kAgentShutdown;

@@ -21,7 +21,8 @@ Document texts(const std::vector<std::string>& items) {
 
 Document json_of(const Resources& resources) {
   Json out;
-  for (const Quantities::Item& item : resources.quantities().items()) {
+  const Quantities sums = resources.quantities();
+  for (const Quantities::Item& item : sums.items()) {
     out.emplace_back(item.name, static_cast<double>(item.milli) / 1000);
   }
   out.emplace_back("text", to_text(resources));

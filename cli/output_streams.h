@@ -50,15 +50,22 @@ class OutputStreams final : private LinkHandler {
     OutputSink* sink = nullptr;
     LinkId link;
     bool asked = false;  // an answer is due
+    Instant due{};       // not asked again before
   };
   struct Agent {
     LinkId link;
-    bool ready = false;  // Hello was answered
+    bool ready = false;       // Hello was answered
+    int asked = 0;            // answers that are due
+    uint32_t last_asked = 0;  // request number: the streams take turns
   };
 
   explicit OutputStreams(Reactor& reactor) : reactor_(reactor) {}
   void ask(uint32_t request, Stream& stream);
+  // Asks for the streams of an agent whose turn it is.
+  void pump(Agent& agent);
+  Agent* agent_of(LinkId link);
   void ask_again();
+  void wait_for_due();
   void on(const FileData& data);
   void end(uint32_t request, std::string_view problem);
   void lose(LinkId link, std::string_view why);

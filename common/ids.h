@@ -54,8 +54,9 @@ struct OfferId {
   bool operator==(const OfferId&) const = default;
 };
 
-// One conversation with one peer, as the shell or the simulation numbers it. Never reused while the
-// process lives. A link can carry many sessions.
+// One conversation with one peer, as the shell or the simulation numbers it: higher the later its
+// link came up, so that what arrives late over a link that its peer gave up long ago is known for
+// stale. Never reused while the process lives. A link can carry many sessions.
 struct SessionId {
   uint64_t value = 0;
 

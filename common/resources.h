@@ -124,7 +124,9 @@ class Quantities {
   void add(const Quantities& other);
   bool contains(const Quantities& other) const;
   bool empty() const { return items_.empty(); }
-  std::span<const Item> items() const { return items_; }
+  // Of a named value only: a loop over the items of a temporary would read what is gone.
+  std::span<const Item> items() const& { return items_; }
+  std::span<const Item> items() && = delete;
   bool operator==(const Quantities&) const = default;
 
  private:
@@ -151,7 +153,8 @@ class Resources {
   static Resources scalars(std::initializer_list<std::pair<std::string_view, int64_t>> milli);
 
   bool empty() const { return items_.empty(); }
-  std::span<const Resource> items() const { return items_; }
+  std::span<const Resource> items() const& { return items_; }
+  std::span<const Resource> items() && = delete;
 
   Resources& operator+=(const Resources& other);
   // Subtracting what is not contained is a broken assumption (CHECK); ask contains() first, or use

@@ -140,8 +140,8 @@ Result<void> check_task(const FrameworkEntry& framework, const Pool& pool, const
 void launch(State& s, FrameworkEntry& framework, Pool& pool, TaskInfo info) {
   Task task = task_of(s, framework, pool.agent->info.id, pool.role, info);
   if (!s.authorizer.authorize(framework.info.principal, Action::kRunTask, task.user)) {
-    const std::string why = fmt::format("'{}' may not run tasks as user '{}'",
-                                        framework.info.principal, task.user);
+    const std::string why =
+        fmt::format("'{}' may not run tasks as user '{}'", framework.info.principal, task.user);
     return refuse_task(
         s, framework, info, task,
         {.state = TaskState::kError, .reason = TaskReason::kTaskUnauthorized, .message = why});

@@ -141,9 +141,8 @@ void give_up(State& s, AgentEntry& agent, std::string why) {
   if (agent.leaving != Leaving::kNo) return;
   agent.leaving = Leaving::kToUnreachable;
   if (!agent.session.is_null()) close_session(s, agent.session, why);
-  RegistryChange change{.kind = RegistryChange::Kind::kUnreachable,
-                        .agent = agent.info.id,
-                        .why = std::move(why)};
+  RegistryChange change{
+      .kind = RegistryChange::Kind::kUnreachable, .agent = agent.info.id, .why = std::move(why)};
   submit(s, std::move(change));
 }
 
@@ -206,11 +205,11 @@ void on_removed(State& s, const AgentId& id, std::string_view why) {
     }
     if (!is_terminal(entry->task.update_state)) {
       // It ended, and the update that says so was still waiting for its turn at the agent.
-      queue_update(s, *entry->framework,
-                   make_status(s, entry->task.id, id,
-                               {.state = entry->task.state,
-                                .reason = TaskReason::kAgentRemoved,
-                                .message = why}));
+      queue_update(
+          s, *entry->framework,
+          make_status(
+              s, entry->task.id, id,
+              {.state = entry->task.state, .reason = TaskReason::kAgentRemoved, .message = why}));
     }
     remove_task(s, *entry);
   }

@@ -87,8 +87,8 @@ Result<void> audit(const State& s) {
     if (!result.has_value()) return;
     result = audit_framework(s, *framework);
     if (!result.has_value()) {
-      result = std::unexpected(
-          std::move(result).error().in("framework " + framework->info.id.value));
+      result =
+          std::unexpected(std::move(result).error().in("framework " + framework->info.id.value));
     }
   });
   TRY(std::move(result));

@@ -1,6 +1,6 @@
 #pragma once
-// Deadlines: everything the master waits for by time. Each waiting object keeps the id of its timer,
-// with which it is armed again or cancelled.
+// Deadlines: everything the master waits for by time. Each waiting object keeps the id of its
+// timer, with which it is armed again or cancelled.
 //
 // Pure.
 

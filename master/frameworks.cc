@@ -46,12 +46,12 @@ void stop_timers(State& s, FrameworkEntry& framework) {
 }
 
 void send_subscribed(State& s, const FrameworkEntry& framework) {
-  s.effects.send(framework.session,
-                 MasterToScheduler(Subscribed{
-                     .framework_id = framework.info.id,
-                     .master_id = s.master_id,
-                     .epoch = s.epoch,
-                     .heartbeat_interval = s.config.tunables.heartbeat_interval}));
+  s.effects.send(
+      framework.session,
+      MasterToScheduler(Subscribed{.framework_id = framework.info.id,
+                                   .master_id = s.master_id,
+                                   .epoch = s.epoch,
+                                   .heartbeat_interval = s.config.tunables.heartbeat_interval}));
 }
 
 FrameworkId new_framework_id(State& s) {
@@ -118,7 +118,7 @@ void connect(State& s, FrameworkEntry& framework, Session& session) {
   forget_outbox(framework);
   framework.introduced.clear();
   framework.next_agent_number = 1;
-  framework.session = session.id;
+  framework.session = framework.newest_session = session.id;
   framework.recovered = false;
   framework.congested = session.congested;
   session.framework = &framework;
@@ -160,6 +160,10 @@ void on_subscribe(State& s, Session& session, const Subscribe& message) {
     return send_subscribed(s, *session.framework);
   }
   FrameworkEntry* framework = find_framework(s, info.id);
+  if (framework != nullptr && session.id < framework->newest_session) {
+    // The scheduler gave it up, and what it said in it arrives only now.
+    return close_session(s, session.id, "the framework has a newer session");
+  }
   const bool has_id = !info.id.empty();
   if (!has_id) info.id = new_framework_id(s);
   if (framework == nullptr) {
@@ -221,8 +225,8 @@ FrameworkEntry& recover_framework(State& s, const FrameworkInfo& info) {
   s.emit(event::FrameworkRecovered{.info = &framework.info});
   // Its agents have this long to come back after an election, and so has the framework, even if it
   // wants to end with its connection: it did not lose it by itself.
-  start_failover_timer(
-      s, framework, std::max(info.failover_timeout, s.config.tunables.agent_reregister_timeout));
+  start_failover_timer(s, framework,
+                       std::max(info.failover_timeout, s.config.tunables.agent_reregister_timeout));
   return framework;
 }
 

@@ -4,9 +4,10 @@
 // is. It holds no truth that it cannot rebuild: agent ids and infos are in the registry, tasks come
 // back from agents, framework sessions from frameworks.
 //
-// Invariants: for every agent, total = free + offered + allocated, per kind of resource, after every
-// input (see master/books.h); a resource is in at most one offer; a task has one fate, terminal
-// states never change; nothing is acknowledged to a peer before what it depends on is durable.
+// Invariants: for every agent, total = free + offered + allocated, per kind of resource, after
+// every input (see master/books.h); a resource is in at most one offer; a task has one fate,
+// terminal states never change; nothing is acknowledged to a peer before what it depends on is
+// durable.
 //
 // Inputs come in turns: any number of on_ calls with one `now`, then one work(now), in which the
 // allocation round, batched messages and the batched registry write happen.
@@ -31,7 +32,7 @@ namespace tepui {
 // What can change at run time; every reload is an input (on_tunables).
 struct MasterTunables {
   Duration ping_interval = std::chrono::seconds(15);
-  int ping_misses_max = 5;  // after so many unanswered pings an agent is unreachable
+  int ping_misses_max = 5;   // after so many unanswered pings an agent is unreachable
   Duration offer_timeout{};  // zero: offers stay until answered
   Duration agent_reregister_timeout = std::chrono::minutes(10);
   Duration heartbeat_interval = std::chrono::seconds(15);
@@ -103,9 +104,10 @@ class Master {
   // Sums from scratch everything the invariants promise; the error names agent or framework.
   Result<void> audit() const;
   // Emits the present state as events (AgentAdded, FrameworkAdded, TaskAdded, OfferMade,
-  // RoleChanged), for a reader that fell behind: from `cursor` on, about `events_max` of them. True:
-  // that was all. Inputs may come between two slices; what they change is told by their own events,
-  // so a reader that takes an update of something unknown as its addition ends with the whole state.
+  // RoleChanged), for a reader that fell behind: from `cursor` on, about `events_max` of them.
+  // True: that was all. Inputs may come between two slices; what they change is told by their own
+  // events, so a reader that takes an update of something unknown as its addition ends with the
+  // whole state.
   bool replay_state(EventSink& sink, ReplayCursor& cursor, size_t events_max) const;
   std::vector<RoleShare> role_shares() const;
 

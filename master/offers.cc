@@ -115,8 +115,7 @@ void end_offer(State& s, OfferEntry& offer, event::OfferEnd how, std::optional<D
   move_resources(s, *offer.agent, Column::kOffered, Column::kFree, offer.resources);
   s.allocator.recover(s.now, offer.framework->handle, offer.agent->handle, offer.role,
                       offer.resources, refuse);
-  const bool is_withdrawn =
-      how == event::OfferEnd::kRescinded || how == event::OfferEnd::kTimedOut;
+  const bool is_withdrawn = how == event::OfferEnd::kRescinded || how == event::OfferEnd::kTimedOut;
   if (is_withdrawn && offer.sent) queue_rescind(s, *offer.framework, offer.id);
   take_offer(s, offer, how);
 }

@@ -116,8 +116,8 @@ void flush(State& s, AgentEntry& agent) {
   if (agent.session.is_null()) return forget_outbox(agent);
   if (!agent.launches.empty()) flush_launches(s, agent);
   if (!agent.acknowledgements.empty()) {
-    s.effects.send(agent.session, MasterToAgent(AcknowledgeUpdates{
-                                      std::exchange(agent.acknowledgements, {})}));
+    s.effects.send(agent.session,
+                   MasterToAgent(AcknowledgeUpdates{std::exchange(agent.acknowledgements, {})}));
   }
 }
 
@@ -147,8 +147,7 @@ void queue_failure(State& s, const AgentId& id) {
   });
 }
 
-void queue_launch(State& s, AgentEntry& agent, FrameworkEntry& framework,
-                  LaunchTasks::Item item) {
+void queue_launch(State& s, AgentEntry& agent, FrameworkEntry& framework, LaunchTasks::Item item) {
   agent.frameworks.insert(framework.handle);
   if (agent.told.insert(framework.handle).second) {
     agent.launch_frameworks.push_back(framework.info);

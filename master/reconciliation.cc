@@ -30,8 +30,12 @@ void reconcile_one(State& s, FrameworkEntry& framework, const Reconcile::Item& i
     return answer(s, framework, *entry);
   }
   const AgentEntry* agent = item.agent_id.empty() ? nullptr : find_agent(s, item.agent_id);
-  const bool may_still_come = agent != nullptr ? agent->phase == AgentEntry::Phase::kRecovered
-                                               : item.agent_id.empty() && s.agents_recovered > 0;
+  // A disconnected agent may come back with a task that was given up when its connection ended (of
+  // a framework that does not checkpoint): GONE could not be taken back.
+  const bool may_still_come = agent != nullptr
+                                  ? agent->phase == AgentEntry::Phase::kRecovered ||
+                                        agent->phase == AgentEntry::Phase::kDisconnected
+                                  : item.agent_id.empty() && s.agents_recovered > 0;
   if (may_still_come) return;
 
   Verdict verdict{.state = TaskState::kUnknown,

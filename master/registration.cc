@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -21,6 +22,8 @@ namespace {
 using Phase = AgentEntry::Phase;
 using Leaving = AgentEntry::Leaving;
 
+constexpr std::string_view kStale = "the agent has a newer session";
+
 void send_registered(State& s, AgentEntry& agent, bool reregistered) {
   const MasterTunables& tunables = s.config.tunables;
   send_now(s, agent,
@@ -33,9 +36,9 @@ void send_registered(State& s, AgentEntry& agent, bool reregistered) {
 
 void bind(State& s, AgentEntry& agent, Session& session) {
   if (!agent.session.is_null() && agent.session != session.id) {
-    close_session(s, agent.session, "the agent has a newer session");
+    close_session(s, agent.session, kStale);
   }
-  agent.session = session.id;
+  agent.session = agent.newest_session = session.id;
   agent.told.clear();
   session.agent = &agent;
   session.registering = false;
@@ -49,6 +52,11 @@ void open_books(State& s, AgentEntry& agent) {
   agent.books.open(agent.info.resources);
   agent.in_allocator = true;
   s.allocator.add_agent(agent.handle, shape_of(agent));
+}
+
+// The peer gave this session up for a newer one, and what it said in it arrives only now.
+bool is_stale(const AgentEntry* known, const SessionId& session) {
+  return known != nullptr && session < known->newest_session;
 }
 
 // A refusal for good: the agent must end, and everything it runs.
@@ -112,9 +120,12 @@ void on_admitted(State& s, const RegistryChange& change) {
     RegistryChange removal{.kind = RegistryChange::Kind::kForget, .agent = change.agent};
     return submit(s, std::move(removal));
   }
-  if (AgentEntry* old = agent_in_place_of(s, change.info)) {
-    remove_agent(s, *old, "a new agent registered in its place");
+  AgentEntry* old = agent_in_place_of(s, change.info);
+  if (is_stale(old, change.session)) {
+    submit(s, {.kind = RegistryChange::Kind::kForget, .agent = change.agent});
+    return close_session(s, change.session, kStale);
   }
+  if (old != nullptr) remove_agent(s, *old, "a new agent registered in its place");
   AgentEntry& agent = add_agent(s, change.info, Phase::kDisconnected);
   bind(s, agent, *session);
   open_books(s, agent);
@@ -128,10 +139,10 @@ namespace {
 void admit_again(State& s, const ReregisterAgent& message, Session& session) {
   AgentEntry* found = find_agent(s, message.info.id);
   const Phase before = found == nullptr ? Phase::kRecovered : found->phase;
-  AgentEntry& agent =
-      found == nullptr ? add_agent(s, message.info, Phase::kDisconnected) : *found;
-  const bool keeps_books = agent.in_allocator && !agent.broken &&
-                           agent.info.resources == message.info.resources;
+  AgentEntry& agent = found == nullptr ? add_agent(s, message.info, Phase::kDisconnected) : *found;
+  const bool keeps_books =
+      agent.in_allocator && !agent.broken && agent.info.resources == message.info.resources;
+  const bool is_repeated = agent.session == session.id;
   if (agent.info != message.info) set_info(s, agent, message.info);
   bind(s, agent, session);
   if (keeps_books) {
@@ -142,7 +153,10 @@ void admit_again(State& s, const ReregisterAgent& message, Session& session) {
   }
   s.emit(event::AgentAdded{.info = &agent.info, .reregistered = true});
   send_registered(s, agent, true);
-  resync(s, agent, message, {.was_here = before != Phase::kRecovered, .new_books = !keeps_books});
+  resync(s, agent, message,
+         {.was_here = before != Phase::kRecovered,
+          .new_books = !keeps_books,
+          .is_repeated = is_repeated});
   start_pings(s, agent);
 }
 
@@ -165,6 +179,7 @@ void on_reregister(State& s, Session& session, const ReregisterAgent& message) {
       (known != nullptr && known->leaving == Leaving::kRemoved)) {
     return shut_down(s, session.id, "the agent was removed, and its tasks with it");
   }
+  if (is_stale(known, session.id)) return close_session(s, session.id, kStale);
   const bool is_recorded = known != nullptr && known->phase != Phase::kUnreachable &&
                            known->leaving == Leaving::kNo && known->info == message.info;
   if (is_recorded) return admit_again(s, message, session);
@@ -183,6 +198,7 @@ void on_readmitted(State& s, const RegistryChange& change) {
     if (session != nullptr) shut_down(s, session->id, "the agent was removed");
     return;
   }
+  if (is_stale(known, change.session)) return close_session(s, change.session, kStale);
   // Without the session nothing follows: the agent registers again, and finds itself recorded.
   if (session != nullptr) admit_again(s, *change.message, *session);
 }

@@ -51,6 +51,9 @@ class Resync {
       return;
     }
     if (known == nullptr) {
+      // Its acknowledgement is on the way to the agent, in this session. If not, the update that
+      // the agent repeats is forwarded all the same.
+      if (options_.is_repeated && is_terminal(told.state)) return;
       known = &add(*framework, told);
     } else if (known->unreachable) {
       come_back(*known, told);
@@ -86,8 +89,10 @@ class Resync {
 
   void come_back(TaskEntry& entry, const Task& told) {
     entry.unreachable = false;
-    entry.task.state = told.state;
-    entry.task.update_state = told.update_state;
+    // Nothing leads back to STAGING: what the agent has taken and not begun is about to start.
+    const bool is_staging = told.state == TaskState::kStaging;
+    entry.task.state = is_staging ? TaskState::kStarting : told.state;
+    entry.task.update_state = is_staging ? TaskState::kStarting : told.update_state;
     entry.task.update_uuid = told.update_uuid;
     book(entry);
     announce(entry);

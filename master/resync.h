@@ -12,8 +12,9 @@
 namespace tepui::master {
 
 struct ResyncOptions {
-  bool was_here = false;   // it registered under this leader before: news of its tasks are news
-  bool new_books = false;  // nothing is allocated yet: tasks it confirms are entered again
+  bool was_here = false;     // it registered under this leader before: news of its tasks are news
+  bool new_books = false;    // nothing is allocated yet: tasks it confirms are entered again
+  bool is_repeated = false;  // in the same session: what was sent to the agent may cross this
 };
 void resync(State& s, AgentEntry& agent, const ReregisterAgent& message, ResyncOptions options);
 

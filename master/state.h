@@ -82,8 +82,9 @@ struct AgentEntry {
   AgentHandle handle;
   Phase phase = Phase::kRecovered;
   Leaving leaving = Leaving::kNo;
-  SessionId session;  // null unless connected
-  Books books;        // closed (empty) unless in_allocator
+  SessionId session;         // null unless connected
+  SessionId newest_session;  // what comes in an older one is stale
+  Books books;               // closed (empty) unless in_allocator
   bool in_allocator = false;
   bool broken = false;  // its books did not balance; void until it registers again
   WallTime unreachable_since{};
@@ -106,18 +107,17 @@ struct AgentEntry {
   bool outbox_queued = false;
 
   bool is_connected() const { return phase == Phase::kConnected && leaving == Leaving::kNo; }
-  bool is_registered() const {
-    return phase == Phase::kConnected || phase == Phase::kDisconnected;
-  }
+  bool is_registered() const { return phase == Phase::kConnected || phase == Phase::kDisconnected; }
   bool is_offerable() const { return is_connected() && in_allocator && !broken; }
 };
 
 struct FrameworkEntry {
   FrameworkInfo info;
   FrameworkHandle handle;
-  SessionId session;       // null: disconnected
-  bool recovered = false;  // known from agents only, so far
-  bool congested = false;  // its session reads too slowly: no offers
+  SessionId session;         // null: disconnected
+  SessionId newest_session;  // what comes in an older one is stale
+  bool recovered = false;    // known from agents only, so far
+  bool congested = false;    // its session reads too slowly: no offers
 
   std::unordered_map<TaskId, TaskEntry*> tasks_by_id;  // unreachable ones too
   std::vector<TaskEntry*> tasks;

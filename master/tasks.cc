@@ -181,10 +181,8 @@ void on_acknowledge(State& s, FrameworkEntry& framework, const Acknowledge& mess
         is_terminal(entry->task.update_state)) {
       remove_task(s, *entry);
     }
-    queue_acknowledgement(s, *agent,
-                          {.framework_id = framework.info.id,
-                           .task_id = item.task_id,
-                           .uuid = item.uuid});
+    queue_acknowledgement(
+        s, *agent, {.framework_id = framework.info.id, .task_id = item.task_id, .uuid = item.uuid});
   }
 }
 

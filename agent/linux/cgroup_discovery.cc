@@ -23,6 +23,12 @@ std::string join(std::string_view directory, std::string_view below) {
   return path.empty() ? "/" : path;
 }
 
+bool is_at_or_below(std::string_view path, std::string_view directory) {
+  if (directory == "/") return true;
+  return path.starts_with(directory) &&
+         (path.size() == directory.size() || path[directory.size()] == '/');
+}
+
 bool is_marked_delegated(const std::string& directory) {
   for (const char* name : {"trusted.delegate", "user.delegate"}) {
     char value[8] = {};
@@ -37,11 +43,12 @@ bool is_marked_delegated(const std::string& directory) {
 const Mount* find_cgroup2(const std::vector<Mount>& mounts) {
   const Mount* found = nullptr;
   for (const Mount& mount : mounts) {
-    if (mount.type == "cgroup2" && found == nullptr) found = &mount;
-    // A later mount on the same point covers it.
-    if (found != nullptr && &mount != found && mount.point == found->point) {
-      found = mount.type == "cgroup2" ? &mount : nullptr;
-    }
+    // A later mount covers what was mounted on its point or below it. Only the root comes late and
+    // covers nothing: where an initramfs mounted /sys first and moved it.
+    const bool covers =
+        found != nullptr && mount.point != "/" && is_at_or_below(found->point, mount.point);
+    if (covers) found = nullptr;
+    if (found == nullptr && mount.type == "cgroup2") found = &mount;
   }
   return found;
 }
@@ -59,8 +66,7 @@ Result<std::string> own_cgroup_directory(const Mount& mount, std::string_view ow
     return fail(fmt::format("the v2 cgroup of this process, \"{}\", cannot be reached", path));
   }
   if (mount.root != "/") {
-    bool below = path.starts_with(mount.root) &&
-                 (path.size() == mount.root.size() || path[mount.root.size()] == '/');
+    const bool below = is_at_or_below(path, mount.root);
     // What is mounted is another part of the hierarchy: only its own root can be used.
     path = below ? path.substr(mount.root.size()) : std::string_view("/");
     if (path.empty()) path = "/";

@@ -12,12 +12,12 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
+
+#include "agent/linux/raw_syscall.h"
 
 namespace tepui {
 
@@ -69,11 +69,10 @@ inline long clone_into(const CloneRequest& request) {
 #else
   // Without a way to switch stacks the child gets a copy of the memory: slower, and what it writes
   // stays its own. Callers learn of a failed child through a pipe or its exit code.
-  long result = syscall(SYS_clone3, &arguments, sizeof arguments);
-  if (result < 0) return -errno;
+  const long result = raw_syscall(SYS_clone3, raw_address(&arguments), sizeof arguments);
   if (result == 0) {
     request.run(request.argument);
-    _exit(127);
+    raw_syscall(SYS_exit_group, 127);
   }
   return result;
 #endif

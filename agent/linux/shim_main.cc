@@ -8,44 +8,60 @@
 // Without a cgroup the shim is how a container is killed: SIGTERM makes it kill all descendants,
 // and it ends only when none is left.
 //
-// Static, with C library calls only, no heap: a machine runs one per container.
+// Built without any library, not even that of C: a machine runs one shim per container, and the
+// start of a process is mostly the mapping of its pages. So: system calls as they are (minus an
+// errno is a failure), no heap, no global state.
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/limits.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
+#include <time.h>
 
 #include <cerrno>
-#include <climits>
 #include <csignal>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <ctime>
+#include <cstddef>
+#include <cstdint>
 
 #include "agent/linux/clone_into.h"
+#include "agent/linux/raw_syscall.h"
 #include "agent/linux/shim_protocol.h"
+
+// The compiler may call these two for copies and clears of its own.
+extern "C" void* memcpy(void* to, const void* from, size_t bytes) {
+  for (size_t i = 0; i < bytes; ++i) {
+    static_cast<char*>(to)[i] = static_cast<const char*>(from)[i];
+  }
+  return to;
+}
+extern "C" void* memset(void* to, int value, size_t bytes) {
+  for (size_t i = 0; i < bytes; ++i) static_cast<char*>(to)[i] = static_cast<char>(value);
+  return to;
+}
 
 namespace tepui {
 namespace {
 
 constexpr int kExitLaunchFailed = 1;
 constexpr int kExitRecordLost = 2;
-constexpr size_t kChildStackBytes = 64 << 10;
+constexpr size_t kChildStackBytes = 16 << 10;
 constexpr const char* kDefaultPath = "/usr/local/bin:/usr/bin:/bin";
+// The kernel's set of signals: one bit each.
+using SignalSet = uint64_t;
+constexpr SignalSet signal_bit(int number) { return SignalSet{1} << (number - 1); }
 
 struct Spec {
   ShimSpecHeader header;
   const uint32_t* groups = nullptr;
   const char* program = nullptr;
   const char* directory = nullptr;
-  char** arguments = nullptr;
-  char** environment = nullptr;
+  const char** arguments = nullptr;
+  const char** environment = nullptr;
   const char* path = kDefaultPath;
   void* file = nullptr;
   void* pointers = nullptr;
@@ -59,29 +75,42 @@ struct Launch {
   volatile int code = 0;
 };
 
-void* map_anonymous(size_t bytes) {
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return memory == MAP_FAILED ? nullptr : memory;
+[[noreturn]] void leave(int status) {
+  while (true) raw_syscall(SYS_exit_group, status);
 }
 
-[[noreturn]] void report(ShimStage stage, int code) {
+void send_report(ShimStage stage, long code, long pid) {
   ShimReport message{};
   message.stage = static_cast<uint32_t>(stage);
-  message.code = code;
-  (void)!write(kShimReportFd, &message, sizeof message);
-  _exit(kExitLaunchFailed);
+  message.code = static_cast<int32_t>(code);
+  message.pid = static_cast<int32_t>(pid);
+  raw_syscall(SYS_write, kShimReportFd, raw_address(&message), sizeof message);
+}
+
+// `result` as a system call gave it.
+[[noreturn]] void fail_launch(ShimStage stage, long result) {
+  send_report(stage, -result, 0);
+  leave(kExitLaunchFailed);
+}
+
+// Private and writable; `fd` of -1 maps no file.
+long map_memory(size_t bytes, int fd) {
+  const int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE;
+  return raw_syscall(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, flags, fd, 0);
 }
 
 // Takes one string off the front of [*from, end), or null if none is whole.
-char* take_string(char** from, char* end) {
-  char* start = *from;
-  auto* zero = static_cast<char*>(memchr(start, 0, static_cast<size_t>(end - start)));
-  if (zero == nullptr) return nullptr;
-  *from = zero + 1;
-  return start;
+const char* take_string(const char** from, const char* end) {
+  const char* start = *from;
+  for (const char* at = start; at < end; ++at) {
+    if (*at != 0) continue;
+    *from = at + 1;
+    return start;
+  }
+  return nullptr;
 }
 
-bool take_strings(char** from, char* end, uint32_t count, char** into) {
+bool take_strings(const char** from, const char* end, uint32_t count, const char** into) {
   for (uint32_t i = 0; i < count; ++i) {
     into[i] = take_string(from, end);
     if (into[i] == nullptr) return false;
@@ -90,246 +119,319 @@ bool take_strings(char** from, char* end, uint32_t count, char** into) {
   return true;
 }
 
+const char* value_of_path(const char* variable) {
+  for (const char* expected = "PATH="; *expected != 0; ++expected, ++variable) {
+    if (*variable != *expected) return nullptr;
+  }
+  return variable;
+}
+
 // The file is the agent's and trusted; the checks are against an agent of another version.
 void read_spec(Spec* spec) {
   struct stat status{};
-  if (fstat(kShimSpecFd, &status) != 0) report(ShimStage::kSpec, errno);
+  if (long result = raw_syscall(SYS_fstat, kShimSpecFd, raw_address(&status)); result < 0) {
+    fail_launch(ShimStage::kSpec, result);
+  }
   const auto bytes = static_cast<size_t>(status.st_size);
-  if (bytes < sizeof spec->header) report(ShimStage::kSpec, EPROTO);
-  spec->file = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, kShimSpecFd, 0);
-  if (spec->file == MAP_FAILED) report(ShimStage::kSpec, errno);
-  memcpy(&spec->header, spec->file, sizeof spec->header);
+  if (bytes < sizeof spec->header) fail_launch(ShimStage::kSpec, -EPROTO);
+  const long file = map_memory(bytes, kShimSpecFd);
+  if (file < 0) fail_launch(ShimStage::kSpec, file);
+  spec->file = reinterpret_cast<void*>(file);
+  spec->header = *static_cast<const ShimSpecHeader*>(spec->file);
   const ShimSpecHeader& header = spec->header;
-  size_t strings_at = sizeof header + size_t{header.group_count} * sizeof(uint32_t);
+  const size_t strings_at = sizeof header + size_t{header.group_count} * sizeof(uint32_t);
   if (header.magic != kShimSpecMagic || header.bytes != bytes || strings_at > bytes ||
       header.argument_count > bytes || header.variable_count > bytes) {
-    report(ShimStage::kSpec, EPROTO);
+    fail_launch(ShimStage::kSpec, -EPROTO);
   }
-  auto* start = static_cast<char*>(spec->file);
+  const auto* start = static_cast<const char*>(spec->file);
   spec->groups = reinterpret_cast<const uint32_t*>(start + sizeof header);
   spec->pointer_bytes = (size_t{header.argument_count} + header.variable_count + 2) * sizeof(char*);
-  spec->pointers = map_anonymous(spec->pointer_bytes);
-  if (spec->pointers == nullptr) report(ShimStage::kSpec, ENOMEM);
-  spec->arguments = static_cast<char**>(spec->pointers);
+  const long pointers = map_memory(spec->pointer_bytes, -1);
+  if (pointers < 0) fail_launch(ShimStage::kSpec, pointers);
+  spec->pointers = reinterpret_cast<void*>(pointers);
+  spec->arguments = static_cast<const char**>(spec->pointers);
   spec->environment = spec->arguments + header.argument_count + 1;
-  char* from = start + strings_at;
-  char* end = start + bytes;
+  const char* from = start + strings_at;
+  const char* end = start + bytes;
   spec->program = take_string(&from, end);
   spec->directory = spec->program != nullptr ? take_string(&from, end) : nullptr;
   if (spec->directory == nullptr ||
       !take_strings(&from, end, header.argument_count, spec->arguments) ||
       !take_strings(&from, end, header.variable_count, spec->environment)) {
-    report(ShimStage::kSpec, EPROTO);
+    fail_launch(ShimStage::kSpec, -EPROTO);
   }
-  for (char** variable = spec->environment; *variable != nullptr; ++variable) {
-    if (strncmp(*variable, "PATH=", 5) == 0) spec->path = *variable + 5;
+  for (const char** variable = spec->environment; *variable != nullptr; ++variable) {
+    if (const char* path = value_of_path(*variable)) spec->path = path;
   }
 }
 
-// The rules of execvp, with the PATH that the command will see. Returns the errno of the failure.
-int execute(const Spec& spec) {
-  if (strchr(spec.program, '/') != nullptr) {
-    execve(spec.program, spec.arguments, spec.environment);
-    return errno;
+// Appends to a path that is being put together; false when it becomes too long.
+bool append(char (&path)[PATH_MAX], size_t* length, char byte) {
+  if (*length + 1 >= sizeof path) return false;
+  path[(*length)++] = byte;
+  path[*length] = 0;
+  return true;
+}
+
+// The rules of execvp, with the PATH that the command will see. Returns minus an errno.
+long execute(const Spec& spec) {
+  auto try_file = [&spec](const char* file) {
+    return raw_syscall(SYS_execve, raw_address(file), raw_address(spec.arguments),
+                       raw_address(spec.environment));
+  };
+  for (const char* at = spec.program; *at != 0; ++at) {
+    if (*at == '/') return try_file(spec.program);
   }
-  int code = ENOENT;
+  long code = -ENOENT;
   char file[PATH_MAX];
-  for (const char* from = spec.path;; ++from) {
-    const char* colon = strchrnul(from, ':');
-    const auto length = static_cast<int>(colon - from);
-    const int bytes = length == 0
-                          ? snprintf(file, sizeof file, "%s", spec.program)
-                          : snprintf(file, sizeof file, "%.*s/%s", length, from, spec.program);
-    if (bytes > 0 && static_cast<size_t>(bytes) < sizeof file) {
-      execve(file, spec.arguments, spec.environment);
-      if (errno != ENOENT && errno != ENOTDIR) code = errno;
-      if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) return code;
+  const char* from = spec.path;
+  while (true) {
+    size_t length = 0;
+    bool fits = true;
+    while (*from != 0 && *from != ':') fits = append(file, &length, *from++) && fits;
+    if (length > 0) fits = append(file, &length, '/') && fits;
+    for (const char* at = spec.program; *at != 0; ++at) fits = append(file, &length, *at) && fits;
+    if (fits && length > 0) {
+      const long result = try_file(file);
+      const bool is_absent = result == -ENOENT || result == -ENOTDIR;
+      if (!is_absent) code = result;
+      if (!is_absent && result != -EACCES) return code;
     }
-    from = colon;
     if (*from == 0) return code;
+    ++from;
   }
 }
 
-// Runs in the child, in the shim's memory and on its own stack: system calls only. The raw calls
-// for the ids: this is one thread, and the C library's would look for more.
+// Runs in the child, in the shim's memory and on its own stack.
 void run_command(void* argument) {
   auto* launch = static_cast<Launch*>(argument);
   const Spec& spec = *launch->spec;
-  auto failed = [launch](ShimStage stage, int code) {
-    launch->code = code;
+  auto check = [launch](ShimStage stage, long result) {
+    if (result >= 0) return;
+    launch->code = static_cast<int>(-result);
     launch->stage = static_cast<uint32_t>(stage);
-    _exit(kExitLaunchFailed);
+    leave(kExitLaunchFailed);
   };
-  if (setsid() < 0) failed(ShimStage::kSession, errno);
-  umask(022);
-  for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
-  const ShimSpecHeader& header = spec.header;
-  if (header.switch_user != 0 &&
-      (syscall(SYS_setgroups, header.group_count, spec.groups) != 0 ||
-       syscall(SYS_setresgid, header.gid, header.gid, header.gid) != 0 ||
-       syscall(SYS_setresuid, header.uid, header.uid, header.uid) != 0)) {
-    failed(ShimStage::kUser, errno);
+  check(ShimStage::kSession, raw_syscall(SYS_setsid));
+  raw_syscall(SYS_umask, 022);
+  // What is ignored stays ignored in the next program, so every signal gets its default back.
+  constexpr size_t kActionBytes = 32;
+  const char default_action[kActionBytes] = {};
+  for (int number = 1; number < NSIG; ++number) {
+    raw_syscall(SYS_rt_sigaction, number, raw_address(default_action), 0, sizeof(SignalSet));
   }
-  if (chdir(spec.directory) != 0) failed(ShimStage::kDirectory, errno);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-  failed(ShimStage::kExec, execute(spec));
+  const ShimSpecHeader& header = spec.header;
+  if (header.switch_user != 0) {
+    check(ShimStage::kUser,
+          raw_syscall(SYS_setgroups, header.group_count, raw_address(spec.groups)));
+    check(ShimStage::kUser, raw_syscall(SYS_setresgid, header.gid, header.gid, header.gid));
+    check(ShimStage::kUser, raw_syscall(SYS_setresuid, header.uid, header.uid, header.uid));
+  }
+  check(ShimStage::kDirectory, raw_syscall(SYS_chdir, raw_address(spec.directory)));
+  const SignalSet none = 0;
+  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, raw_address(&none), 0, sizeof none);
+  check(ShimStage::kExec, execute(spec));
+}
+
+long open_runtime(const char* file, int flags) {
+  return raw_syscall(SYS_openat, kShimRuntimeFd, raw_address(file), flags | O_CLOEXEC, 0600);
 }
 
 // The lock says to any later agent that this shim lives, and which pid it is. The record's space
 // is taken now: a disk that fills up later cannot cost the record.
 void prepare_runtime() {
-  int lock = openat(kShimRuntimeFd, kShimLockFile, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  auto check = [](long result) {
+    if (result < 0) fail_launch(ShimStage::kRuntime, result);
+    return result;
+  };
+  const long lock = check(open_runtime(kShimLockFile, O_CREAT | O_RDWR));
   struct flock whole{};
   whole.l_type = F_WRLCK;
-  if (lock < 0 || fcntl(lock, F_SETLK, &whole) != 0) report(ShimStage::kRuntime, errno);
-  int draft =
-      openat(kShimRuntimeFd, kExitRecordDraft, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-  if (draft < 0) report(ShimStage::kRuntime, errno);
-  if (fallocate(draft, 0, 0, sizeof(ExitRecordData)) != 0 && errno != EOPNOTSUPP) {
-    report(ShimStage::kRuntime, errno);
-  }
-  close(draft);
+  check(raw_syscall(SYS_fcntl, lock, F_SETLK, raw_address(&whole)));
+  const long draft = check(open_runtime(kExitRecordDraft, O_CREAT | O_EXCL | O_WRONLY));
+  const long taken = raw_syscall(SYS_fallocate, draft, 0, 0, sizeof(ExitRecordData));
+  if (taken != -EOPNOTSUPP) check(taken);
+  raw_syscall(SYS_close, draft);
 }
 
 bool write_record(const ExitRecordData& record) {
-  int draft = openat(kShimRuntimeFd, kExitRecordDraft, O_WRONLY | O_CLOEXEC);
+  const long draft = open_runtime(kExitRecordDraft, O_WRONLY);
   if (draft < 0) return false;
-  bool durable = write(draft, &record, sizeof record) == ssize_t{sizeof record} &&
-                 fsync(draft) == 0 &&
-                 renameat(kShimRuntimeFd, kExitRecordDraft, kShimRuntimeFd, kExitRecordFile) == 0 &&
-                 fsync(kShimRuntimeFd) == 0;
-  close(draft);
+  const bool durable =
+      raw_syscall(SYS_write, draft, raw_address(&record), sizeof record) == long{sizeof record} &&
+      raw_syscall(SYS_fsync, draft) == 0 &&
+      raw_syscall(SYS_renameat2, kShimRuntimeFd, raw_address(kExitRecordDraft), kShimRuntimeFd,
+                  raw_address(kExitRecordFile), 0) == 0 &&
+      raw_syscall(SYS_fsync, kShimRuntimeFd) == 0;
+  raw_syscall(SYS_close, draft);
   return durable;
 }
 
-ExitRecordData make_record(pid_t pid, int status, const rusage& usage) {
+int64_t microseconds(const timeval& time) {
+  return int64_t{time.tv_sec} * 1'000'000 + int64_t{time.tv_usec};
+}
+
+// The command stays a zombie: as long as the shim lives, nobody else can get its pid, so that a
+// signal the agent sends meanwhile cannot reach a stranger.
+ExitRecordData make_record(long pid) {
+  siginfo_t info{};
+  rusage usage{};
+  raw_syscall(SYS_waitid, P_PID, pid, raw_address(&info), WEXITED | WNOWAIT | __WALL,
+              raw_address(&usage));
   ExitRecordData record{};
-  const bool signaled = WIFSIGNALED(status);
-  record.kind = static_cast<uint32_t>(signaled ? ExitKind::kSignaled : ExitKind::kExited);
-  record.value = signaled ? WTERMSIG(status) : WEXITSTATUS(status);
-  record.pid = pid;
+  const ExitKind kind = info.si_code == CLD_EXITED ? ExitKind::kExited : ExitKind::kSignaled;
+  record.kind = static_cast<uint32_t>(kind);
+  record.value = info.si_status;
+  record.pid = static_cast<int32_t>(pid);
   timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
+  raw_syscall(SYS_clock_gettime, CLOCK_REALTIME, raw_address(&now));
   record.ended_at_unix_ns = int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-  record.user_us = int64_t{usage.ru_utime.tv_sec} * 1'000'000 + usage.ru_utime.tv_usec;
-  record.system_us = int64_t{usage.ru_stime.tv_sec} * 1'000'000 + usage.ru_stime.tv_usec;
+  record.user_us = microseconds(usage.ru_utime);
+  record.system_us = microseconds(usage.ru_stime);
   record.memory_peak_bytes = int64_t{usage.ru_maxrss} * 1024;
   record.checksum =
       shim_checksum(reinterpret_cast<const unsigned char*>(&record), kExitRecordChecked);
   return record;
 }
 
+// "/proc/PID/task/PID/children" into `path`, which has room for it.
+void name_children_file(long pid, char* path) {
+  char digits[24];
+  int count = 0;
+  for (long rest = pid; rest > 0; rest /= 10) digits[count++] = static_cast<char>('0' + rest % 10);
+  for (const char* at = "/proc/#/task/#/children"; *at != 0; ++at) {
+    if (*at != '#') {
+      *path++ = *at;
+      continue;
+    }
+    for (int i = count; i > 0; --i) *path++ = digits[i - 1];
+  }
+  *path = 0;
+}
+
 // Kills the children of `pid` and, before each, its children. Orphans become children of the shim,
 // so that repeating it from the shim reaches everybody.
-void kill_descendants(pid_t pid, int depth) {
+void kill_descendants(long pid, int depth) {
   constexpr int kDepthMax = 32;
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
-  int file = open(path, O_RDONLY | O_CLOEXEC);
+  char path[96];
+  name_children_file(pid, path);
+  const long file = raw_syscall(SYS_openat, AT_FDCWD, raw_address(path), O_RDONLY | O_CLOEXEC, 0);
   if (file < 0) return;
   char text[1024];
-  const ssize_t bytes = read(file, text, sizeof text - 1);
-  close(file);
-  if (bytes <= 0) return;
-  text[bytes] = 0;
-  // A list longer than the buffer may end in half a number, which is not used; the rest is met the
-  // next time.
-  char* from = text;
-  for (char* space = strchr(from, ' '); space != nullptr; space = strchr(from, ' ')) {
-    const auto child = static_cast<pid_t>(strtol(from, nullptr, 10));
-    from = space + 1;
-    if (child <= 1) continue;
-    if (depth < kDepthMax) kill_descendants(child, depth + 1);
-    kill(child, SIGKILL);
+  const long bytes = raw_syscall(SYS_read, file, raw_address(text), sizeof text);
+  raw_syscall(SYS_close, file);
+  // A list longer than the buffer may end in half a number, which no space follows and which is
+  // not used; the rest is met the next time.
+  long child = 0;
+  for (long i = 0; i < bytes; ++i) {
+    if (text[i] >= '0' && text[i] <= '9') {
+      child = child * 10 + (text[i] - '0');
+      continue;
+    }
+    if (child > 1) {
+      if (depth < kDepthMax) kill_descendants(child, depth + 1);
+      raw_syscall(SYS_kill, child, SIGKILL);
+    }
+    child = 0;
   }
 }
 
 // Returns when no descendant is left.
 void bury_descendants() {
+  const long self = raw_syscall(SYS_getpid);
   while (true) {
-    kill_descendants(getpid(), 0);
-    constexpr timespec kMoment{.tv_sec = 0, .tv_nsec = 1'000'000};
-    nanosleep(&kMoment, nullptr);
-    pid_t pid = 0;
+    kill_descendants(self, 0);
+    const timespec moment{.tv_sec = 0, .tv_nsec = 1'000'000};
+    raw_syscall(SYS_nanosleep, raw_address(&moment), 0);
+    long pid = 0;
     do {
-      pid = waitpid(-1, nullptr, WNOHANG | __WALL);
+      pid = raw_syscall(SYS_wait4, -1, 0, WNOHANG | __WALL, 0);
     } while (pid > 0);
-    if (pid < 0 && errno == ECHILD) return;
+    if (pid == -ECHILD) return;
   }
 }
 
-// Reaps until the command ends, orphans on the way.
-ExitRecordData supervise(pid_t command) {
-  sigset_t awaited;
-  sigemptyset(&awaited);
-  sigaddset(&awaited, SIGCHLD);
-  sigaddset(&awaited, SIGTERM);
+// Reaps orphans until the command has ended. True if the shim was told to kill everything.
+bool supervise(long command) {
+  const SignalSet awaited = signal_bit(SIGCHLD) | signal_bit(SIGTERM);
+  bool told_to_kill = false;
   while (true) {
-    int status = 0;
-    rusage usage{};
-    pid_t pid = 0;
-    while ((pid = wait4(-1, &status, WNOHANG | __WALL, &usage)) > 0) {
-      if (pid == command) return make_record(pid, status, usage);
+    siginfo_t ended{};
+    while (raw_syscall(SYS_waitid, P_ALL, 0, raw_address(&ended),
+                       WEXITED | WNOHANG | WNOWAIT | __WALL, 0) == 0 &&
+           ended.si_pid != 0) {
+      if (ended.si_pid == command) return told_to_kill;
+      raw_syscall(SYS_wait4, ended.si_pid, 0, WNOHANG | __WALL, 0);
+      ended.si_pid = 0;
     }
-    siginfo_t info{};
-    if (sigwaitinfo(&awaited, &info) == SIGTERM) kill_descendants(getpid(), 0);
+    if (raw_syscall(SYS_rt_sigtimedwait, raw_address(&awaited), 0, 0, sizeof awaited) == SIGTERM) {
+      told_to_kill = true;
+      kill_descendants(raw_syscall(SYS_getpid), 0);
+    }
   }
 }
 
-pid_t start_command(Launch* launch, bool has_cgroup) {
-  auto* stack = static_cast<char*>(map_anonymous(kChildStackBytes));
-  if (stack == nullptr) report(ShimStage::kClone, ENOMEM);
+long start_command(Launch* launch, bool has_cgroup) {
+  const long stack = map_memory(kChildStackBytes, -1);
+  if (stack < 0) fail_launch(ShimStage::kClone, stack);
   const long pid = clone_into(CloneRequest{.cgroup = has_cgroup ? kShimCgroupFd : -1,
                                            .pidfd = nullptr,
-                                           .stack = stack,
+                                           .stack = reinterpret_cast<char*>(stack),
                                            .stack_bytes = kChildStackBytes,
                                            .run = run_command,
                                            .argument = launch});
-  if (pid < 0) report(ShimStage::kClone, static_cast<int>(-pid));
-  if (launch->stage != 0) report(static_cast<ShimStage>(launch->stage), launch->code);
-  munmap(stack, kChildStackBytes);
-  return static_cast<pid_t>(pid);
+  if (pid < 0) fail_launch(ShimStage::kClone, pid);
+  if (launch->stage != 0) fail_launch(static_cast<ShimStage>(launch->stage), -long{launch->code});
+  raw_syscall(SYS_munmap, stack, kChildStackBytes);
+  return pid;
 }
 
 // What only the launch needed: a shim that waits holds next to nothing.
 void let_go(const Spec& spec, bool has_cgroup) {
-  munmap(spec.pointers, spec.pointer_bytes);
-  munmap(spec.file, spec.header.bytes);
-  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  raw_syscall(SYS_munmap, raw_address(spec.pointers), static_cast<long>(spec.pointer_bytes));
+  raw_syscall(SYS_munmap, raw_address(spec.file), spec.header.bytes);
+  const long null =
+      raw_syscall(SYS_openat, AT_FDCWD, raw_address("/dev/null"), O_RDWR | O_CLOEXEC, 0);
   for (int fd = 0; fd <= 2; ++fd) {
-    if (null >= 0) dup2(null, fd);
+    if (null >= 0) raw_syscall(SYS_dup3, null, fd, 0);
   }
-  close(null);
-  close(kShimSpecFd);
-  close(kShimReportFd);
-  if (has_cgroup) close(kShimCgroupFd);
+  raw_syscall(SYS_close, null);
+  raw_syscall(SYS_close, kShimSpecFd);
+  raw_syscall(SYS_close, kShimReportFd);
+  // Otherwise the number is that of the lock.
+  if (has_cgroup) raw_syscall(SYS_close, kShimCgroupFd);
 }
 
 int supervise_container() {
-  sigset_t all;
-  sigfillset(&all);
-  sigprocmask(SIG_SETMASK, &all, nullptr);
-  close_range(kShimSpecFd, ~0U, CLOSE_RANGE_CLOEXEC);
-  setsid();
-  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-  const bool has_cgroup = fcntl(kShimCgroupFd, F_GETFD) >= 0;
+  const SignalSet all = ~SignalSet{0};
+  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, raw_address(&all), 0, sizeof all);
+  raw_syscall(SYS_close_range, kShimSpecFd, ~0U, CLOSE_RANGE_CLOEXEC);
+  raw_syscall(SYS_setsid);
+  raw_syscall(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  const bool has_cgroup = raw_syscall(SYS_fcntl, kShimCgroupFd, F_GETFD) >= 0;
   Spec spec;
   read_spec(&spec);
   prepare_runtime();
   Launch launch{.spec = &spec, .stage = 0, .code = 0};
-  const pid_t command = start_command(&launch, has_cgroup);
-  ShimReport message{};
-  message.pid = command;
-  (void)!write(kShimReportFd, &message, sizeof message);
+  const long command = start_command(&launch, has_cgroup);
+  send_report(ShimStage::kStarted, 0, command);
   let_go(spec, has_cgroup);
-  const bool durable = write_record(supervise(command));
-  if (!has_cgroup) bury_descendants();
+  const bool told_to_kill = supervise(command);
+  const bool durable = write_record(make_record(command));
+  if (!has_cgroup || told_to_kill) bury_descendants();
   return durable ? 0 : kExitRecordLost;
 }
 
 }  // namespace
 }  // namespace tepui
 
-int main() { return tepui::supervise_container(); }
+// Where the kernel starts the program. It needs none of what the stack holds.
+extern "C" [[noreturn, gnu::used]] void tepui_shim_main() {
+  tepui::leave(tepui::supervise_container());
+}
+#if defined(__x86_64__)
+asm(".globl _start\n_start:\n\txor %ebp, %ebp\n\tand $-16, %rsp\n\tcall tepui_shim_main\n");
+#elif defined(__aarch64__)
+asm(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tb tepui_shim_main\n");
+#endif

@@ -1,7 +1,7 @@
 #pragma once
 // SessionTable is a server's book of sessions: which conversation with which peer runs over which
 // link. A client numbers the sessions of its link; the table gives each a SessionId that is never
-// used again while the process lives.
+// used again while the process lives, and that is higher the later its link came up.
 //
 // One thread.
 
@@ -25,6 +25,8 @@ class SessionTable {
     Conversation conversation = Conversation::kControl;
   };
 
+  // Links are ordered as this is called, or else by their first session.
+  void on_link_up(LinkId link);
   // The session of this number, opened if it is new. Refuses a number that runs another
   // conversation, and more sessions than limits::kSessionsPerLinkMax on one link.
   Result<SessionId> find_or_open(LinkId link, uint32_t number, Conversation conversation);
@@ -37,9 +39,16 @@ class SessionTable {
   size_t size() const { return peers_.size(); }
 
  private:
-  uint64_t next_ = 1;
+  struct Link {
+    uint64_t order = 0;
+    uint64_t opened = 0;  // sessions, ever
+    std::map<uint32_t, SessionId> sessions;
+  };
+  Link& link_of(LinkId link);
+
+  uint64_t last_order_ = 0;
   std::unordered_map<SessionId, Peer> peers_;
-  std::map<LinkId, std::map<uint32_t, SessionId>> links_;
+  std::map<LinkId, Link> links_;
 };
 
 }  // namespace tepui

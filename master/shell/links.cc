@@ -44,7 +44,10 @@ void Links::report() {
   }
 }
 
-void Links::on_link_up(LinkId link, std::string_view peer) { peers_[link] = peer; }
+void Links::on_link_up(LinkId link, std::string_view peer) {
+  peers_[link] = peer;
+  sessions_.on_link_up(link);
+}
 
 void Links::on_link_ready(LinkId link) {
   if (congested_.erase(link) == 0) return;

@@ -43,15 +43,13 @@ void Tables::reset() {
 
 void Tables::on(const feed::AgentUp& item, WallTime at) {
   AgentRow& row = agents_[item.info.id];
-  for (const Quantities::Item& q : row.info.resources.quantities().items()) {
-    cluster_milli_[q.name] -= q.milli;
-  }
+  const Quantities before = row.info.resources.quantities();
+  for (const Quantities::Item& q : before.items()) cluster_milli_[q.name] -= q.milli;
   row.info = item.info;
   row.state = "active";
   if (row.registered_at == WallTime{}) row.registered_at = at;
-  for (const Quantities::Item& q : item.info.resources.quantities().items()) {
-    cluster_milli_[q.name] += q.milli;
-  }
+  const Quantities after = item.info.resources.quantities();
+  for (const Quantities::Item& q : after.items()) cluster_milli_[q.name] += q.milli;
   touch(Table::kAgents, item.info.id.value);
 }
 
@@ -68,13 +66,13 @@ void Tables::on(const feed::AgentDown& item) {
     case feed::AgentDown::How::kBroken:
       found->second.state = "broken";
       break;
-    case feed::AgentDown::How::kRemoved:
-      for (const Quantities::Item& q : found->second.info.resources.quantities().items()) {
-        cluster_milli_[q.name] -= q.milli;
-      }
+    case feed::AgentDown::How::kRemoved: {
+      const Quantities had = found->second.info.resources.quantities();
+      for (const Quantities::Item& q : had.items()) cluster_milli_[q.name] -= q.milli;
       agents_.erase(found);
       gone(Table::kAgents, item.id.value);
       return;
+    }
   }
   touch(Table::kAgents, item.id.value);
 }

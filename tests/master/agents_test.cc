@@ -218,7 +218,7 @@ TEST(Agents, ThatComeBackWhileTheyAreGivenUpAreTakenBackAfterwards) {
   const auto statuses = bench.updates(framework);
   ASSERT_EQ(statuses.size(), 2u);
   EXPECT_EQ(statuses[0].state, TaskState::kUnreachable);
-  EXPECT_EQ(statuses[1].state, TaskState::kStaging);
+  EXPECT_EQ(statuses[1].state, TaskState::kStarting) << "nothing leads back to STAGING";
   EXPECT_EQ(bench.master().totals().agents_active, 1u);
   EXPECT_TRUE(bench.store.contains("agents/" + agent.info.id.value));
 }

@@ -147,10 +147,10 @@ class Bench {
     effects.sent.clear();
     allocator_ = std::make_unique<DrfAllocator>(AllocatorOptions{}, 7);
     Allocator& allocator = given_allocator_ != nullptr ? *given_allocator_ : *allocator_;
-    MasterConfig config{.build = "test", .hostname = "m", .weights = weights,
-                        .tunables = tunables_};
-    master_ = std::make_unique<Master>(std::move(config), 42 + epoch, allocator, *authorizer,
-                                       effects);
+    MasterConfig config{
+        .build = "test", .hostname = "m", .weights = weights, .tunables = tunables_};
+    master_ =
+        std::make_unique<Master>(std::move(config), 42 + epoch, allocator, *authorizer, effects);
     master_->on_elected(now, ++epoch, store);
     settle();
   }
@@ -308,8 +308,8 @@ class Bench {
       }
       for (const OfferItem& item : batch.offers) {
         EXPECT_TRUE(known.contains(item.agent)) << "an offer of an agent nobody introduced";
-        seen.push_back({item.id, known[item.agent], batch.roles.at(item.role),
-                        batch.shapes.at(item.shape)});
+        seen.push_back(
+            {item.id, known[item.agent], batch.roles.at(item.role), batch.shapes.at(item.shape)});
       }
     }
     return seen;

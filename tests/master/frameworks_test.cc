@@ -85,6 +85,18 @@ TEST(Frameworks, FailOverToANewSessionAndTheOldIsTold) {
   EXPECT_TRUE(bench.take<KillTask>(agent.session).empty());
 }
 
+TEST(Frameworks, DoNotFailOverToASessionTheyGaveUp) {
+  Bench bench;
+  TestFramework framework = bench.framework();
+  const SessionId stale = bench.new_session();
+  bench.resubscribe(framework);
+  bench.say(stale, SchedulerToMaster(Hello{}));
+  bench.say(stale, Subscribe{framework.info});
+  bench.settle();
+  EXPECT_TRUE(bench.effects.closed.contains(stale));
+  EXPECT_FALSE(bench.effects.closed.contains(framework.session));
+}
+
 TEST(Frameworks, KeepTheirPrincipalUserAndCheckpointing) {
   Bench bench;
   FrameworkInfo info = framework_info();

@@ -28,7 +28,8 @@ TEST(Registration, ManyAgentsOfATurnAreOneWrite) {
   for (int i = 0; i < 10; ++i) {
     const SessionId session = bench.new_session();
     bench.say(session, AgentToMaster(Hello{}));
-    bench.say(session, RegisterAgent{{.hostname = "h" + std::to_string(i), .resources = machine()}});
+    bench.say(session,
+              RegisterAgent{{.hostname = "h" + std::to_string(i), .resources = machine()}});
   }
   bench.master().work(bench.now);
   ASSERT_EQ(bench.effects.writes.size(), 1u);
@@ -138,6 +139,42 @@ TEST(Registration, ANewerSessionOfAnAgentReplacesTheOld) {
   EXPECT_EQ(bench.master().totals().agents_active, 1u);
 }
 
+TEST(Registration, WhatArrivesLateInAnOlderSessionIsNotHeard) {
+  Bench bench;
+  TestAgent agent = bench.agent();
+  const TestFramework framework = bench.framework();
+  const Task running = bench.launch(framework, "t");
+  const SessionId stale = bench.new_session();  // opened, and given up before a word arrived
+  Task task = running;
+  bench.reregister(agent, {framework.info}, {task});
+  bench.acknowledge(framework, task, bench.update(agent, task, TaskState::kFinished));
+  for (const bool newer_is_lost : {false, true}) {
+    if (newer_is_lost) bench.lose(agent.session);
+    bench.effects.closed.erase(stale);
+    bench.say(stale, AgentToMaster(Hello{}));
+    bench.say(stale, ReregisterAgent{agent.info, {framework.info}, {running}});
+    bench.settle();
+    EXPECT_EQ(bench.effects.closed[stale], "the agent has a newer session");
+    EXPECT_EQ(bench.master().totals().tasks, 0u) << "it is FINISHED and acknowledged";
+    EXPECT_EQ(bench.master().totals().agents_active, newer_is_lost ? 0u : 1u);
+  }
+}
+
+TEST(Registration, ARequestThatArrivesLateDoesNotReplaceTheAgentItBecame) {
+  Bench bench;
+  const SessionId stale = bench.new_session();
+  const TestAgent agent = bench.agent(machine(), "same");
+  AgentInfo anew = agent.info;
+  anew.id = {};
+  bench.say(stale, AgentToMaster(Hello{}));
+  bench.say(stale, RegisterAgent{anew});
+  bench.settle();
+  EXPECT_TRUE(bench.effects.closed.contains(stale));
+  EXPECT_FALSE(bench.effects.closed.contains(agent.session));
+  EXPECT_EQ(bench.master().totals().agents_active, 1u);
+  EXPECT_TRUE(bench.store.contains("agents/" + agent.info.id.value));
+}
+
 TEST(Registration, ATaskThatTheAgentDoesNotNameIsAskedFor) {
   Bench bench;
   TestAgent agent = bench.agent();
@@ -170,6 +207,22 @@ TEST(Registration, ATaskInFlightOnTheSameSessionIsAskedForAfterItsLaunch) {
     if (std::holds_alternative<ReconcileTasks>(message)) order.push_back("reconcile");
   }
   EXPECT_EQ(order, (std::vector<std::string>{"launch", "reconcile"}));
+}
+
+TEST(Registration, AnAcknowledgementMayCrossARepeatedRequest) {
+  Bench bench;
+  TestAgent agent = bench.agent();
+  const TestFramework framework = bench.framework();
+  Task task = bench.launch(framework, "t");
+  const Uuid uuid = bench.update(agent, task, TaskState::kFinished);
+  bench.lose(agent.session);
+  bench.reregister(agent, {framework.info}, {task});
+  bench.acknowledge(framework, task, uuid);
+  ASSERT_EQ(bench.master().totals().tasks, 0u);
+  // The agent asked twice, and has the acknowledgement only now.
+  bench.say(agent.session, ReregisterAgent{agent.info, {framework.info}, {task}});
+  bench.settle();
+  EXPECT_EQ(bench.master().totals().tasks, 0u) << "nobody would acknowledge it any more";
 }
 
 TEST(Registration, KillsThatTheAgentMissedAreRepeated) {
@@ -242,8 +295,8 @@ TEST(Registration, AnAgentWithAnotherAddressOnTheSameHostIsAnother) {
   bench.agent(machine(), "same");
   const SessionId session = bench.new_session();
   bench.say(session, AgentToMaster(Hello{}));
-  bench.say(session, RegisterAgent{{.hostname = "same", .address = "10.0.0.1:5052",
-                                    .resources = machine()}});
+  bench.say(session, RegisterAgent{
+                         {.hostname = "same", .address = "10.0.0.1:5052", .resources = machine()}});
   bench.settle();
   EXPECT_EQ(bench.master().totals().agents_active, 2u);
 }
@@ -337,8 +390,8 @@ TEST(MasterRestart, ATornRegistryIsRefused) {
   bench.store["agents/x"] = "no such record";
   bench.restart();
   ASSERT_EQ(bench.effects.resignations.size(), 1u);
-  EXPECT_TRUE(bench.effects.resignations[0].starts_with("cannot read the registry")) <<
-      bench.effects.resignations[0];
+  EXPECT_TRUE(bench.effects.resignations[0].starts_with("cannot read the registry"))
+      << bench.effects.resignations[0];
 }
 
 }  // namespace

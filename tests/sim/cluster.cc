@@ -200,6 +200,10 @@ std::string Cluster::unrest() const {
     return fmt::format("{} of {} frameworks are active", totals.frameworks_active,
                        frameworks_.size());
   }
+  if (totals.frameworks_disconnected != 0) {
+    return fmt::format("{} frameworks are gone and were not removed",
+                       totals.frameworks_disconnected);
+  }
   if (totals.offers != 0) return fmt::format("{} offers are out", totals.offers);
   if (totals.tasks != 0) return fmt::format("the master knows {} tasks", totals.tasks);
   if (std::string held = master->ledger()->what_is_not_free(); !held.empty()) return held;

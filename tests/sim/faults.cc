@@ -47,7 +47,7 @@ AgentTunables draw_agent_tunables(Rng& rng) {
 Faults Faults::draw(Rng& rng) {
   Faults made;
   NetworkFaults& network = made.network;
-  network.delay = pick(rng, {10us, 200us, 5ms});
+  network.delay = pick(rng, {10us, 200us, 5ms, 300ms});
   network.delay_tail = pick(rng, {1ms, 100ms, 3s});
   network.tail_one_in = one_in(rng);
   if (rng.chance(1, 2)) network.break_one_in = one_in(rng) * 8;

@@ -38,6 +38,7 @@ bool SimFramework::sometimes(uint64_t one_in) { return !calm_ && world_.rng().ch
 void SimFramework::set_scheduler(Scheduler* scheduler) {
   scheduler_ = scheduler;
   wants_new_scheduler_ = false;
+  epoch_seen_ = 0;  // each process has seen its own
   held_.clear();
 }
 
@@ -232,7 +233,9 @@ void SimFramework::on_update(Scheduler& scheduler, const TaskStatus& status) {
   }
   Attempt& attempt = at->second;
   attempt.heard = world_.now().mono;
-  if (status.reason == TaskReason::kReconciliation && is_terminal(attempt.state)) return;
+  const bool tells_nothing = status.reason == TaskReason::kReconciliation && status.uuid.is_nil() &&
+                             is_terminal(attempt.state);
+  if (tells_nothing) return;
   if (attempt.state != status.state) attempt.since = attempt.heard;
   attempt.state = status.state;
   conclude(attempt, status.state);

@@ -76,6 +76,7 @@ void SimHost::exit_after(Duration delay, const ContainerId& id, uint64_t serial,
   world_.after(delay, [this, id, serial, record = std::move(record)] {
     Container* container = find(id, serial);
     if (container == nullptr || container->phase != Phase::kRunning) return;
+    if (container->stubborn && record.signal != kSigkill) return;
     container->phase = Phase::kExited;
     if (listener_ != nullptr) listener_->on_exit(id, record);
   });
@@ -85,6 +86,7 @@ void SimHost::signal(const ContainerId& id, int signal_number) {
   const auto at = containers_.find(id);
   if (at == containers_.end() || at->second.phase != Phase::kRunning) return;
   if (signal_number == kSigterm && at->second.ignores_term) {
+    at->second.stubborn = true;
     return world_.reached("container.ignores_term");
   }
   exit_after(world_.up_to(20ms), id, at->second.serial,

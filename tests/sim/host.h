@@ -49,6 +49,7 @@ class SimHost {
     uint64_t serial = 0;
     Phase phase = Phase::kLaunching;
     bool ignores_term = false;
+    bool stubborn = false;  // it was asked to end, and will not but by SIGKILL
     bool kill_at_start = false;
     bool destroying = false;
   };

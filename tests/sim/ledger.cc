@@ -111,7 +111,9 @@ void Ledger::on(const event::TaskUpdated& e) {
   const auto at = tasks_.find({e.task->framework_id, e.task->id});
   if (at == tasks_.end()) return;
   TaskEntry& entry = at->second;
-  if (entry.state != e.task->state && !may_follow(entry.state, e.task->state)) {
+  // A task of an agent that comes back may be as young as STAGING, whatever was thought of it.
+  const bool over = is_terminal(entry.state) && entry.state != TaskState::kLost;
+  if (over && entry.state != e.task->state) {
     return world_.violated(
         "fate", fmt::format("the master lets {} follow {} for task {}", to_text(e.task->state),
                             to_text(entry.state), e.task->id.value));

@@ -11,6 +11,7 @@ Exit status 1: a bug got away, or a patch does not apply.
 """
 
 import argparse
+import os
 import pathlib
 import re
 import shutil
@@ -39,7 +40,8 @@ def copy_tree(target):
 
 
 def build(tree):
-    made = run(["ninja", "-C", "build", "tests/sim/tepui-sim"], cwd=tree)
+    cache = {"CCACHE_BASEDIR": str(tree), "CCACHE_NOHASHDIR": "1"}
+    made = run(["ninja", "-C", "build", "tests/sim/tepui-sim"], cwd=tree, env=os.environ | cache)
     return "" if made.returncode == 0 else "\n".join(made.stdout.splitlines()[-20:])
 
 
@@ -68,7 +70,7 @@ def read(patch):
 def plant(tree, patch, seeds):
     """(row of the table, passed)."""
     title, expected = read(patch)
-    applied = run(["patch", "-p1", "--forward", "-i", str(patch)], cwd=tree)
+    applied = run(["git", "apply", "-C1", "--recount", str(patch)], cwd=tree)
     try:
         if applied.returncode != 0:
             print(applied.stdout + applied.stderr, file=sys.stderr)
@@ -92,7 +94,7 @@ def plant(tree, patch, seeds):
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev sim --mutants")
-    parser.add_argument("--seeds", type=int, default=300, help="at most, per bug (300)")
+    parser.add_argument("--seeds", type=int, default=3000, help="at most, per bug (3000)")
     parser.add_argument("--only", default="", help="only patches with this word in their name")
     parser.add_argument("--keep", action="store_true", help="keep the copy that was built")
     given = parser.parse_args()

@@ -95,8 +95,8 @@ void SimStore::crash() {
   }
   pending_.clear();
   Rng& rng = world_.rng();
-  unsynced.resize(rng.below(unsynced.size() + 1));
-  if (!unsynced.empty() && rng.chance(1, 3)) {
+  if (rng.chance(1, 2)) unsynced.resize(rng.below(unsynced.size() + 1));
+  if (!unsynced.empty() && rng.chance(1, 2)) {
     const size_t hole = rng.below(unsynced.size());
     const size_t end = hole + rng.below(unsynced.size() - hole) + 1;
     for (size_t i = hole; i < end; ++i) unsynced[i] = std::byte{0};

@@ -35,6 +35,14 @@ TEST(CgroupDiscovery, DoesNotTakeAMountThatAnotherOneCovers) {
   std::vector<Mount> again = {mount("cgroup2", "/cg", "/old"), mount("cgroup2", "/cg", "/new")};
   ASSERT_NE(find_cgroup2(again), nullptr);
   EXPECT_EQ(find_cgroup2(again)->root, "/new");
+  std::vector<Mount> from_above = {mount("tmpfs", "/cg"), mount("cgroup2", "/cg/unified"),
+                                   mount("cgroup2", "/cg")};
+  ASSERT_NE(find_cgroup2(from_above), nullptr);
+  EXPECT_EQ(find_cgroup2(from_above)->point, "/cg");
+  std::vector<Mount> beside = {mount("cgroup2", "/cg"), mount("tmpfs", "/cg2")};
+  EXPECT_NE(find_cgroup2(beside), nullptr);
+  std::vector<Mount> root_later = {mount("cgroup2", "/cg"), mount("ext4", "/")};
+  EXPECT_NE(find_cgroup2(root_later), nullptr);
 }
 
 TEST(CgroupDiscovery, LocatesTheOwnCgroupThroughTheMount) {

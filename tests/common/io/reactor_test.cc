@@ -21,11 +21,14 @@
 #include "common/io/receive_buffers.h"
 #include "common/io/signals.h"
 #include "tests/common/io/loop.h"
+#include "tests/common/io/tcp_peer.h"
 
 namespace tepui {
 namespace {
 
 using namespace std::chrono_literals;
+using test::bytes_of;
+using test::HandClock;
 using test::make_reactor;
 using test::run_until;
 
@@ -34,10 +37,6 @@ struct Watcher {
   std::vector<Completion> done;
   Op<&Watcher::on_done> operation{*this};
 };
-
-std::span<const std::byte> bytes_of(const std::string& text) {
-  return std::as_bytes(std::span(text));
-}
 
 struct Pair {
   Pair() {
@@ -223,12 +222,6 @@ TEST(Reactor, PollsAPidfd) {
   EXPECT_TRUE(run_until(*reactor, [&] { return !ended.done.empty(); }));
   waitpid(child, nullptr, 0);
 }
-
-class HandClock final : public Clock {
- public:
-  Now read() override { return value; }
-  Now value{.mono = Instant(1h), .wall = WallTime(1h)};
-};
 
 struct Bell {
   explicit Bell(std::vector<int>& into, int name) : log(into), number(name) {}

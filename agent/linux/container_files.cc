@@ -1,0 +1,304 @@
+#include "agent/linux/container_files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/close_range.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "agent/linux/clone_into.h"
+#include "agent/linux/exit_record_file.h"
+#include "agent/linux/files.h"
+#include "agent/linux/shim_protocol.h"
+#include "agent/linux/shim_spec.h"
+#include "agent/linux/text_tail.h"
+#include "agent/linux/users.h"
+#include "common/io/clock.h"
+
+namespace tepui {
+namespace {
+
+// A few lines for a status message, which has other things to say too.
+constexpr size_t kStderrTailBytes = 1024;
+constexpr size_t kStackBytes = 64 << 10;
+
+struct Sandbox {
+  Fd output;
+  Fd errors;
+  uint64_t errors_inode = 0;
+};
+
+Result<Fd> open_output(int sandbox, const char* name, const std::optional<UserIds>& user) {
+  Fd file(openat(sandbox, name, O_CREAT | O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644));
+  if (!file) return std::unexpected(system_error(errno, fmt::format("creating {}", name)));
+  if (user.has_value() && fchown(file.get(), user->uid, user->gid) != 0) {
+    return std::unexpected(system_error(errno, fmt::format("giving away {}", name)));
+  }
+  return file;
+}
+
+Result<Sandbox> make_sandbox(const ContainerPlaces& places, const std::string& path,
+                             const std::optional<UserIds>& user) {
+  Fd directory = TRY(make_directories_at(places.work.get(), path, 0755));
+  if (user.has_value() && fchown(directory.get(), user->uid, user->gid) != 0) {
+    return std::unexpected(system_error(errno, "giving away the directory"));
+  }
+  Sandbox sandbox;
+  sandbox.output = TRY(open_output(directory.get(), "stdout", user));
+  sandbox.errors = TRY(open_output(directory.get(), "stderr", user));
+  struct stat status{};
+  if (fstat(sandbox.errors.get(), &status) == 0) sandbox.errors_inode = status.st_ino;
+  return sandbox;
+}
+
+Result<Fd> make_spec_file(const LaunchSpec& spec, const std::string& sandbox,
+                          std::optional<UserIds> user) {
+  ShimSpec shim = make_shim_spec(spec.command, spec.environment, sandbox);
+  shim.user = std::move(user);
+  std::string bytes = TRY(encode_shim_spec(shim));
+  Fd file(memfd_create("tepui-shim-spec", MFD_CLOEXEC));
+  if (!file) return std::unexpected(system_error(errno, "creating the shim's specification"));
+  if (write(file.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
+    return std::unexpected(system_error(errno, "writing the shim's specification"));
+  }
+  return file;
+}
+
+// What the child of the agent needs to become a shim. It lives in the agent's memory and must only
+// make system calls.
+struct ShimStart {
+  std::array<int, kShimFdEnd> fds{};
+  const char* program = nullptr;
+  char* const* arguments = nullptr;
+  volatile int code = 0;  // errno of the child's failure
+};
+
+void become_shim(void* argument) {
+  auto* start = static_cast<ShimStart*>(argument);
+  // Two steps, since a source can have the number of another one's target.
+  for (int& fd : start->fds) {
+    if (fd >= 0) fd = fcntl(fd, F_DUPFD, kShimFdEnd);
+  }
+  for (int target = 0; target < kShimFdEnd; ++target) {
+    const int source = start->fds[static_cast<size_t>(target)];
+    if (source >= 0) {
+      dup2(source, target);
+    } else {
+      close(target);
+    }
+  }
+  close_range(kShimFdEnd, ~0U, 0);
+  char* environment[] = {nullptr};
+  execve(start->program, start->arguments, environment);
+  start->code = errno;
+}
+
+Result<Fd> clone_shim(const ContainerPlaces& places, const LaunchSpec& spec, ShimStart start) {
+  char name[] = "tepui-shim";
+  std::string id = spec.id.value;
+  char* arguments[] = {name, id.data(), nullptr};
+  start.program = places.shim.c_str();
+  start.arguments = arguments;
+  auto stack = std::make_unique_for_overwrite<char[]>(kStackBytes);
+  int pidfd = -1;
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const long pid =
+      clone_into(CloneRequest{.cgroup = places.cgroups != nullptr ? places.cgroups->shims() : -1,
+                              .pidfd = &pidfd,
+                              .stack = stack.get(),
+                              .stack_bytes = kStackBytes,
+                              .run = become_shim,
+                              .argument = &start});
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (pid < 0) return std::unexpected(system_error(static_cast<int>(-pid), "cloning a process"));
+  Fd watched(pidfd);
+  if (start.code != 0) {
+    siginfo_t ended{};
+    waitid(P_PIDFD, static_cast<id_t>(pidfd), &ended, WEXITED);
+    return std::unexpected(system_error(start.code, "executing " + places.shim));
+  }
+  return watched;
+}
+
+void remove_runtime(const ContainerPlaces& places, const std::string& id) {
+  Result<Fd> directory = open_directory_at(places.runtime.get(), id);
+  if (!directory.has_value()) return;
+  for (const char* file : {kShimLockFile, kExitRecordFile, kExitRecordDraft}) {
+    unlinkat(directory->get(), file, 0);
+  }
+  unlinkat(places.runtime.get(), id.c_str(), AT_REMOVEDIR);
+}
+
+Result<StartedShim> start_in(const ContainerPlaces& places, const LaunchSpec& spec,
+                             const Fd& runtime, const Fd& cgroup) {
+  std::optional<UserIds> user = TRY(user_to_switch_to(spec.command.user));
+  Result<Sandbox> sandbox = make_sandbox(places, spec.sandbox, user);
+  if (!sandbox.has_value()) {
+    return std::unexpected(std::move(sandbox).error().in("preparing the sandbox " + spec.sandbox));
+  }
+  Fd file = TRY(make_spec_file(spec, places.work_dir + "/" + spec.sandbox, std::move(user)));
+  Fd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  int ends[2] = {-1, -1};
+  if (!null || pipe2(ends, O_CLOEXEC) != 0) {
+    return std::unexpected(system_error(errno, "opening descriptors for the shim"));
+  }
+  StartedShim shim{.pidfd = Fd(), .report = Fd(ends[0]), .stderr_inode = sandbox->errors_inode};
+  Fd report_end(ends[1]);
+  Result<Fd> pidfd =
+      clone_shim(places, spec,
+                 ShimStart{.fds = {null.get(), sandbox->output.get(), sandbox->errors.get(),
+                                   file.get(), report_end.get(), runtime.get(), cgroup.get()},
+                           .program = nullptr,
+                           .arguments = nullptr,
+                           .code = 0});
+  if (!pidfd.has_value()) {
+    return std::unexpected(std::move(pidfd).error().in("starting the shim"));
+  }
+  shim.pidfd = *std::move(pidfd);
+  return shim;
+}
+
+std::string read_stderr_tail(const ContainerPlaces& places, const LaunchSpec& spec,
+                             uint64_t inode) {
+  Result<Fd> sandbox = open_directory_at(places.work.get(), spec.sandbox);
+  if (!sandbox.has_value()) return {};
+  // The task owns the directory: a link or another file in this place is not followed.
+  Fd file(openat(sandbox->get(), "stderr", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat status{};
+  if (!file || fstat(file.get(), &status) != 0 || status.st_ino != inode ||
+      !S_ISREG(status.st_mode)) {
+    return {};
+  }
+  // One more, so that it shows whether a line starts where the tail does.
+  std::array<char, kStderrTailBytes + 1> bytes;
+  const off_t start = std::max<off_t>(0, status.st_size - off_t{bytes.size()});
+  const ssize_t count = pread(file.get(), bytes.data(), bytes.size(), start);
+  if (count <= 0) return {};
+  return text_tail(std::string_view(bytes.data(), static_cast<size_t>(count)), kStderrTailBytes);
+}
+
+// The pid of the shim that holds the lock of a runtime directory, or 0.
+pid_t living_shim(int runtime, const std::string& id) {
+  Fd lock(openat(runtime, (id + "/" + kShimLockFile).c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
+  if (!lock) return 0;
+  struct flock whole{};
+  whole.l_type = F_WRLCK;
+  if (fcntl(lock.get(), F_GETLK, &whole) != 0 || whole.l_type == F_UNLCK) return 0;
+  return whole.l_pid;
+}
+
+}  // namespace
+
+Result<StartedShim> start_container(const ContainerPlaces& places, const LaunchSpec& spec) {
+  const std::string& id = spec.id.value;
+  if (mkdirat(places.runtime.get(), id.c_str(), 0700) != 0) {
+    return std::unexpected(system_error(errno, "creating the runtime directory of " + id));
+  }
+  auto start = [&places, &spec, &id]() -> Result<StartedShim> {
+    Fd runtime = TRY(open_directory_at(places.runtime.get(), id));
+    if (places.cgroups == nullptr) return start_in(places, spec, runtime, Fd());
+    Fd cgroup = TRY(places.cgroups->create_container(id, spec.plan));
+    Result<StartedShim> shim = start_in(places, spec, runtime, cgroup);
+    if (!shim.has_value()) {
+      (void)places.cgroups->remove_container(id, Duration::zero()).has_value();
+    }
+    return shim;
+  };
+  Result<StartedShim> shim = start();
+  if (!shim.has_value()) remove_runtime(places, id);
+  return shim;
+}
+
+ExitRecord end_container(const ContainerPlaces& places, const LaunchSpec& spec,
+                         const StartedShim& shim) {
+  siginfo_t ended{};
+  waitid(P_PIDFD, static_cast<id_t>(shim.pidfd.get()), &ended, WEXITED);
+  ExitRecord record;
+  Result<std::string> bytes =
+      read_file_at(places.runtime.get(), spec.id.value + "/" + kExitRecordFile);
+  if (bytes.has_value()) {
+    // A record that cannot be read is as good as none: nobody knows how the command ended.
+    Result<RecordedExit> recorded = parse_exit_record(*bytes);
+    if (recorded.has_value()) record = std::move(recorded->record);
+  }
+  if (places.cgroups != nullptr) {
+    Result<CgroupMemory> memory = places.cgroups->memory_of(spec.id.value);
+    if (memory.has_value()) {
+      record.oom_killed = memory->oom_killed;
+      if (memory->peak_bytes > 0) record.memory_peak_bytes = memory->peak_bytes;
+    }
+  }
+  record.stderr_tail = read_stderr_tail(places, spec, shim.stderr_inode);
+  return record;
+}
+
+Result<bool> remove_container(const ContainerPlaces& places, const ContainerId& id,
+                              Duration patience) {
+  if (places.cgroups != nullptr && !TRY(places.cgroups->remove_container(id.value, patience))) {
+    return false;
+  }
+  remove_runtime(places, id.value);
+  return true;
+}
+
+Result<void> end_earlier_shims(const ContainerPlaces& places, Duration patience) {
+  const Instant deadline = later(now().mono, patience);
+  for (const std::string& id : TRY(list_directories(places.runtime.get()))) {
+    pid_t pid = living_shim(places.runtime.get(), id);
+    // The lock is asked again right before each signal, so that a pid cannot be another's by then.
+    while (pid > 0) {
+      kill(pid, SIGTERM);
+      if (now().mono >= deadline) {
+        return fail(fmt::format("the shim {} of an earlier life does not end", pid), EBUSY);
+      }
+      constexpr timespec kMoment{.tv_sec = 0, .tv_nsec = 2'000'000};
+      nanosleep(&kMoment, nullptr);
+      pid = living_shim(places.runtime.get(), id);
+    }
+    remove_runtime(places, id);
+  }
+  return {};
+}
+
+Error launch_error(const LaunchSpec& spec, uint32_t stage, int code) {
+  const CommandInfo& command = spec.command;
+  switch (static_cast<ShimStage>(stage)) {
+    case ShimStage::kStarted:
+      break;
+    case ShimStage::kSpec:
+      return system_error(code, "the shim reading its specification");
+    case ShimStage::kRuntime:
+      return system_error(code, "taking space for the exit record");
+    case ShimStage::kClone:
+      return system_error(code, "starting a process in the cgroup");
+    case ShimStage::kSession:
+      return system_error(code, "making a session for the command");
+    case ShimStage::kUser:
+      return system_error(code, fmt::format("becoming user \"{}\"", command.user));
+    case ShimStage::kDirectory: {
+      const std::string& directory = command.working_directory;
+      return system_error(code, fmt::format("entering the working directory \"{}\"",
+                                            directory.empty() ? spec.sandbox : directory));
+    }
+    case ShimStage::kExec:
+      return system_error(
+          code, fmt::format("executing \"{}\"", command.shell ? "/bin/sh" : command.value));
+  }
+  return Error{.message = fmt::format("the shim failed at stage {}", stage), .code = code};
+}
+
+}  // namespace tepui

@@ -1,0 +1,293 @@
+#include "agent/linux/containers.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "agent/linux/files.h"
+#include "agent/linux/shim_protocol.h"
+#include "common/check.h"
+
+namespace tepui {
+namespace {
+
+constexpr Duration kEarlierShimsPatience = std::chrono::seconds(10);
+// How long a thread waits for the processes of a container to be gone, before it serves others and
+// comes back later. Killed processes mostly need a millisecond or two.
+constexpr Duration kRemovePatience = std::chrono::milliseconds(50);
+constexpr Duration kRemoveAgainMin = std::chrono::milliseconds(20);
+constexpr Duration kRemoveAgainMax = std::chrono::seconds(5);
+constexpr size_t kJobsMax = 256;
+
+// One step of an owner on a worker's thread, and what follows it on the loop's.
+template <auto Run, auto Done>
+class Step;
+
+template <class Owner, void (Owner::*Run)(), void (Owner::*Done)()>
+class Step<Run, Done> final : public Job {
+ public:
+  explicit Step(Owner& owner) : owner_(owner) {}
+  void run() override { (owner_.*Run)(); }
+  void on_done() override { (owner_.*Done)(); }
+
+ private:
+  Owner& owner_;
+};
+
+}  // namespace
+
+class Containers::Container {
+ public:
+  Container(Containers& all, LaunchSpec spec) : all_(all), spec_(std::move(spec)) {
+    all_.run(start_);
+  }
+
+  void signal(int signal_number) const {
+    // The shim keeps the command's pid from being reused while it lives.
+    if (state_ == State::kRunning) ::kill(-pid_, signal_number);
+  }
+
+  void kill() {
+    if (state_ == State::kStarting || state_ == State::kReporting) kill_wanted_ = true;
+    if (state_ != State::kRunning || killing_) return;
+    killing_ = true;
+    all_.run(kill_);
+  }
+
+  void destroy() {
+    if (destroy_wanted_) return;
+    destroy_wanted_ = true;
+    if (state_ == State::kEnded) {
+      remove();
+    } else {
+      kill();
+    }
+  }
+
+ private:
+  enum class State {
+    kStarting,   // a thread makes its directories and starts the shim
+    kReporting,  // the shim has not yet said how the launch went
+    kRunning,    // until the shim ends
+    kEnding,     // a thread reads the exit record
+    kEnded,      // reported, waits to be destroyed
+    kRemoving,   // a thread removes it, or will try again soon
+  };
+
+  // On a thread of the worker, while the loop leaves alone what they write.
+  void start_now() { started_ = start_container(all_.places_, spec_); }
+  void kill_now() {
+    if (all_.places_.cgroups != nullptr) {
+      // Fails only if the cgroup is gone, and with it all that was to be killed.
+      (void)all_.places_.cgroups->kill_container(spec_.id.value).has_value();
+    } else {
+      syscall(SYS_pidfd_send_signal, started_->pidfd.get(), SIGTERM, nullptr, 0);
+    }
+  }
+  void end_now() { record_ = end_container(all_.places_, spec_, *started_); }
+  void remove_now() {
+    Result<bool> removed = remove_container(all_.places_, spec_.id, kRemovePatience);
+    removed_ = removed.has_value() && *removed;
+  }
+
+  void on_started() {
+    all_.on_job_done();
+    if (!started_.has_value()) {
+      fail_launch(std::move(started_).error());
+      return;
+    }
+    state_ = State::kReporting;
+    all_.reactor_.read(read_report_, started_->report.get(), report_, -1);
+  }
+
+  void on_report(const Completion& completion) {
+    ShimReport report;
+    std::memcpy(&report, report_.data(), sizeof report);
+    const bool whole = completion.result == static_cast<int32_t>(sizeof report) &&
+                       report.magic == kShimReportMagic;
+    if (whole && report.stage == static_cast<uint32_t>(ShimStage::kStarted)) {
+      on_running(report.pid);
+      return;
+    }
+    launch_error_ = whole ? launch_error(spec_, report.stage, report.code)
+                          : Error{.message = "the shim ended before it could say anything"};
+    all_.reactor_.poll(wait_for_end_, started_->pidfd.get(), POLLIN);
+  }
+
+  void on_running(pid_t pid) {
+    state_ = State::kRunning;
+    pid_ = pid;
+    started_->report.reset();
+    all_.reactor_.poll(wait_for_end_, started_->pidfd.get(), POLLIN);
+    if (kill_wanted_) kill();
+    all_.owner_.on_launched(spec_.id, pid);
+  }
+
+  void on_shim_ended(const Completion&) {
+    state_ = State::kEnding;
+    // A kill that is under way uses what the next step does too: it comes first.
+    if (!killing_) all_.run(end_);
+  }
+
+  void on_killed() {
+    all_.on_job_done();
+    killing_ = false;
+    if (state_ == State::kEnding) all_.run(end_);
+  }
+
+  void on_ended() {
+    all_.on_job_done();
+    started_->pidfd.reset();
+    if (launch_error_.has_value()) {
+      remove();
+      return;
+    }
+    state_ = State::kEnded;
+    if (destroy_wanted_) remove();
+    // Last: the owner may ask for the end of this container.
+    all_.owner_.on_exit(spec_.id, record_);
+  }
+
+  void remove() {
+    state_ = State::kRemoving;
+    all_.run(remove_);
+  }
+
+  void on_removed() {
+    all_.on_job_done();
+    if (removed_) {
+      if (launch_error_.has_value()) {
+        fail_launch(*std::move(launch_error_));
+      } else {
+        leave();
+      }
+      return;
+    }
+    all_.reactor_.set(remove_again_, later(all_.reactor_.now().mono, remove_wait_));
+    remove_wait_ = std::min(remove_wait_ * 2, kRemoveAgainMax);
+  }
+
+  // Both end this object.
+  void fail_launch(Error error) {
+    const bool destroy_wanted = destroy_wanted_;
+    Containers& all = all_;
+    const ContainerId id = spec_.id;
+    all.containers_.erase(id);
+    all.owner_.on_launch_failed(id, error);
+    if (destroy_wanted) all.owner_.on_destroyed(id);
+  }
+  void leave() {
+    Containers& all = all_;
+    const ContainerId id = spec_.id;
+    all.containers_.erase(id);
+    all.owner_.on_destroyed(id);
+  }
+
+  Containers& all_;
+  const LaunchSpec spec_;
+  State state_ = State::kStarting;
+  bool kill_wanted_ = false;
+  bool killing_ = false;
+  bool destroy_wanted_ = false;
+  bool removed_ = false;
+  pid_t pid_ = 0;
+  Duration remove_wait_ = kRemoveAgainMin;
+  Result<StartedShim> started_ = fail("not started");
+  std::optional<Error> launch_error_;
+  ExitRecord record_;
+
+  Step<&Container::start_now, &Container::on_started> start_{*this};
+  Step<&Container::kill_now, &Container::on_killed> kill_{*this};
+  Step<&Container::end_now, &Container::on_ended> end_{*this};
+  Step<&Container::remove_now, &Container::on_removed> remove_{*this};
+  Timer<&Container::remove> remove_again_{*this};
+  std::array<std::byte, sizeof(ShimReport)> report_{};
+  Op<&Container::on_report> read_report_{*this};
+  Op<&Container::on_shim_ended> wait_for_end_{*this};
+};
+
+Result<std::unique_ptr<Containers>> Containers::create(Reactor& reactor, Options options,
+                                                       ContainersOwner& owner) {
+  std::unique_ptr<Containers> containers(new Containers(reactor, owner));
+  ContainerPlaces& places = containers->places_;
+  // The shim enters sandboxes by their absolute path.
+  std::unique_ptr<char, decltype(&free)> absolute(realpath(options.work_dir.c_str(), nullptr),
+                                                  &free);
+  if (absolute == nullptr) {
+    return std::unexpected(system_error(errno, "finding the work directory " + options.work_dir));
+  }
+  places.work_dir = absolute.get();
+  places.work = TRY(open_directory_at(AT_FDCWD, places.work_dir));
+  if (mkdir(options.runtime_dir.c_str(), 0700) != 0 && errno != EEXIST) {
+    return std::unexpected(
+        system_error(errno, "creating the runtime directory " + options.runtime_dir));
+  }
+  places.runtime = TRY(open_directory_at(AT_FDCWD, options.runtime_dir));
+  if (access(options.shim.c_str(), X_OK) != 0) {
+    return std::unexpected(system_error(errno, "finding the shim " + options.shim));
+  }
+  places.shim = std::move(options.shim);
+  places.cgroups = options.cgroups;
+  TRY(end_earlier_shims(places, kEarlierShimsPatience));
+  containers->worker_ =
+      TRY(Worker::create(reactor, {.threads = options.threads, .queue_max = kJobsMax}));
+  return containers;
+}
+
+Containers::Containers(Reactor& reactor, ContainersOwner& owner)
+    : reactor_(reactor), owner_(owner) {}
+
+Containers::~Containers() = default;
+
+Containers::Container* Containers::find(const ContainerId& id) {
+  auto found = containers_.find(id);
+  return found == containers_.end() ? nullptr : found->second.get();
+}
+
+void Containers::launch(const LaunchSpec& spec) {
+  CHECK(find(spec.id) == nullptr);
+  containers_.emplace(spec.id, std::make_unique<Container>(*this, spec));
+}
+
+void Containers::signal(const ContainerId& id, int signal_number) {
+  if (const Container* container = find(id)) container->signal(signal_number);
+}
+
+void Containers::kill(const ContainerId& id) {
+  if (Container* container = find(id)) container->kill();
+}
+
+void Containers::destroy(const ContainerId& id) {
+  if (Container* container = find(id)) {
+    container->destroy();
+    return;
+  }
+  unknown_.push_back(id);
+  reactor_.next_turn(answer_unknown_);
+}
+
+void Containers::answer_unknown() {
+  std::vector<ContainerId> ids = std::exchange(unknown_, {});
+  for (const ContainerId& id : ids) owner_.on_destroyed(id);
+}
+
+void Containers::run(Job& job) {
+  if (!waiting_.empty() || !worker_->submit(job)) waiting_.push_back(&job);
+}
+
+void Containers::on_job_done() {
+  while (!waiting_.empty() && worker_->submit(*waiting_.front())) waiting_.pop_front();
+}
+
+}  // namespace tepui
