@@ -23,12 +23,14 @@ std::string place_of(const AgentInfo& info) {
 
 void leave_place(State& s, const AgentEntry& agent) {
   const auto found = s.agents_by_place.find(place_of(agent.info));
-  if (found != s.agents_by_place.end() && found->second == &agent) s.agents_by_place.erase(found);
+  if (found == s.agents_by_place.end()) return;
+  std::erase(found->second, &agent);
+  if (found->second.empty()) s.agents_by_place.erase(found);
 }
 
 void take_place(State& s, AgentEntry& agent) {
   std::string place = place_of(agent.info);
-  if (!place.empty()) s.agents_by_place[std::move(place)] = &agent;
+  if (!place.empty()) s.agents_by_place[std::move(place)].push_back(&agent);
 }
 
 void erase_agent(State& s, AgentEntry& agent) {
@@ -85,9 +87,9 @@ void set_info(State& s, AgentEntry& agent, AgentInfo info) {
   take_place(s, agent);
 }
 
-AgentEntry* agent_in_place_of(State& s, const AgentInfo& info) {
-  AgentEntry* found = find_entry(s.agents_by_place, place_of(info));
-  return found != nullptr && found->info.id != info.id ? found : nullptr;
+std::vector<AgentEntry*> agents_in_place_of(State& s, const AgentInfo& info) {
+  const auto found = s.agents_by_place.find(place_of(info));
+  return found == s.agents_by_place.end() ? std::vector<AgentEntry*>{} : found->second;
 }
 
 void leave_allocator(State& s, AgentEntry& agent) {

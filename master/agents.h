@@ -11,6 +11,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "master/state.h"
 
@@ -21,8 +22,8 @@ AgentEntry& add_agent(State& s, AgentInfo info, AgentEntry::Phase phase);
 void set_phase(State& s, AgentEntry& agent, AgentEntry::Phase phase);
 // Its info as it is now, also for those who look it up by place or were told of it.
 void set_info(State& s, AgentEntry& agent, AgentInfo info);
-// The entry of another agent at the same hostname and address, if there is one.
-AgentEntry* agent_in_place_of(State& s, const AgentInfo& info);
+// Other agents at the same hostname and address.
+std::vector<AgentEntry*> agents_in_place_of(State& s, const AgentInfo& info);
 
 void leave_allocator(State& s, AgentEntry& agent);
 AgentShape shape_of(const AgentEntry& agent);

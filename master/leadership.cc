@@ -68,6 +68,7 @@ void restart_allocation_timer(State& s) {
 void begin_to_lead(State& s, uint64_t epoch, const StoreContents& contents) {
   forget_everything(s);
   s.epoch = epoch;
+  s.elected_at = s.now.mono;
   if (const Result<void> opened = open_registry(s, contents); !opened.has_value()) {
     s.emit(event::RegistryFailed{.error = opened.error().message});
     return s.effects.resign("cannot read the registry: " + opened.error().message);

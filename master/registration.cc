@@ -7,7 +7,6 @@
 #include <unordered_set>
 #include <utility>
 #include <vector>
-
 #include "master/agents.h"
 #include "master/frameworks.h"
 #include "master/offers.h"
@@ -120,12 +119,13 @@ void on_admitted(State& s, const RegistryChange& change) {
     RegistryChange removal{.kind = RegistryChange::Kind::kForget, .agent = change.agent};
     return submit(s, std::move(removal));
   }
-  AgentEntry* old = agent_in_place_of(s, change.info);
-  if (is_stale(old, change.session)) {
+  const std::vector<AgentEntry*> others = agents_in_place_of(s, change.info);
+  for (const AgentEntry* other : others) {
+    if (!is_stale(other, change.session)) continue;
     submit(s, {.kind = RegistryChange::Kind::kForget, .agent = change.agent});
     return close_session(s, change.session, kStale);
   }
-  if (old != nullptr) remove_agent(s, *old, "a new agent registered in its place");
+  for (AgentEntry* other : others) remove_agent(s, *other, "a new agent registered in its place");
   AgentEntry& agent = add_agent(s, change.info, Phase::kDisconnected);
   bind(s, agent, *session);
   open_books(s, agent);

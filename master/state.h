@@ -193,6 +193,7 @@ struct State {
 
   bool leading = false;
   uint64_t epoch = 0;
+  Instant elected_at{};
   std::string master_id;
   uint64_t next_agent = 1;
   uint64_t next_framework = 1;
@@ -200,8 +201,8 @@ struct State {
 
   Slots<std::unique_ptr<AgentEntry>, AgentHandle> agents;
   std::unordered_map<AgentId, AgentEntry*> agents_by_id;
-  // Where an agent listens (hostname and address): a new agent there means the old one is dead.
-  std::unordered_map<std::string, AgentEntry*> agents_by_place;
+  // Where agents listen (hostname and address): a new one there means that the others are dead.
+  std::unordered_map<std::string, std::vector<AgentEntry*>> agents_by_place;
   uint32_t agents_recovered = 0;  // how many are in that phase
   std::deque<AgentId> unreachable_order;
   DepartedIds<AgentId> agents_removed;

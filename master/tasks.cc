@@ -43,14 +43,21 @@ bool is_for_agents(TaskState state) {
   return false;
 }
 
+// The agent would repeat this for ever if it missed that the framework is gone. But after an
+// election it may be that the framework has only not come back yet.
+void on_update_for_nobody(State& s, AgentEntry& agent, const FrameworkId& id) {
+  const bool may_still_come =
+      !s.frameworks_completed.contains(id) &&
+      s.now.mono < later(s.elected_at, s.config.tunables.agent_reregister_timeout);
+  s.emit(event::MessageDropped{
+      .name = "status_update",
+      .why = may_still_come ? "the framework is not back yet" : "the framework is gone"});
+  if (!may_still_come) send_now(s, agent, ShutdownFramework{.framework_id = id});
+}
+
 void on_status_update(State& s, AgentEntry& agent, const StatusUpdates::Item& item) {
   FrameworkEntry* framework = find_framework(s, item.framework_id);
-  if (framework == nullptr) {
-    // The agent has missed that the framework is gone, and would repeat this for ever.
-    s.emit(event::MessageDropped{.name = "status_update", .why = "the framework is gone"});
-    send_now(s, agent, ShutdownFramework{.framework_id = item.framework_id});
-    return;
-  }
+  if (framework == nullptr) return on_update_for_nobody(s, agent, item.framework_id);
   if (!is_for_agents(item.status.state)) {
     s.emit(event::MessageDropped{.name = "status_update", .why = "not a state of an agent"});
     return;

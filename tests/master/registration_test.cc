@@ -331,6 +331,22 @@ TEST(MasterRestart, AgentsOfTheRegistryAreRecoveredAndComeBackWithTheirTasks) {
   EXPECT_EQ(bench.master().totals().tasks, 0u);
 }
 
+TEST(MasterRestart, AllThatTheRegistryKnowsInAPlaceEndsWithANewAgentThere) {
+  Bench bench;
+  const TestAgent first = bench.agent(machine(), "same");
+  bench.lose(first.session);
+  bench.pass(80s);  // unreachable; the registry forgets where it was
+  const TestAgent second = bench.agent(machine(), "same");
+  bench.restart();
+  TestAgent again = second;
+  bench.reregister(again);
+  bench.lose(again.session);
+  bench.agent(machine(), "same");
+  EXPECT_EQ(bench.master().totals().agents_active, 1u);
+  EXPECT_EQ(bench.master().totals().agents_disconnected, 0u);
+  EXPECT_TRUE(bench.store.contains("gone/" + second.info.id.value));
+}
+
 TEST(MasterRestart, IdsOfTwoLeadersNeverMeet) {
   Bench bench;
   const TestAgent first = bench.agent();

@@ -113,6 +113,19 @@ TEST(Tasks, AnUpdateOfATaskThatIsDoneIsForwardedSoThatItIsAcknowledgedAgain) {
   EXPECT_EQ(r.bench.master().totals().tasks, 0u);
 }
 
+TEST(Tasks, AnUpdateForAFrameworkThatIsNotBackYetDoesNotEndIt) {
+  Running r;
+  r.bench.restart();
+  r.bench.reregister(r.agent);  // it has nothing of the framework but one answer to repeat
+  r.bench.answer_pings(r.agent.session);
+  r.bench.update(r.agent, r.task, TaskState::kGone);
+  EXPECT_TRUE(r.bench.take<ShutdownFramework>(r.agent.session).empty());
+  EXPECT_EQ(r.bench.events().dropped.back(), "the framework is not back yet");
+  r.bench.pass(11min);
+  r.bench.update(r.agent, r.task, TaskState::kGone);
+  EXPECT_EQ(r.bench.take<ShutdownFramework>(r.agent.session).size(), 1u);
+}
+
 TEST(Tasks, AnAgentCannotReportWhatOnlyAMasterKnows) {
   Running r;
   for (const TaskState state : {TaskState::kStaging, TaskState::kUnknown, TaskState::kUnreachable,
