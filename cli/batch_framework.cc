@@ -71,12 +71,20 @@ void BatchFramework::on_offers(Scheduler& scheduler, std::span<const Offer> offe
 
 void BatchFramework::on_update(Scheduler& scheduler, const TaskStatus& status) {
   const auto found = by_id_.find(status.task_id);
-  if (found == by_id_.end()) return;  // an earlier attempt, counted already
+  if (found == by_id_.end()) {
+    // An earlier attempt whose agent came back after all: another one has taken its place.
+    if (!is_terminal(status.state) && status.state != TaskState::kUnreachable) {
+      scheduler.kill(status.task_id);
+    }
+    return;
+  }
   const size_t index = found->second;
   Job& job = jobs_[index];
   job.outcome.state = status.state;
   if (status.state == TaskState::kRunning && !job.started) start_job(index);
-  if (is_terminal(status.state)) end_job(scheduler, index, status);
+  if (is_terminal(status.state) || status.state == TaskState::kUnreachable) {
+    end_job(scheduler, index, status);
+  }
   owner_.on_progress();
 }
 
@@ -93,7 +101,8 @@ void BatchFramework::end_job(Scheduler& scheduler, size_t index, const TaskStatu
   by_id_.erase(job.outcome.id);
   --running_;
   const bool lost = status.state == TaskState::kLost || status.state == TaskState::kDropped ||
-                    status.state == TaskState::kGone;
+                    status.state == TaskState::kGone ||
+                    status.state == TaskState::kUnreachable;
   if (lost && job.attempt < kAttemptsMax && !cancelled_) {
     owner_.on_trouble(
         fmt::format("{} was lost ({}), launching it again", job.outcome.id.value, status.message));

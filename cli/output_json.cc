@@ -21,8 +21,8 @@ Document texts(const std::vector<std::string>& items) {
 
 Document json_of(const Resources& resources) {
   Json out;
-  const Quantities sums = resources.quantities();
-  for (const Quantities::Item& item : sums.items()) {
+  const Quantities quantities = resources.quantities();
+  for (const Quantities::Item& item : quantities.items()) {
     out.emplace_back(item.name, static_cast<double>(item.milli) / 1000);
   }
   out.emplace_back("text", to_text(resources));

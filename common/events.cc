@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <type_traits>
+
 #include "common/text.h"
 
 namespace tepui {
@@ -10,17 +12,28 @@ namespace {
 
 using Fields = std::vector<std::pair<std::string_view, std::string>>;
 
-LogRecord debug(std::string_view name, Fields fields) {
-  return {.severity = Severity::kDebug, .name = name, .fields = std::move(fields)};
+template <class E, class... Kinds>
+constexpr bool kIsOneOf = (std::is_same_v<E, Kinds> || ...);
+
+// Of a kind of event; what is not named happens thousands of times a second.
+template <class E>
+constexpr Severity severity() {
+  if (kIsOneOf<E, event::AgentBroken, event::RegistryFailed>) return Severity::kError;
+  if (kIsOneOf<E, event::Deposed, event::AgentDisconnected, event::AgentUnreachable,
+               event::MasterLost, event::ContainerLaunchFailed, event::AgentDegraded,
+               event::PeerRejected>) {
+    return Severity::kWarning;
+  }
+  if (kIsOneOf<E, event::Elected, event::AgentAdded, event::AgentRemoved, event::FrameworkAdded,
+               event::FrameworkRecovered, event::FrameworkUpdated, event::FrameworkDisconnected,
+               event::FrameworkRemoved, event::RoleChanged, event::AgentRegistered>) {
+    return Severity::kInfo;
+  }
+  return Severity::kDebug;
 }
-LogRecord info(std::string_view name, Fields fields) {
-  return {.severity = Severity::kInfo, .name = name, .fields = std::move(fields)};
-}
-LogRecord warning(std::string_view name, Fields fields) {
-  return {.severity = Severity::kWarning, .name = name, .fields = std::move(fields)};
-}
-LogRecord error(std::string_view name, Fields fields) {
-  return {.severity = Severity::kError, .name = name, .fields = std::move(fields)};
+
+LogRecord line(std::string_view name, Fields fields) {
+  return {.name = name, .fields = std::move(fields)};
 }
 
 std::string text(std::string_view view) { return std::string(view); }
@@ -68,141 +81,141 @@ void add_status(Fields& fields, const TaskStatus& status) {
 
 // One overload for each kind of event; a new kind without one does not compile.
 LogRecord record(const event::Elected& e) {
-  return info("master.elected", {{"epoch", number(e.epoch)}, {"master", text(e.master_id)}});
+  return line("master.elected", {{"epoch", number(e.epoch)}, {"master", text(e.master_id)}});
 }
-LogRecord record(const event::Deposed& e) {
-  return warning("master.deposed", {{"why", text(e.why)}});
-}
+LogRecord record(const event::Deposed& e) { return line("master.deposed", {{"why", text(e.why)}}); }
 LogRecord record(const event::AgentAdded& e) {
-  return info("agent.added", {{"agent", e.info->id.value},
+  return line("agent.added", {{"agent", e.info->id.value},
                               {"hostname", e.info->hostname},
                               {"resources", to_text(e.info->resources)},
                               {"reregistered", text(e.reregistered)}});
 }
 LogRecord record(const event::AgentDisconnected& e) {
-  return warning("agent.disconnected", {{"agent", e.id->value}});
+  return line("agent.disconnected", {{"agent", e.id->value}});
 }
 LogRecord record(const event::AgentUnreachable& e) {
-  return warning("agent.unreachable", {{"agent", e.id->value}, {"why", text(e.why)}});
+  return line("agent.unreachable", {{"agent", e.id->value}, {"why", text(e.why)}});
 }
 LogRecord record(const event::AgentRemoved& e) {
-  return info("agent.removed", {{"agent", e.id->value}, {"why", text(e.why)}});
+  return line("agent.removed", {{"agent", e.id->value}, {"why", text(e.why)}});
 }
 LogRecord record(const event::AgentBroken& e) {
-  return error("agent.broken", {{"agent", e.id->value}, {"why", text(e.why)}});
+  return line("agent.broken", {{"agent", e.id->value}, {"why", text(e.why)}});
 }
 LogRecord record(const event::FrameworkAdded& e) {
-  LogRecord added = info("framework.added", framework_fields(*e.info));
+  LogRecord added = line("framework.added", framework_fields(*e.info));
   added.fields.emplace_back("resubscribed", text(e.resubscribed));
   return added;
 }
 LogRecord record(const event::FrameworkRecovered& e) {
-  return info("framework.recovered", framework_fields(*e.info));
+  return line("framework.recovered", framework_fields(*e.info));
 }
 LogRecord record(const event::FrameworkUpdated& e) {
-  return info("framework.updated", framework_fields(*e.info));
+  return line("framework.updated", framework_fields(*e.info));
 }
 LogRecord record(const event::FrameworkDisconnected& e) {
-  return info("framework.disconnected", {{"framework", e.id->value}});
+  return line("framework.disconnected", {{"framework", e.id->value}});
 }
 LogRecord record(const event::FrameworkRemoved& e) {
-  return info("framework.removed", {{"framework", e.id->value}, {"why", text(e.why)}});
+  return line("framework.removed", {{"framework", e.id->value}, {"why", text(e.why)}});
 }
 LogRecord record(const event::TaskAdded& e) {
-  LogRecord added = debug("task.added", task_fields(*e.task));
+  LogRecord added = line("task.added", task_fields(*e.task));
   added.fields.emplace_back("resources", to_text(e.task->resources));
   added.fields.emplace_back("recovered", text(e.recovered));
   return added;
 }
 LogRecord record(const event::TaskUpdated& e) {
-  LogRecord updated = debug("task.updated", task_fields(*e.task));
+  LogRecord updated = line("task.updated", task_fields(*e.task));
   updated.fields.emplace_back("status", text(to_text(e.status->state)));
   add_status(updated.fields, *e.status);
   return updated;
 }
-LogRecord record(const event::TaskRemoved& e) {
-  return debug("task.removed", task_fields(*e.task));
-}
+LogRecord record(const event::TaskRemoved& e) { return line("task.removed", task_fields(*e.task)); }
 LogRecord record(const event::OfferMade& e) {
-  return debug("offer.made", {{"offer", to_text(e.id)},
-                              {"framework", e.framework_id->value},
-                              {"agent", e.agent_id->value},
-                              {"role", text(e.role)},
-                              {"resources", to_text(*e.resources)}});
+  return line("offer.made", {{"offer", to_text(e.id)},
+                             {"framework", e.framework_id->value},
+                             {"agent", e.agent_id->value},
+                             {"role", text(e.role)},
+                             {"resources", to_text(*e.resources)}});
 }
 LogRecord record(const event::OfferEnded& e) {
-  return debug("offer.ended", {{"offer", to_text(e.id)}, {"how", text(e.how)}});
+  return line("offer.ended", {{"offer", to_text(e.id)}, {"how", text(e.how)}});
 }
 LogRecord record(const event::AllocationRan& e) {
-  return debug(
+  return line(
       "allocation.ran",
       {{"round", number(e.round)}, {"agents", number(e.agents)}, {"offers", number(e.offers)}});
 }
 LogRecord record(const event::RoleChanged& e) {
-  return info("role.changed", {{"role", text(e.role)}, {"weight", milli_to_text(e.weight_milli)}});
+  return line("role.changed", {{"role", text(e.role)}, {"weight", milli_to_text(e.weight_milli)}});
 }
 LogRecord record(const event::RegistryWritten& e) {
-  return debug("registry.written",
-               {{"token", number(e.token)}, {"bytes", number(e.bytes)}, {"keys", number(e.keys)}});
+  return line("registry.written",
+              {{"token", number(e.token)}, {"bytes", number(e.bytes)}, {"keys", number(e.keys)}});
 }
 LogRecord record(const event::RegistryFailed& e) {
-  return error("registry.failed", {{"error", text(e.error)}});
+  return line("registry.failed", {{"error", text(e.error)}});
 }
 LogRecord record(const event::AgentRegistered& e) {
-  return info(
+  return line(
       "agent.registered",
       {{"agent", e.id->value}, {"epoch", number(e.epoch)}, {"reregistered", text(e.reregistered)}});
 }
-LogRecord record(const event::MasterLost& e) {
-  return warning("master.lost", {{"why", text(e.why)}});
-}
+LogRecord record(const event::MasterLost& e) { return line("master.lost", {{"why", text(e.why)}}); }
 LogRecord record(const event::ContainerLaunching& e) {
-  return debug("container.launching", {{"container", e.id->value}, {"task", e.task_id->value}});
+  return line("container.launching", {{"container", e.id->value}, {"task", e.task_id->value}});
 }
 LogRecord record(const event::ContainerStarted& e) {
-  return debug("container.started", {{"container", e.id->value}, {"pid", number(e.pid)}});
+  return line("container.started", {{"container", e.id->value}, {"pid", number(e.pid)}});
 }
 LogRecord record(const event::ContainerLaunchFailed& e) {
-  return warning("container.launch_failed", {{"container", e.id->value}, {"why", text(e.why)}});
+  return line("container.launch_failed", {{"container", e.id->value}, {"why", text(e.why)}});
 }
 LogRecord record(const event::ContainerExited& e) {
-  return debug("container.exited", {{"container", e.id->value},
-                                    {"exit_status", number(e.exit_status)},
-                                    {"signal", number(e.signal)}});
+  return line("container.exited", {{"container", e.id->value},
+                                   {"exit_status", number(e.exit_status)},
+                                   {"signal", number(e.signal)}});
 }
 LogRecord record(const event::ContainerDestroyed& e) {
-  return debug("container.destroyed", {{"container", e.id->value}});
+  return line("container.destroyed", {{"container", e.id->value}});
 }
 LogRecord record(const event::TaskStatusCreated& e) {
-  LogRecord created = debug("status.created", {{"task", e.status->task_id.value},
-                                               {"framework", e.framework_id->value},
-                                               {"state", text(to_text(e.status->state))},
-                                               {"uuid", to_text(e.status->uuid)}});
+  LogRecord created = line("status.created", {{"task", e.status->task_id.value},
+                                              {"framework", e.framework_id->value},
+                                              {"state", text(to_text(e.status->state))},
+                                              {"uuid", to_text(e.status->uuid)}});
   add_status(created.fields, *e.status);
   return created;
 }
 LogRecord record(const event::TaskStatusAcknowledged& e) {
-  return debug("status.acknowledged", {{"task", e.task_id->value},
-                                       {"framework", e.framework_id->value},
-                                       {"uuid", to_text(e.uuid)}});
+  return line("status.acknowledged", {{"task", e.task_id->value},
+                                      {"framework", e.framework_id->value},
+                                      {"uuid", to_text(e.uuid)}});
 }
 LogRecord record(const event::AgentDegraded& e) {
-  return warning("agent.degraded", {{"why", text(e.why)}});
+  return line("agent.degraded", {{"why", text(e.why)}});
 }
 LogRecord record(const event::PeerRejected& e) {
-  return warning("peer.rejected", {{"session", number(e.session.value)}, {"why", text(e.why)}});
+  return line("peer.rejected", {{"session", number(e.session.value)}, {"why", text(e.why)}});
 }
 LogRecord record(const event::MessageReceived& e) {
-  return debug("message.received", {{"message", text(e.name)}});
+  return line("message.received", {{"message", text(e.name)}});
 }
 LogRecord record(const event::MessageDropped& e) {
-  return debug("message.dropped", {{"message", text(e.name)}, {"why", text(e.why)}});
+  return line("message.dropped", {{"message", text(e.name)}, {"why", text(e.why)}});
 }
 
 }  // namespace
 
 LogRecord describe(const Event& event) {
-  return std::visit([](const auto& e) { return record(e); }, event);
+  LogRecord described = std::visit([](const auto& e) { return record(e); }, event);
+  described.severity = severity_of(event);
+  return described;
+}
+
+Severity severity_of(const Event& event) {
+  return std::visit([](const auto& e) { return severity<std::decay_t<decltype(e)>>(); }, event);
 }
 
 }  // namespace tepui

@@ -115,7 +115,6 @@ constexpr MessageKey kMesosMessages[] = {
     {"register_agent", "register_slave"},
     {"reregister_agent", "reregister_slave"},
     {"revive", "revive_offers"},
-    {"status_updates", "status_update"},
     {"subscribe", "register_framework"},
     {"suppress", "suppress_offers"},
     {"teardown", "unregister_framework"},
@@ -309,7 +308,7 @@ void Metrics::on(const event::MessageReceived& e) {
 
 void Metrics::on(const event::MessageDropped& e) {
   ++at(slots_, side_ == Side::kMaster ? Slot::kDroppedMessages : Slot::kAgentDroppedMessages);
-  if (e.name == "status_updates") ++at(slots_, Slot::kInvalidStatusUpdates);
+  if (e.name == "status_update") ++at(slots_, Slot::kInvalidStatusUpdates);
   if (e.name == "acknowledge") ++at(slots_, Slot::kInvalidAcknowledgements);
 }
 

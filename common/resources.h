@@ -124,9 +124,9 @@ class Quantities {
   void add(const Quantities& other);
   bool contains(const Quantities& other) const;
   bool empty() const { return items_.empty(); }
-  // Of a named value only: a loop over the items of a temporary would read what is gone.
   std::span<const Item> items() const& { return items_; }
-  std::span<const Item> items() && = delete;
+  // A span of a temporary's items would outlive them: `for (x : f().items())` in particular.
+  std::span<const Item> items() const&& = delete;
   bool operator==(const Quantities&) const = default;
 
  private:
@@ -154,7 +154,7 @@ class Resources {
 
   bool empty() const { return items_.empty(); }
   std::span<const Resource> items() const& { return items_; }
-  std::span<const Resource> items() && = delete;
+  std::span<const Resource> items() const&& = delete;
 
   Resources& operator+=(const Resources& other);
   // Subtracting what is not contained is a broken assumption (CHECK); ask contains() first, or use

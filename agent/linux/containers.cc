@@ -179,7 +179,8 @@ class Containers::Container {
   }
 
   // Both end this object.
-  void fail_launch(Error error) {
+  void fail_launch(Error cause) {
+    const Error error = std::move(cause);
     const bool destroy_wanted = destroy_wanted_;
     Containers& all = all_;
     const ContainerId id = spec_.id;

@@ -78,7 +78,11 @@ Resources override_resources(const Resources& detected, const Resources& given) 
 Result<Machine> detect_machine(const std::string& work_dir, const std::string& resources_flag) {
   Machine machine;
   Resources given;
-  if (!resources_flag.empty()) given = TRY(Resources::parse(resources_flag));
+  if (!resources_flag.empty()) {
+    Result<Resources> parsed = Resources::parse(resources_flag);
+    if (!parsed) return std::unexpected(std::move(parsed).error().in("--resources"));
+    given = *std::move(parsed);
+  }
   machine.resources = override_resources(TRY(detect_resources(work_dir)), given);
   char name[HOST_NAME_MAX + 1] = {};
   if (gethostname(name, sizeof name - 1) != 0) {

@@ -93,10 +93,15 @@ void send_report(ShimStage stage, long code, long pid) {
   leave(kExitLaunchFailed);
 }
 
-// Private and writable; `fd` of -1 maps no file.
-long map_memory(size_t bytes, int fd) {
+// Private and writable memory, of the file `fd` unless that is -1. Without it no launch is
+// possible.
+void* map_memory(size_t bytes, int fd, ShimStage stage) {
   const int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE;
-  return raw_syscall(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, flags, fd, 0);
+  const long result =
+      raw_syscall(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, flags, fd, 0);
+  constexpr long kErrnoMax = 4095;
+  if (result < 0 && result >= -kErrnoMax) fail_launch(stage, result);
+  return reinterpret_cast<void*>(result);  // NOLINT(performance-no-int-to-ptr): the kernel's answer
 }
 
 // Takes one string off the front of [*from, end), or null if none is whole.
@@ -134,9 +139,7 @@ void read_spec(Spec* spec) {
   }
   const auto bytes = static_cast<size_t>(status.st_size);
   if (bytes < sizeof spec->header) fail_launch(ShimStage::kSpec, -EPROTO);
-  const long file = map_memory(bytes, kShimSpecFd);
-  if (file < 0) fail_launch(ShimStage::kSpec, file);
-  spec->file = reinterpret_cast<void*>(file);
+  spec->file = map_memory(bytes, kShimSpecFd, ShimStage::kSpec);
   spec->header = *static_cast<const ShimSpecHeader*>(spec->file);
   const ShimSpecHeader& header = spec->header;
   const size_t strings_at = sizeof header + size_t{header.group_count} * sizeof(uint32_t);
@@ -147,9 +150,7 @@ void read_spec(Spec* spec) {
   const auto* start = static_cast<const char*>(spec->file);
   spec->groups = reinterpret_cast<const uint32_t*>(start + sizeof header);
   spec->pointer_bytes = (size_t{header.argument_count} + header.variable_count + 2) * sizeof(char*);
-  const long pointers = map_memory(spec->pointer_bytes, -1);
-  if (pointers < 0) fail_launch(ShimStage::kSpec, pointers);
-  spec->pointers = reinterpret_cast<void*>(pointers);
+  spec->pointers = map_memory(spec->pointer_bytes, -1, ShimStage::kSpec);
   spec->arguments = static_cast<const char**>(spec->pointers);
   spec->environment = spec->arguments + header.argument_count + 1;
   const char* from = start + strings_at;
@@ -373,17 +374,16 @@ bool supervise(long command) {
 }
 
 long start_command(Launch* launch, bool has_cgroup) {
-  const long stack = map_memory(kChildStackBytes, -1);
-  if (stack < 0) fail_launch(ShimStage::kClone, stack);
+  void* stack = map_memory(kChildStackBytes, -1, ShimStage::kClone);
   const long pid = clone_into(CloneRequest{.cgroup = has_cgroup ? kShimCgroupFd : -1,
                                            .pidfd = nullptr,
-                                           .stack = reinterpret_cast<char*>(stack),
+                                           .stack = static_cast<char*>(stack),
                                            .stack_bytes = kChildStackBytes,
                                            .run = run_command,
                                            .argument = launch});
   if (pid < 0) fail_launch(ShimStage::kClone, pid);
   if (launch->stage != 0) fail_launch(static_cast<ShimStage>(launch->stage), -long{launch->code});
-  raw_syscall(SYS_munmap, stack, kChildStackBytes);
+  raw_syscall(SYS_munmap, raw_address(stack), kChildStackBytes);
   return pid;
 }
 

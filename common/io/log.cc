@@ -234,7 +234,10 @@ void Log::write(const LogRecord& record) {
   if (wants(record.severity)) write(now().wall, record);
 }
 
-void Log::write(const Event& event) { write(describe(event)); }
+void Log::write(const Event& event) {
+  // Most events are of no interest to a log, and describing one costs more than handling it.
+  if (wants(severity_of(event))) write(describe(event));
+}
 
 void Log::flush() { logger_->log.flush(); }
 

@@ -26,16 +26,30 @@ Error describe_bind_failure(const Address& address, int code) {
   return Error{.message = fmt::format("cannot listen on {}: {}", where, strerror(code)),
                .code = code};
 }
+
+// Together half a second, at the start of a program.
+constexpr int kBindAttempts = 25;
+constexpr timespec kBindPause = {.tv_sec = 0, .tv_nsec = 20'000'000};
+
 }  // namespace
 
 Result<std::unique_ptr<TcpListener>> TcpListener::create(Reactor& reactor, TcpListenerOwner& owner,
                                                          const Address& address) {
-  Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const int on = 1;
-  if (!socket || setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-      bind(socket.get(), address.get(), address.size()) != 0 ||
-      ::listen(socket.get(), SOMAXCONN) != 0) {
-    return std::unexpected(describe_bind_failure(address, errno));
+  Fd socket;
+  for (int attempt = 0; true; ++attempt) {
+    socket = Fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const int on = 1;
+    if (socket && setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+        bind(socket.get(), address.get(), address.size()) == 0 &&
+        ::listen(socket.get(), SOMAXCONN) == 0) {
+      break;
+    }
+    // The kernel takes down the ring of a killed process after the process is gone, and its
+    // listening socket with it: who is restarted at once finds the address in use for a moment.
+    if (errno != EADDRINUSE || attempt == kBindAttempts) {
+      return std::unexpected(describe_bind_failure(address, errno));
+    }
+    nanosleep(&kBindPause, nullptr);
   }
   std::unique_ptr<TcpListener> listener(new TcpListener(reactor, owner, std::move(socket)));
   listener->listen();

@@ -297,10 +297,16 @@ void DrfAllocator::visit(uint32_t agent, std::vector<Grant>& grants) {
 }
 
 bool DrfAllocator::is_capable(const Clients::Framework& framework, const AgentBook& book) const {
-  if (book.has_gpus() && options_.filter_gpu_resources && !framework.gpu_resources) return false;
-  const bool foreign =
-      !book.region().empty() && !options_.region.empty() && book.region() != options_.region;
-  return !foreign || framework.region_aware;
+  if (needs_gpu_capability(book) && !framework.gpu_resources) return false;
+  return !is_foreign(book) || framework.region_aware;
+}
+
+bool DrfAllocator::needs_gpu_capability(const AgentBook& book) const {
+  return book.has_gpus() && options_.filter_gpu_resources;
+}
+
+bool DrfAllocator::is_foreign(const AgentBook& book) const {
+  return !book.region().empty() && !options_.region.empty() && book.region() != options_.region;
 }
 
 bool DrfAllocator::is_refused(const AgentBook& book, uint32_t framework, uint32_t role,
@@ -313,10 +319,11 @@ bool DrfAllocator::is_refused(const AgentBook& book, uint32_t framework, uint32_
 // Everybody could use all that is left, and it is worth offering: the first who did not refuse it
 // gets it.
 void DrfAllocator::visit_plain(AgentBook& book, uint32_t role, std::vector<Grant>& grants) {
+  const bool for_all = !needs_gpu_capability(book) && !is_foreign(book);
   clients_.begin_frameworks(role);
   for (uint32_t index = clients_.next_framework(role); index != Clients::kNone;
        index = clients_.next_framework(role)) {
-    if (!is_capable(*clients_.at(index), book)) continue;
+    if (!for_all && !is_capable(*clients_.at(index), book)) continue;
     if (is_refused(book, index, role, book.available())) continue;
     const bool is_new = book.find(index, role) == nullptr;
     const bool is_whole = book.is_whole();

@@ -84,6 +84,8 @@ class DrfAllocator final : public Allocator {
   void visit_mixed(AgentBook& book, uint32_t role, Resources& shared_offered,
                    std::vector<Grant>& grants);
   bool is_capable(const Clients::Framework& framework, const AgentBook& book) const;
+  bool needs_gpu_capability(const AgentBook& book) const;
+  bool is_foreign(const AgentBook& book) const;
   bool is_worth_offering(const Resources& resources) const;
   bool is_refused(const AgentBook& book, uint32_t framework, uint32_t role,
                   const Resources& offer) const;

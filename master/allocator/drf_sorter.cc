@@ -322,7 +322,7 @@ DrfSorter::Entry DrfSorter::entry_of(uint32_t index) {
   node.share = compute_share(index);
   node.placed_count = node.count;
   node.dirty = false;
-  return {.key = node.share.key(), .count = node.count, .node = index};
+  return {.key = node.share.key(), .node = index};
 }
 
 bool DrfSorter::is_before(const Entry& a, const Entry& b) const {
@@ -330,7 +330,7 @@ bool DrfSorter::is_before(const Entry& a, const Entry& b) const {
   const Node& left = nodes_[a.node];
   const Node& right = nodes_[b.node];
   if (const auto order = left.share <=> right.share; order != 0) return order < 0;
-  if (a.count != b.count) return a.count < b.count;
+  if (left.placed_count != right.placed_count) return left.placed_count < right.placed_count;
   return left.path < right.path;
 }
 
@@ -366,8 +366,7 @@ size_t DrfSorter::position_of(uint32_t node) const {
   if (group.order.front().node == node) return 0;
   auto found = group.order.end();
   if (group.order_version == totals_.version()) {
-    const Entry placed = {
-        .key = nodes_[node].share.key(), .count = nodes_[node].placed_count, .node = node};
+    const Entry placed = {.key = nodes_[node].share.key(), .node = node};
     found = std::lower_bound(group.order.begin(), group.order.end(), placed,
                              [this](const Entry& a, const Entry& b) { return is_before(a, b); });
   } else {

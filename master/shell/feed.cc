@@ -22,10 +22,6 @@ MaybeItem up(FrameworkUp::How how, const FrameworkInfo* info) {
   return FrameworkUp{.how = how, .info = *info};
 }
 
-MaybeItem change(TaskChange::How how, const Task* task) {
-  return TaskChange{.how = how, .task = *task};
-}
-
 MaybeItem copy_agent_or_framework(const Event& event) {
   return std::visit(
       Overloaded{
@@ -62,12 +58,19 @@ MaybeItem copy_agent_or_framework(const Event& event) {
 MaybeItem copy_other(const Event& event) {
   return std::visit(
       Overloaded{
-          [](const event::TaskAdded& e) {
-            return change(e.recovered ? TaskChange::How::kRecovered : TaskChange::How::kAdded,
-                          e.task);
+          [](const event::TaskAdded& e) -> MaybeItem { return TaskUp{.task = *e.task}; },
+          [](const event::TaskUpdated& e) -> MaybeItem {
+            return TaskChange{.framework_id = e.task->framework_id,
+                              .id = e.task->id,
+                              .state = e.task->state,
+                              .update_state = e.task->update_state,
+                              .update_uuid = e.task->update_uuid,
+                              .container_id = e.task->container_id,
+                              .last_status = e.task->last_status};
           },
-          [](const event::TaskUpdated& e) { return change(TaskChange::How::kUpdated, e.task); },
-          [](const event::TaskRemoved& e) { return change(TaskChange::How::kRemoved, e.task); },
+          [](const event::TaskRemoved& e) -> MaybeItem {
+            return TaskDown{.framework_id = e.task->framework_id, .id = e.task->id};
+          },
           [](const event::OfferMade& e) -> MaybeItem {
             return OfferUp{.id = e.id,
                            .framework_id = *e.framework_id,

@@ -49,10 +49,22 @@ struct FrameworkDown {
   bool removed = false;  // else only disconnected
   std::string why;
 };
-struct TaskChange {
-  enum class How : uint8_t { kAdded, kRecovered, kUpdated, kRemoved };
-  How how = How::kAdded;
+struct TaskUp {
   Task task;
+};
+// What can change of a task; the rest was told when it came up.
+struct TaskChange {
+  FrameworkId framework_id;
+  TaskId id;
+  TaskState state = TaskState::kStaging;
+  TaskState update_state = TaskState::kStaging;
+  Uuid update_uuid;
+  ContainerId container_id;
+  TaskStatus last_status;
+};
+struct TaskDown {
+  FrameworkId framework_id;
+  TaskId id;
 };
 struct OfferUp {
   OfferId id;
@@ -73,9 +85,9 @@ struct MetricsSnapshot {
 struct Reset {};
 struct Complete {};
 
-using Item =
-    std::variant<Elected, Deposed, AgentUp, AgentDown, FrameworkUp, FrameworkDown, TaskChange,
-                 OfferUp, event::OfferEnded, RoleWeight, MetricsSnapshot, Reset, Complete>;
+using Item = std::variant<Elected, Deposed, AgentUp, AgentDown, FrameworkUp, FrameworkDown, TaskUp,
+                          TaskChange, TaskDown, OfferUp, event::OfferEnded, RoleWeight,
+                          MetricsSnapshot, Reset, Complete>;
 
 }  // namespace feed
 

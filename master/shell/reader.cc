@@ -65,10 +65,12 @@ class Reader::Thread final : private MailboxOwner<ToReader>,
 
   void on_mail(ToReader item) override {
     if (auto* batch = std::get_if<FeedBatch>(&item)) {
+      using Collect = Tables::Collect;
+      tables_.collect(operators_.watchers() == 0 ? Collect::kNothing : Collect::kChanges);
       bool metrics = false;
-      for (const feed::Item& one : batch->items) {
-        tables_.apply(one, batch->at);
+      for (feed::Item& one : batch->items) {
         metrics |= std::holds_alternative<feed::MetricsSnapshot>(one);
+        tables_.apply(std::move(one), batch->at);
       }
       feed_.consumed(batch->items.size());
       if (metrics) metrics_asked_ = false;

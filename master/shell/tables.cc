@@ -6,9 +6,21 @@
 
 namespace tepui {
 
-void Tables::apply(const feed::Item& item, WallTime at) {
+namespace {
+constexpr std::string_view kCompleted = "completed";
+constexpr std::string_view kUnreachable = "unreachable";
+constexpr int64_t kDefaultWeightMilli = 1000;
+
+bool holds_resources(TaskState state) {
+  return !is_terminal(state) && state != TaskState::kUnreachable;
+}
+}  // namespace
+
+void Tables::apply(feed::Item item, WallTime at) {
   ++version_;
-  if (const auto* i = std::get_if<feed::TaskChange>(&item)) return on(*i);
+  if (auto* i = std::get_if<feed::TaskChange>(&item)) return on(std::move(*i));
+  if (auto* i = std::get_if<feed::TaskUp>(&item)) return on(std::move(*i));
+  if (const auto* i = std::get_if<feed::TaskDown>(&item)) return on(*i);
   if (const auto* i = std::get_if<feed::OfferUp>(&item)) return on(*i, at);
   if (const auto* i = std::get_if<event::OfferEnded>(&item)) return on(*i);
   if (const auto* i = std::get_if<feed::AgentUp>(&item)) return on(*i, at);
@@ -16,8 +28,8 @@ void Tables::apply(const feed::Item& item, WallTime at) {
   if (const auto* i = std::get_if<feed::FrameworkUp>(&item)) return on(*i, at);
   if (const auto* i = std::get_if<feed::FrameworkDown>(&item)) return on(*i);
   if (const auto* i = std::get_if<feed::RoleWeight>(&item)) return on(*i);
-  if (const auto* i = std::get_if<feed::MetricsSnapshot>(&item)) {
-    metrics_ = i->rows;
+  if (auto* i = std::get_if<feed::MetricsSnapshot>(&item)) {
+    metrics_ = std::move(i->rows);
   } else if (const auto* elected = std::get_if<feed::Elected>(&item)) {
     epoch_ = elected->epoch;
     master_id_ = elected->master_id;
@@ -26,145 +38,184 @@ void Tables::apply(const feed::Item& item, WallTime at) {
     reset();
   } else if (std::holds_alternative<feed::Complete>(item)) {
     complete_ = true;
+    seen_before_.clear();
     changed_ = Changed{.keys = {}, .removed = {}, .resync = true};
   }
 }
 
 void Tables::reset() {
+  for (const auto& [id, row] : agents_)
+    seen_before_[{Table::kAgents, id.value}] = row.registered_at;
+  for (const auto& [id, row] : frameworks_) {
+    seen_before_[{Table::kFrameworks, id.value}] = row.subscribed_at;
+  }
+  for (const auto& [id, row] : offers_) seen_before_[{Table::kOffers, to_text(id)}] = row.made_at;
   agents_.clear();
-  std::erase_if(frameworks_, [](const auto& entry) { return entry.second.state != "completed"; });
-  std::erase_if(tasks_, [this](const auto& entry) { return task_holds_.contains(entry.first); });
-  task_holds_.clear();
+  std::erase_if(frameworks_, [](const auto& entry) { return entry.second.state != kCompleted; });
+  std::erase_if(tasks_, [](const auto& entry) { return !entry.second.completed; });
+  agent_sums_.clear();
+  framework_sums_.clear();
   roles_.clear();
   offers_.clear();
   cluster_milli_.clear();
   complete_ = false;
 }
 
+WallTime Tables::since(Table table, const std::string& key, WallTime at) const {
+  const auto found = seen_before_.find({table, key});
+  return found == seen_before_.end() ? at : found->second;
+}
+
+void Tables::count_in_cluster(const AgentRow& row, int64_t sign) {
+  const Quantities quantities = row.info.resources.quantities();
+  for (const Quantities::Item& q : quantities.items()) cluster_milli_[q.name] += sign * q.milli;
+}
+
 void Tables::on(const feed::AgentUp& item, WallTime at) {
-  AgentRow& row = agents_[item.info.id];
-  const Quantities before = row.info.resources.quantities();
-  for (const Quantities::Item& q : before.items()) cluster_milli_[q.name] -= q.milli;
+  const auto [found, added] = agents_.try_emplace(item.info.id);
+  AgentRow& row = found->second;
+  if (added) {
+    row.registered_at = since(Table::kAgents, item.info.id.value, at);
+  } else if (row.state != kUnreachable) {
+    count_in_cluster(row, -1);
+  }
   row.info = item.info;
   row.state = "active";
-  if (row.registered_at == WallTime{}) row.registered_at = at;
-  const Quantities after = item.info.resources.quantities();
-  for (const Quantities::Item& q : after.items()) cluster_milli_[q.name] += q.milli;
+  count_in_cluster(row, 1);
   touch(Table::kAgents, item.info.id.value);
 }
 
 void Tables::on(const feed::AgentDown& item) {
   const auto found = agents_.find(item.id);
   if (found == agents_.end()) return;
+  AgentRow& row = found->second;
+  const bool counted = row.state != kUnreachable;
   switch (item.how) {
     case feed::AgentDown::How::kDisconnected:
-      found->second.state = "disconnected";
+      row.state = "disconnected";
       break;
     case feed::AgentDown::How::kUnreachable:
-      found->second.state = "unreachable";
+      if (counted) count_in_cluster(row, -1);
+      row.state = kUnreachable;
       break;
     case feed::AgentDown::How::kBroken:
-      found->second.state = "broken";
+      if (counted) row.state = "broken";
       break;
-    case feed::AgentDown::How::kRemoved: {
-      const Quantities had = found->second.info.resources.quantities();
-      for (const Quantities::Item& q : had.items()) cluster_milli_[q.name] -= q.milli;
+    case feed::AgentDown::How::kRemoved:
+      if (counted) count_in_cluster(row, -1);
       agents_.erase(found);
       gone(Table::kAgents, item.id.value);
       return;
-    }
   }
   touch(Table::kAgents, item.id.value);
 }
 
 void Tables::on(const feed::FrameworkUp& item, WallTime at) {
-  FrameworkRow& row = frameworks_[item.info.id];
-  for (const std::string& name : row.info.roles) role(name).frameworks = 0;
+  const auto [found, added] = frameworks_.try_emplace(item.info.id);
+  FrameworkRow& row = found->second;
+  if (added) row.subscribed_at = since(Table::kFrameworks, item.info.id.value, at);
+  const std::vector<std::string> before =
+      added || row.state == kCompleted ? std::vector<std::string>() : std::move(row.info.roles);
   row.info = item.info;
-  if (row.subscribed_at == WallTime{}) row.subscribed_at = at;
   row.state = item.how == feed::FrameworkUp::How::kRecovered ? "recovered" : "active";
-  for (const std::string& name : item.info.roles) {
-    role(name);
-    touch(Table::kRoles, name);
-  }
+  for (const std::string& name : row.info.roles) ++role(name).frameworks;
+  for (const std::string& name : before) --role(name).frameworks;
+  for (const std::string& name : before) touch_role(name);
+  for (const std::string& name : row.info.roles) touch_role(name);
   touch(Table::kFrameworks, item.info.id.value);
 }
 
 void Tables::on(const feed::FrameworkDown& item) {
   const auto found = frameworks_.find(item.id);
-  if (found == frameworks_.end()) return;
-  found->second.state = item.removed ? "completed" : "disconnected";
+  if (found == frameworks_.end() || found->second.state == kCompleted) return;
+  FrameworkRow& row = found->second;
+  row.state = item.removed ? kCompleted : "disconnected";
   touch(Table::kFrameworks, item.id.value);
-  for (const std::string& name : found->second.info.roles) touch(Table::kRoles, name);
   if (!item.removed) return;
+  for (const std::string& name : row.info.roles) {
+    --role(name).frameworks;
+    touch_role(name);
+  }
   completed_frameworks_.push_back(item.id);
-  if (completed_frameworks_.size() > limits::kCompletedFrameworksMax) {
-    frameworks_.erase(completed_frameworks_.front());
-    gone(Table::kFrameworks, completed_frameworks_.front().value);
-    completed_frameworks_.pop_front();
-  }
+  if (completed_frameworks_.size() <= limits::kCompletedFrameworksMax) return;
+  const FrameworkId oldest = completed_frameworks_.front();
+  completed_frameworks_.pop_front();
+  const auto forgotten = frameworks_.find(oldest);
+  if (forgotten == frameworks_.end() || forgotten->second.state != kCompleted) return;
+  frameworks_.erase(forgotten);
+  gone(Table::kFrameworks, oldest.value);
 }
 
-void Tables::on(const feed::TaskChange& item) {
-  const TaskKey key{item.task.framework_id, item.task.id};
-  const bool removed = item.how == feed::TaskChange::How::kRemoved;
-  const bool holds =
-      !removed && !is_terminal(item.task.state) && item.task.state != TaskState::kUnreachable;
-  if (holds && !task_holds_.contains(key)) {
-    const Held held{.framework_id = item.task.framework_id,
-                    .agent_id = item.task.agent_id,
-                    .role = item.task.role,
-                    .resources = item.task.resources};
-    hold(Hold::kAllocated, held);
-    task_holds_.emplace(key, held);
-    if (const auto agent = agents_.find(held.agent_id); agent != agents_.end()) {
-      ++agent->second.tasks;
-    }
-    if (const auto framework = frameworks_.find(held.framework_id);
-        framework != frameworks_.end()) {
-      ++framework->second.tasks;
-    }
-  } else if (!holds) {
-    drop_task_hold(key);
-  }
-  tasks_[key].task = item.task;
-  touch(Table::kTasks, item.task.id.value, item.task.framework_id.value);
-  if (removed) remember_completed(item.task);
+void Tables::on(feed::TaskUp item) {
+  const Task& task = item.task;
+  KnownTask& known = tasks_[{task.framework_id, task.id}];
+  settle_hold(known, false);  // of an earlier task with this id
+  known.task = std::move(item.task);
+  known.completed = false;
+  settle_hold(known, holds_resources(known.task.state));
+  touch(Table::kTasks, known.task.id.value, known.task.framework_id.value);
 }
 
-void Tables::drop_task_hold(const TaskKey& key) {
-  const auto found = task_holds_.find(key);
-  if (found == task_holds_.end()) return;
-  release(Hold::kAllocated, found->second);
-  if (const auto agent = agents_.find(found->second.agent_id); agent != agents_.end()) {
-    --agent->second.tasks;
-  }
-  if (const auto framework = frameworks_.find(key.first); framework != frameworks_.end()) {
-    --framework->second.tasks;
-  }
-  task_holds_.erase(found);
+void Tables::on(feed::TaskChange item) {
+  const auto found = tasks_.find({item.framework_id, item.id});
+  // In a resync: it will be told with the state it then has.
+  if (found == tasks_.end() || found->second.completed) return;
+  KnownTask& known = found->second;
+  known.task.state = item.state;
+  known.task.update_state = item.update_state;
+  known.task.update_uuid = item.update_uuid;
+  known.task.container_id = std::move(item.container_id);
+  known.task.last_status = std::move(item.last_status);
+  settle_hold(known, holds_resources(item.state));
+  touch(Table::kTasks, item.id.value, item.framework_id.value);
 }
 
-void Tables::remember_completed(const Task& task) {
-  completed_tasks_.emplace_back(task.framework_id, task.id);
+void Tables::on(const feed::TaskDown& item) {
+  const auto found = tasks_.find({item.framework_id, item.id});
+  if (found == tasks_.end() || found->second.completed) return;
+  settle_hold(found->second, false);
+  found->second.completed = true;
+  touch(Table::kTasks, item.id.value, item.framework_id.value);
+  remember_completed(found->first);
+}
+
+void Tables::settle_hold(KnownTask& known, bool holds) {
+  if (known.holding == holds) return;
+  known.holding = holds;
+  const Task& task = known.task;
+  const Held held{.framework_id = task.framework_id,
+                  .agent_id = task.agent_id,
+                  .role = task.role,
+                  .resources = task.resources};
+  holds ? hold(Hold::kAllocated, held) : release(Hold::kAllocated, held);
+}
+
+void Tables::remember_completed(TaskKey key) {
+  completed_tasks_.push_back(std::move(key));
   if (completed_tasks_.size() <= limits::kCompletedTasksMax) return;
-  const TaskKey oldest = completed_tasks_.front();
+  const TaskKey oldest = std::move(completed_tasks_.front());
   completed_tasks_.pop_front();
-  if (task_holds_.contains(oldest)) return;  // the id was used again, and that task is active
-  if (tasks_.erase(oldest) != 0) gone(Table::kTasks, oldest.second.value, oldest.first.value);
+  const auto found = tasks_.find(oldest);
+  // Its id may have been used again, and that task not be completed.
+  if (found == tasks_.end() || !found->second.completed) return;
+  tasks_.erase(found);
+  gone(Table::kTasks, oldest.second.value, oldest.first.value);
 }
 
 void Tables::on(const feed::OfferUp& item, WallTime at) {
+  const auto [found, added] =
+      offers_.try_emplace(item.id, OfferRow{.id = item.id,
+                                            .framework_id = item.framework_id,
+                                            .agent_id = item.agent_id,
+                                            .role = item.role,
+                                            .resources = item.resources,
+                                            .made_at = {}});
+  if (!added) return;  // made while the state was being told, and now part of it
+  found->second.made_at = since(Table::kOffers, to_text(item.id), at);
   hold(Hold::kOffered, Held{.framework_id = item.framework_id,
                             .agent_id = item.agent_id,
                             .role = item.role,
                             .resources = item.resources});
-  offers_[item.id] = OfferRow{.id = item.id,
-                              .framework_id = item.framework_id,
-                              .agent_id = item.agent_id,
-                              .role = item.role,
-                              .resources = item.resources,
-                              .made_at = at};
   touch(Table::kOffers, to_text(item.id));
 }
 
@@ -181,43 +232,64 @@ void Tables::on(const event::OfferEnded& item) {
 
 void Tables::on(const feed::RoleWeight& item) {
   role(item.role).weight_milli = item.weight_milli;
-  touch(Table::kRoles, item.role);
+  touch_role(item.role);
 }
 
 void Tables::hold(Hold kind, const Held& held) {
-  const auto add = [&](Resources& allocated, Resources& offered) {
-    (kind == Hold::kAllocated ? allocated : offered) += held.resources;
+  const auto add = [kind](auto& sums, const Resources& what) {
+    (kind == Hold::kAllocated ? sums.allocated : sums.offered) += what;
   };
-  if (const auto row = agents_.find(held.agent_id); row != agents_.end()) {
-    add(row->second.allocated, row->second.offered);
-    touch(Table::kAgents, held.agent_id.value);
+  // Across agents only scalars have a sum: two agents may have the same ports.
+  const Resources scalars = held.resources.scalars_only();
+  add(role(held.role), scalars);
+  add(framework_sums_[held.framework_id], scalars);
+  add(agent_sums_[held.agent_id], held.resources);
+  if (kind == Hold::kAllocated) {
+    ++framework_sums_[held.framework_id].tasks;
+    ++agent_sums_[held.agent_id].tasks;
   }
-  if (const auto row = frameworks_.find(held.framework_id); row != frameworks_.end()) {
-    add(row->second.allocated, row->second.offered);
-    touch(Table::kFrameworks, held.framework_id.value);
-  }
-  RoleRow& row = role(held.role);
-  add(row.allocated, row.offered);
-  touch(Table::kRoles, held.role);
+  touch_holders(held);
 }
 
 void Tables::release(Hold kind, const Held& held) {
-  // minus(), not -=: the agent or framework may have gone and come back since.
-  const auto take = [&](Resources& allocated, Resources& offered) {
-    Resources& from = kind == Hold::kAllocated ? allocated : offered;
-    from = from.minus(held.resources);
+  const auto take = [kind](auto& sums, const Resources& what) {
+    (kind == Hold::kAllocated ? sums.allocated : sums.offered) -= what;
   };
-  if (const auto row = agents_.find(held.agent_id); row != agents_.end()) {
-    take(row->second.allocated, row->second.offered);
-    touch(Table::kAgents, held.agent_id.value);
+  const auto take_of = [&](auto& sums_of, const auto& id, const Resources& what) {
+    Sums& sums = sums_of.at(id);
+    take(sums, what);
+    if (kind == Hold::kAllocated) --sums.tasks;
+    if (sums.tasks == 0 && sums.allocated.empty() && sums.offered.empty()) sums_of.erase(id);
+  };
+  const Resources scalars = held.resources.scalars_only();
+  take(role(held.role), scalars);
+  take_of(framework_sums_, held.framework_id, scalars);
+  take_of(agent_sums_, held.agent_id, held.resources);
+  touch_holders(held);
+}
+
+void Tables::touch_holders(const Held& held) {
+  touch(Table::kAgents, held.agent_id.value);
+  touch(Table::kFrameworks, held.framework_id.value);
+  touch_role(held.role);
+}
+
+AgentRow Tables::with_sums(AgentRow row) const {
+  if (const auto found = agent_sums_.find(row.info.id); found != agent_sums_.end()) {
+    row.allocated = found->second.allocated;
+    row.offered = found->second.offered;
+    row.tasks = found->second.tasks;
   }
-  if (const auto row = frameworks_.find(held.framework_id); row != frameworks_.end()) {
-    take(row->second.allocated, row->second.offered);
-    touch(Table::kFrameworks, held.framework_id.value);
+  return row;
+}
+
+FrameworkRow Tables::with_sums(FrameworkRow row) const {
+  if (const auto found = framework_sums_.find(row.info.id); found != framework_sums_.end()) {
+    row.allocated = found->second.allocated;
+    row.offered = found->second.offered;
+    row.tasks = found->second.tasks;
   }
-  RoleRow& row = role(held.role);
-  take(row.allocated, row.offered);
-  touch(Table::kRoles, held.role);
+  return row;
 }
 
 RoleRow& Tables::role(const std::string& name) {
@@ -226,23 +298,26 @@ RoleRow& Tables::role(const std::string& name) {
   return row;
 }
 
+void Tables::touch_role(const std::string& name) {
+  const auto found = roles_.find(name);
+  if (found == roles_.end()) return;
+  const RoleRow& row = found->second;
+  if (row.frameworks != 0 || row.weight_milli != kDefaultWeightMilli || !row.allocated.empty() ||
+      !row.offered.empty()) {
+    return touch(Table::kRoles, name);
+  }
+  roles_.erase(found);
+  gone(Table::kRoles, name);
+}
+
 void Tables::touch(Table table, const std::string& key, const std::string& within) {
-  changed_.keys.emplace(table, key, within);
+  if (collect_ == Collect::kChanges) changed_.keys.emplace(table, key, within);
 }
 
 void Tables::gone(Table table, const std::string& key, const std::string& within) {
+  if (collect_ == Collect::kNothing) return;
   changed_.keys.erase({table, key, within});
   changed_.removed.push_back({.table = table, .key = key, .within = within});
-}
-
-void Tables::count_frameworks(RoleRow& row) const {
-  row.frameworks = 0;
-  for (const auto& [id, framework] : frameworks_) {
-    const auto& roles = framework.info.roles;
-    if (framework.state != "completed" && std::ranges::find(roles, row.name) != roles.end()) {
-      ++row.frameworks;
-    }
-  }
 }
 
 int64_t Tables::dominant_share_ppm(const RoleRow& row) const {
@@ -263,26 +338,25 @@ bool Tables::add_row(Rows& rows, Table table, const std::string& key,
   switch (table) {
     case Table::kAgents:
       if (const auto row = agents_.find(AgentId{key}); row != agents_.end()) {
-        rows.agents.push_back(row->second);
+        rows.agents.push_back(with_sums(row->second));
         return true;
       }
       return false;
     case Table::kFrameworks:
       if (const auto row = frameworks_.find(FrameworkId{key}); row != frameworks_.end()) {
-        rows.frameworks.push_back(row->second);
+        rows.frameworks.push_back(with_sums(row->second));
         return true;
       }
       return false;
     case Table::kTasks:
       if (const auto row = tasks_.find({FrameworkId{within}, TaskId{key}}); row != tasks_.end()) {
-        rows.tasks.push_back(row->second);
+        rows.tasks.push_back({.task = row->second.task});
         return true;
       }
       return false;
     case Table::kRoles:
       if (const auto row = roles_.find(key); row != roles_.end()) {
         RoleRow& added = rows.roles.emplace_back(row->second);
-        count_frameworks(added);
         added.dominant_share_ppm = dominant_share_ppm(added);
         return true;
       }
@@ -348,12 +422,12 @@ std::vector<ListReply> Tables::list(const ListRequest& request) const {
   switch (request.table) {
     case Table::kAgents:
       for (const auto& [id, row] : agents_) {
-        if (wanted(id.value)) parts.next().agents.push_back(row);
+        if (wanted(id.value)) parts.next().agents.push_back(with_sums(row));
       }
       break;
     case Table::kFrameworks:
       for (const auto& [id, row] : frameworks_) {
-        if (wanted(id.value)) parts.next().frameworks.push_back(row);
+        if (wanted(id.value)) parts.next().frameworks.push_back(with_sums(row));
       }
       break;
     case Table::kTasks:
@@ -361,7 +435,7 @@ std::vector<ListReply> Tables::list(const ListRequest& request) const {
         if (!wanted(key.second.value)) continue;
         if (!request.framework_id.empty() && request.framework_id != key.first) continue;
         if (!request.agent_id.empty() && request.agent_id != row.task.agent_id) continue;
-        parts.next().tasks.push_back(row);
+        parts.next().tasks.push_back({.task = row.task});
       }
       break;
     case Table::kRoles:
@@ -402,8 +476,8 @@ WatchEvent Tables::describe(const Changed& changed, const std::vector<Table>& ta
 std::vector<MetricRow> Tables::metric_rows() const {
   std::vector<MetricRow> rows = metrics_;
   std::map<std::string, int64_t> used;
-  for (const auto& [id, row] : agents_) {
-    Quantities sum = row.allocated.quantities();
+  for (const auto& [id, sums] : agent_sums_) {
+    const Quantities sum = sums.allocated.quantities();
     for (const Quantities::Item& item : sum.items()) used[item.name] += item.milli;
   }
   for (const auto& [name, total] : cluster_milli_) {

@@ -35,7 +35,10 @@ struct Changed {
 
 class Tables {
  public:
-  void apply(const feed::Item& item, WallTime at);
+  void apply(feed::Item item, WallTime at);
+  // Whether what changes is collected, for watchers. A resync is noted in any case.
+  enum class Collect : uint8_t { kNothing, kChanges };
+  void collect(Collect what) { collect_ = what; }
 
   uint64_t state_version() const { return version_; }
   bool complete() const { return complete_; }
@@ -50,19 +53,34 @@ class Tables {
   Changed take_changed() { return std::exchange(changed_, {}); }
 
  private:
-  struct Held {  // what an offer or task holds, to be given back when it ends
-    FrameworkId framework_id;
-    AgentId agent_id;
-    std::string role;
-    Resources resources;
+  // Who holds what, for as long as an offer or a task does.
+  struct Held {
+    const FrameworkId& framework_id;
+    const AgentId& agent_id;
+    const std::string& role;
+    const Resources& resources;
+  };
+  // What is held of an agent, or by a framework. Kept by id and not in the row, since in a resync a
+  // task may be told before its agent.
+  struct Sums {
+    Resources allocated;
+    Resources offered;
+    uint32_t tasks = 0;
   };
   using TaskKey = std::pair<FrameworkId, TaskId>;
+  struct KnownTask {
+    Task task;
+    bool holding = false;    // its resources count in the sums
+    bool completed = false;  // no longer at the master, remembered here
+  };
 
   void on(const feed::AgentUp& item, WallTime at);
   void on(const feed::AgentDown& item);
   void on(const feed::FrameworkUp& item, WallTime at);
   void on(const feed::FrameworkDown& item);
-  void on(const feed::TaskChange& item);
+  void on(feed::TaskUp item);
+  void on(feed::TaskChange item);
+  void on(const feed::TaskDown& item);
   void on(const feed::OfferUp& item, WallTime at);
   void on(const event::OfferEnded& item);
   void on(const feed::RoleWeight& item);
@@ -70,13 +88,20 @@ class Tables {
   enum class Hold : uint8_t { kAllocated, kOffered };
   void hold(Hold kind, const Held& held);
   void release(Hold kind, const Held& held);
-  void drop_task_hold(const TaskKey& key);
-  void remember_completed(const Task& task);
+  void touch_holders(const Held& held);
+  void settle_hold(KnownTask& known, bool holds);
+  void remember_completed(TaskKey key);
   void reset();
+  // When this was first seen, also before a reset.
+  WallTime since(Table table, const std::string& key, WallTime at) const;
+  void count_in_cluster(const AgentRow& row, int64_t sign);
+  AgentRow with_sums(AgentRow row) const;
+  FrameworkRow with_sums(FrameworkRow row) const;
   void touch(Table table, const std::string& key, const std::string& within = {});
   void gone(Table table, const std::string& key, const std::string& within = {});
   RoleRow& role(const std::string& name);
-  void count_frameworks(RoleRow& row) const;
+  // A role that nobody has and that weighs nothing special is forgotten.
+  void touch_role(const std::string& name);
   int64_t dominant_share_ppm(const RoleRow& row) const;
   bool add_row(Rows& rows, Table table, const std::string& key, const std::string& within) const;
   std::vector<MetricRow> metric_rows() const;
@@ -88,13 +113,16 @@ class Tables {
   std::map<AgentId, AgentRow> agents_;
   std::map<FrameworkId, FrameworkRow> frameworks_;
   std::deque<FrameworkId> completed_frameworks_;
-  std::map<TaskKey, TaskRow> tasks_;
+  std::map<AgentId, Sums> agent_sums_;
+  std::map<FrameworkId, Sums> framework_sums_;
+  std::map<TaskKey, KnownTask> tasks_;
   std::deque<TaskKey> completed_tasks_;
-  std::map<TaskKey, Held> task_holds_;
   std::map<std::string, RoleRow> roles_;
   std::map<OfferId, OfferRow> offers_;
-  std::map<std::string, int64_t> cluster_milli_;  // total of every scalar
-  std::vector<MetricRow> metrics_;                // as the loop last told, sorted by key
+  std::map<std::string, int64_t> cluster_milli_;  // total of every scalar of reachable agents
+  std::map<std::pair<Table, std::string>, WallTime> seen_before_;  // between Reset and Complete
+  std::vector<MetricRow> metrics_;  // as the loop last told, sorted by key
+  Collect collect_ = Collect::kChanges;
   Changed changed_;
 };
 

@@ -160,6 +160,7 @@ TEST(Metrics, CountOffersRoundsAndMessages) {
   metrics.on_event(event::MessageReceived{"accepts"});
   metrics.on_event(event::MessageReceived{"pong"});
   metrics.on_event(event::MessageDropped{"acknowledge", "unknown"});
+  metrics.on_event(event::MessageDropped{"status_update", "of no task"});
   metrics.on_event(event::RegistryWritten{1, 200, 3});
   auto all = values(metrics);
   EXPECT_EQ(all["master/outstanding_offers"], 1);
@@ -170,7 +171,8 @@ TEST(Metrics, CountOffersRoundsAndMessages) {
   EXPECT_EQ(all["master/messages_decline_offers"], 1);
   EXPECT_EQ(all["master/messages_launch_tasks"], 2);
   EXPECT_EQ(all["master/messages_pong"], 1);
-  EXPECT_EQ(all["master/dropped_messages"], 1);
+  EXPECT_EQ(all["master/dropped_messages"], 2);
+  EXPECT_EQ(all["master/invalid_status_updates"], 1);
   EXPECT_EQ(all["master/invalid_status_update_acknowledgements"], 1);
   EXPECT_EQ(all["registrar/bytes_written"], 200);
 }

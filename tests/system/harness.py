@@ -59,6 +59,7 @@ class Process:
         self.name = name
         self.log_path = log_path
         self.events = []
+        self.killed = False  # by us, without a chance to clean up
         self._changed = threading.Condition()
         self._log = open(log_path, "a", encoding="utf-8")
         self.process = subprocess.Popen(
@@ -119,6 +120,7 @@ class Process:
         return self.process.poll() is None
 
     def kill(self):
+        self.killed = True
         if self.running():
             self.process.kill()
         self.process.wait()
@@ -186,6 +188,14 @@ class Cluster:
         self.agents.append(agent)
         return agent
 
+    def restart_agent(self, agent):
+        """Starts an agent again in the place of one that ended: same address, same folders."""
+        address = agent.wait_event("agent.listening")["address"]
+        flags = [flag for flag in agent.process.args[1:] if not flag.startswith("--listen")]
+        again = self._start("tepui-agent", [f"--listen={address}", *flags])
+        self.agents[self.agents.index(agent)] = again
+        return again
+
     def wait_registered(self, agent):
         return agent.wait_event("agent.registered")["agent"]
 
@@ -224,8 +234,9 @@ class Cluster:
                 process.terminate()
             except Failure as failure:
                 left.append(str(failure))
-        for root in self.cgroups:
-            left += remove_cgroups(root)
+        for root, agent in zip(self.cgroups, self.agents):
+            found = remove_cgroups(root)
+            left += [] if agent.killed else found
         shutil.rmtree(self.folder, ignore_errors=True)
         return left
 

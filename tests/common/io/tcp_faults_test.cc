@@ -92,7 +92,7 @@ TEST(Tcp, SendsWholeFramesThroughShortWrites) {
   Side server(*reactor);
   Peer peer(server.listen());
   ASSERT_TRUE(run_until(*reactor, [&] { return !server.recorder.up.empty(); }));
-  std::string payload(300000, 'p');
+  std::string payload(3000000, 'p');
   for (size_t i = 0; i < payload.size(); ++i) payload[i] = static_cast<char>(i * 31);
   for (int i = 0; i < 5; ++i) {
     server.transport->send(server.recorder.up[0], Conversation::kAgent, bytes_of(payload));
@@ -101,7 +101,7 @@ TEST(Tcp, SendsWholeFramesThroughShortWrites) {
   std::string received;
   const size_t all = 5 * (16 + padded(payload.size()));
   ASSERT_TRUE(run_until(*reactor, [&] {
-    char part[4096];
+    char part[262144];
     const size_t size = received.size() < 200 ? 1 : sizeof part;
     const ssize_t got = ::recv(raw.get(), part, size, MSG_DONTWAIT);
     if (got > 0) received.append(part, size_t(got));
