@@ -11,10 +11,8 @@
 
 #include "tests/sim/simulation.h"
 
+namespace tepui::sim {
 namespace {
-
-using namespace tepui;
-using namespace tepui::sim;
 
 constexpr std::string_view kUsage =
     "usage: tepui-sim [--seeds N] [--start S] [--seed S] [--agents N] [--frameworks N] [--tasks "
@@ -125,3 +123,7 @@ int main(int argc, char** argv) {
   }
   return run_all(*options);
 }
+
+}  // namespace tepui::sim
+
+int main(int argc, char** argv) { return tepui::sim::main(argc, argv); }
