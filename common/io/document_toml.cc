@@ -1,3 +1,5 @@
+// Without exceptions the parser returns its errors, but asserts where it would have thrown.
+#define TOML_ASSERT(condition) static_cast<void>(0)
 #define TOML_EXCEPTIONS 0
 #define TOML_HEADER_ONLY 1
 #include <fmt/format.h>
@@ -43,9 +45,47 @@ Result<Document> from_toml(const toml::node& node, std::string_view what) {
   return out;
 }
 
+// The line of the first byte beyond ASCII outside quotes and comments, or 0. TOML allows none
+// there, and some of them lead the parser of toml++ 3.3 into undefined behaviour.
+int line_of_stray_byte(std::string_view text) {
+  enum class In : uint8_t { kNothing, kComment, kText };
+  In in = In::kNothing;
+  std::string_view quote;  // that ends the text: one or three of the same
+  int line = 1;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool is_control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    if (is_control && c != '\t' && c != '\n' && c != '\r') return line;
+    if (c == '\n') {
+      ++line;
+      if (in == In::kComment || quote.size() == 1) in = In::kNothing;
+    } else if (in == In::kNothing) {
+      if (static_cast<unsigned char>(c) >= 0x80) return line;
+      if (c == '#') in = In::kComment;
+      if (c != '"' && c != '\'') continue;
+      in = In::kText;
+      const std::string_view three = text.substr(i, 3);
+      quote = three == "\"\"\"" || three == "'''" ? three : text.substr(i, 1);
+      i += quote.size() - 1;
+    } else if (in == In::kText) {
+      if (c == '\\' && quote[0] == '"') {
+        ++i;
+      } else if (text.substr(i).starts_with(quote)) {
+        i += quote.size() - 1;
+        in = In::kNothing;
+      }
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 
 Result<Document> parse_toml(std::string_view text, std::string_view what) {
+  if (const int line = line_of_stray_byte(text); line != 0) {
+    return fail(fmt::format("{}:{}: not TOML: a control character, or not ASCII outside quotes",
+                            what, line));
+  }
   const toml::parse_result parsed = toml::parse(text, what);
   if (!parsed) {
     const toml::parse_error& error = parsed.error();
