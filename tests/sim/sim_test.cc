@@ -14,10 +14,11 @@ namespace tepui::sim {
 namespace {
 
 // Seeds that show what was once wrong in the product (the bugs are kept in mutants/):
-//   84  an agent repeated its answers to a removed framework for ever
-//  271  a repeated registration brought acknowledged tasks back
-//  953  a task was called GONE while its agent was only disconnected
-constexpr uint64_t kOldSeeds[] = {84, 271, 953};
+//   572  an agent repeated its answers to a removed framework for ever
+//   911  a task was called GONE while its agent was only disconnected
+//  1153  a repeated registration brought acknowledged tasks back
+//  9719  an agent refused a framework for ever that a deposed master had removed
+constexpr uint64_t kOldSeeds[] = {572, 911, 1153, 9719};
 
 constexpr uint64_t kFreshSeeds = 2000;
 
