@@ -47,6 +47,9 @@ struct AgentFramework {
   FrameworkInfo info;
   // Torn down: what still runs is being killed, and nobody hears of it.
   bool shutting_down = false;
+  // Meanwhile the master of this session has launched tasks of it: one before had removed it, this
+  // one took it back.
+  bool wanted_again = false;
   std::map<ExecutorId, Executor> executors;
   std::map<TaskId, AgentTask> tasks;
 

@@ -48,6 +48,7 @@ void Workload::on_unregistered() { streams_.pause(); }
 
 void Workload::on_session_over() {
   streams_.pause();
+  for (auto& [id, framework] : frameworks_) framework.wanted_again = false;
   std::erase_if(frameworks_, [](const auto& entry) { return entry.second.idle(); });
 }
 
@@ -70,7 +71,9 @@ void Workload::on_launch_tasks(Now now, const LaunchTasks& message) {
       drop("launch_tasks", valid.error().message);
       continue;
     }
-    frameworks_[info.id].info = info;
+    AgentFramework& framework = frameworks_[info.id];
+    framework.info = info;
+    framework.wanted_again = framework.shutting_down;
   }
   for (const LaunchTasks::Item& item : message.tasks) accept(now, item);
   start_launches(now);
@@ -193,6 +196,7 @@ void Workload::on_shutdown_framework(Now now, const ShutdownFramework& message) 
     return drop("shutdown_framework",
                 fmt::format("framework '{}' is not here", message.framework_id.value));
   }
+  framework->wanted_again = false;
   if (framework->shutting_down) return;
   // The master has given the resources back already; they are held until the commands have ended.
   std::vector<TaskId> live;

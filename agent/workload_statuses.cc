@@ -89,7 +89,15 @@ void Workload::remember_sandbox(const Key& key, std::string sandbox) {
 void Workload::forget_if_done(const FrameworkId& id) {
   const auto found = frameworks_.find(id);
   if (found == frameworks_.end()) return;
-  if (found->second.shutting_down && found->second.idle()) frameworks_.erase(found);
+  AgentFramework& framework = found->second;
+  if (!framework.shutting_down || !framework.idle()) return;
+  if (!framework.wanted_again) {
+    frameworks_.erase(found);
+    return;
+  }
+  // The master will not name it again in this session.
+  framework.shutting_down = false;
+  framework.wanted_again = false;
 }
 
 void Workload::drop(std::string_view message, std::string_view why) {

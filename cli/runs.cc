@@ -110,14 +110,13 @@ class Runner final : private BatchOwner, private SignalsOwner {
     driver_->turn(kNever);
     show_progress(true);
     if (!error_.empty()) return std::unexpected(Failure{kNotRun, error_});
-    for (const auto& copy : copies_) {
-      if (!copy->problem().empty()) {
-        return std::unexpected(Failure{kNotRun, "output: " + copy->problem()});
-      }
+    BatchSummary summary{.framework_id = framework_.id().value,
+                         .wall_secs = wall_secs,
+                         .tasks = framework_.outcomes()};
+    if (auto read = check_outputs(summary); !read) {
+      return std::unexpected(Failure{kNotRun, read.error().message});
     }
-    return BatchSummary{.framework_id = framework_.id().value,
-                        .wall_secs = wall_secs,
-                        .tasks = framework_.outcomes()};
+    return summary;
   }
 
  private:
@@ -144,12 +143,24 @@ class Runner final : private BatchOwner, private SignalsOwner {
     return {};
   }
 
+  // The output of a task that was lost with its agent, and ran again, may be lost with it.
+  Result<void> check_outputs(const BatchSummary& summary) const {
+    for (const TaskOutcome& task : summary.tasks) {
+      if (task.state != TaskState::kFinished && task.state != TaskState::kFailed) continue;
+      const auto [first, last] = copies_.equal_range(task.id);
+      for (auto copy = first; copy != last; ++copy) {
+        if (!copy->second->problem().empty()) {
+          return fail(fmt::format("the output of {}: {}", task.id.value, copy->second->problem()));
+        }
+      }
+    }
+    return {};
+  }
+
   void read_outputs_to_their_end() {
-    Reactor& reactor = driver_->reactor();
     const Instant until = later(tepui::now().mono, kOutputWait);
     while (streams_->active() != 0 && tepui::now().mono < until) driver_->turn(until);
     if (streams_->active() != 0 && error_.empty()) error_ = "the last output did not arrive";
-    (void)reactor;
   }
 
   Now now() override { return driver_->reactor().now(); }
@@ -179,7 +190,7 @@ class Runner final : private BatchOwner, private SignalsOwner {
     streams_->open(
         {.address = agent.address, .framework_id = framework_.id(), .task_id = id, .path = path},
         *copy);
-    copies_.push_back(std::move(copy));
+    copies_.emplace(id, std::move(copy));
   }
 
   void on_progress() override { show_progress(false); }
@@ -217,7 +228,7 @@ class Runner final : private BatchOwner, private SignalsOwner {
   BatchFramework framework_;
   std::unique_ptr<SchedulerDriver> driver_;
   std::unique_ptr<Signals> signals_;
-  std::vector<std::unique_ptr<Copy>> copies_;
+  std::multimap<TaskId, std::unique_ptr<Copy>> copies_;
   std::unique_ptr<OutputStreams> streams_;
   Instant began_{};
   Instant shown_{};

@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <utility>
 #include <vector>
+
 #include "master/agents.h"
 #include "master/frameworks.h"
 #include "master/offers.h"

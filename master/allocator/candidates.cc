@@ -73,7 +73,7 @@ void Candidates::take(uint64_t round_key, std::vector<uint32_t>& order) {
 // Ranks are spread evenly, so dealing them to about as many buckets leaves little to sort.
 void Candidates::sort_ranks() {
   if (ranks_.size() > 64) {
-    const int shift = 64 - std::bit_width(ranks_.size());
+    const int shift = std::countl_zero(ranks_.size());
     starts_.assign((UINT64_MAX >> shift) + 2, 0);
     for (const uint64_t rank : ranks_) ++starts_[(rank >> shift) + 1];
     for (size_t i = 1; i < starts_.size(); ++i) starts_[i] += starts_[i - 1];

@@ -15,7 +15,7 @@ auto of_client(auto& references, OfferFilters::Client client) {
 }  // namespace
 
 void OfferFilters::add(uint32_t agent, Client client, const Resources& refused, Instant until,
-                  uint64_t round) {
+                       uint64_t round) {
   if (agent >= by_agent_.size()) by_agent_.resize(agent + 1);
   std::vector<uint32_t> covered;
   for (const Reference& reference : of_client(by_agent_[agent], client)) {

@@ -1,6 +1,6 @@
 #pragma once
-// OfferFilters remembers what frameworks refused: a framework's role is not offered a subset of what it
-// refused on an agent, until the filter expires.
+// OfferFilters remembers what frameworks refused: a framework's role is not offered a subset of
+// what it refused on an agent, until the filter expires.
 //
 // A filter acts on at least one round: if it expires before one was run, it stays until the end of
 // the next. A filter never blocks an offer that holds more than was refused.
@@ -29,7 +29,9 @@ class OfferFilters {
 
   // `round`: the last one begun. It does not see this filter from its start.
   void add(uint32_t agent, Client client, const Resources& refused, Instant until, uint64_t round);
-  bool any(uint32_t agent) const { return size_ > 0 && agent < by_agent_.size() && !by_agent_[agent].empty(); }
+  bool any(uint32_t agent) const {
+    return size_ > 0 && agent < by_agent_.size() && !by_agent_[agent].empty();
+  }
   bool refuses(uint32_t agent, Client client, const Resources& offer) const;
 
   void remove_agent(uint32_t agent);

@@ -238,26 +238,35 @@ void Tables::on(const feed::RoleWeight& item) {
 }
 
 void Tables::hold(Hold kind, const Held& held) {
-  RoleRow& of_role = role(held.role);
-  (kind == Hold::kAllocated ? of_role.allocated : of_role.offered) += held.resources;
-  for (Sums* sums : {&agent_sums_[held.agent_id], &framework_sums_[held.framework_id]}) {
-    (kind == Hold::kAllocated ? sums->allocated : sums->offered) += held.resources;
-    if (kind == Hold::kAllocated) ++sums->tasks;
+  const auto add = [kind](auto& sums, const Resources& what) {
+    (kind == Hold::kAllocated ? sums.allocated : sums.offered) += what;
+  };
+  // Across agents only scalars have a sum: two agents may have the same ports.
+  const Resources scalars = held.resources.scalars_only();
+  add(role(held.role), scalars);
+  add(framework_sums_[held.framework_id], scalars);
+  add(agent_sums_[held.agent_id], held.resources);
+  if (kind == Hold::kAllocated) {
+    ++framework_sums_[held.framework_id].tasks;
+    ++agent_sums_[held.agent_id].tasks;
   }
   touch_holders(held);
 }
 
 void Tables::release(Hold kind, const Held& held) {
-  RoleRow& of_role = role(held.role);
-  (kind == Hold::kAllocated ? of_role.allocated : of_role.offered) -= held.resources;
-  const auto take = [&](auto& sums_of, const auto& id) {
+  const auto take = [kind](auto& sums, const Resources& what) {
+    (kind == Hold::kAllocated ? sums.allocated : sums.offered) -= what;
+  };
+  const auto take_of = [&](auto& sums_of, const auto& id, const Resources& what) {
     Sums& sums = sums_of.at(id);
-    (kind == Hold::kAllocated ? sums.allocated : sums.offered) -= held.resources;
+    take(sums, what);
     if (kind == Hold::kAllocated) --sums.tasks;
     if (sums.tasks == 0 && sums.allocated.empty() && sums.offered.empty()) sums_of.erase(id);
   };
-  take(agent_sums_, held.agent_id);
-  take(framework_sums_, held.framework_id);
+  const Resources scalars = held.resources.scalars_only();
+  take(role(held.role), scalars);
+  take_of(framework_sums_, held.framework_id, scalars);
+  take_of(agent_sums_, held.agent_id, held.resources);
   touch_holders(held);
 }
 

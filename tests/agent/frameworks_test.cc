@@ -118,6 +118,21 @@ TEST(Frameworks, ThatAreShuttingDownAcceptNothing) {
   EXPECT_EQ(bench.settle("late").state, TaskState::kLost);
 }
 
+TEST(Frameworks, ThatTheNextMasterTookBackAreAcceptedWhenTheirOldTasksAreDead) {
+  Bench bench;
+  bench.enlist();
+  bench.run("a");
+  shut_down(bench);
+  bench.disconnect();
+  bench.enlist(2);
+  // This master names the framework once; the old one had removed it.
+  bench.launch("early");
+  EXPECT_EQ(bench.newest("early").reason, TaskReason::kFrameworkRemoved);
+  bench.dies("a", 15);
+  launch_untold(bench, "later");
+  EXPECT_EQ(bench.newest("later").state, TaskState::kStarting);
+}
+
 TEST(Frameworks, ThatAreShuttingDownAreNotNamedToAMaster) {
   Bench bench;
   bench.enlist();

@@ -171,7 +171,8 @@ TEST(Resources, CountTheHoldersOfASharedVolumeAndItsSpaceOnce) {
   EXPECT_TRUE((once - once).empty());
   // The same volume after it grew is not the same resource.
   EXPECT_FALSE(twice.contains(one(volume("v", true), 6000)));
-  EXPECT_EQ((one(volume("v", true), 6000) + once).items().size(), 2u);
+  const Resources both = one(volume("v", true), 6000) + once;
+  EXPECT_EQ(both.items().size(), 2u);
 }
 
 TEST(Resources, SubtractWhatIsThereAndNeverMore) {

@@ -1,4 +1,4 @@
-// The table of semantics §4.6, case by case; names follow the suite they mirror.
+// What a framework is told of its tasks, case by case.
 #include "master/reconciliation.h"
 
 #include <gtest/gtest.h>

@@ -8,7 +8,40 @@ namespace tepui::sim {
 
 namespace {
 
-using namespace event;
+using event::Elected;
+using event::Deposed;
+using event::AgentAdded;
+using event::AgentDisconnected;
+using event::AgentUnreachable;
+using event::AgentRemoved;
+using event::AgentBroken;
+using event::FrameworkAdded;
+using event::FrameworkRecovered;
+using event::FrameworkUpdated;
+using event::FrameworkDisconnected;
+using event::FrameworkRemoved;
+using event::TaskAdded;
+using event::TaskUpdated;
+using event::TaskRemoved;
+using event::OfferMade;
+using event::OfferEnded;
+using event::AllocationRan;
+using event::RoleChanged;
+using event::RegistryWritten;
+using event::RegistryFailed;
+using event::AgentRegistered;
+using event::MasterLost;
+using event::ContainerLaunching;
+using event::ContainerStarted;
+using event::ContainerLaunchFailed;
+using event::ContainerExited;
+using event::ContainerDestroyed;
+using event::TaskStatusCreated;
+using event::TaskStatusAcknowledged;
+using event::AgentDegraded;
+using event::PeerRejected;
+using event::MessageReceived;
+using event::MessageDropped;
 
 std::string line(const Elected& e) { return fmt::format("elected epoch {}", e.epoch); }
 std::string line(const Deposed& e) { return fmt::format("deposed: {}", e.why); }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 #include "common/text.h"
 
 namespace tepui::sim {
@@ -16,6 +18,16 @@ Duration pick(Rng& rng, std::initializer_list<Duration> values) {
 
 // How often something happens in this run, if it happens at all.
 Duration often(Rng& rng) { return pick(rng, {2s, 5s, 15s, 40s}); }
+// Some repairs only show where no other fault repairs the same by accident.
+ChaosFaults only_one(Rng& rng) {
+  ChaosFaults chaos;
+  Duration ChaosFaults::* const kinds[] = {&ChaosFaults::partition, &ChaosFaults::master_crash,
+                                           &ChaosFaults::master_depose, &ChaosFaults::agent_crash,
+                                           &ChaosFaults::scheduler_crash};
+  chaos.*kinds[rng.below(std::size(kinds))] = often(rng);
+  return chaos;
+}
+
 uint64_t one_in(Rng& rng) { return uint64_t{4} << rng.below(8); }
 
 }  // namespace
@@ -75,6 +87,8 @@ Faults Faults::draw(Rng& rng) {
   if (rng.chance(1, 4)) chaos.clock_jump = often(rng);
   if (rng.chance(1, 4)) chaos.tunables = often(rng);
   if (rng.chance(1, 4)) chaos.operator_kill = often(rng);
+
+  if (rng.chance(1, 4)) chaos = only_one(rng);
 
   if (rng.chance(1, 2)) made.master = draw_master_tunables(rng);
   if (rng.chance(1, 2)) made.agent = draw_agent_tunables(rng);

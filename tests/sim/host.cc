@@ -49,15 +49,9 @@ void SimHost::finish_launch(const ContainerId& id, uint64_t serial) {
     return;
   }
   container->phase = Phase::kRunning;
-  const bool killed = container->kill_at_start;
   world_.reached("container.started");
   if (listener_ != nullptr) listener_->on_launched(id, static_cast<int64_t>(serial));
-  if (killed) {
-    world_.reached("container.killed_while_launching");
-    exit_after(0ns, id, serial, {.exit_status = {}, .signal = kSigkill, .stderr_tail = {}});
-  } else {
-    exit_after(world_.up_to(faults_.host.run_max), id, serial, draw_exit());
-  }
+  exit_after(world_.up_to(faults_.host.run_max), id, serial, draw_exit());
 }
 
 ExitRecord SimHost::draw_exit() {
@@ -97,7 +91,10 @@ void SimHost::kill(const ContainerId& id) {
   const auto at = containers_.find(id);
   if (at == containers_.end()) return;
   world_.reached("container.killed");
-  if (at->second.phase == Phase::kLaunching) at->second.kill_at_start = true;
+  if (at->second.phase == Phase::kLaunching) {
+    return world_.violated("container",
+                           fmt::format("container {} is killed before it runs", id.value));
+  }
   exit_after(world_.up_to(2ms), id, at->second.serial,
              {.exit_status = {}, .signal = kSigkill, .stderr_tail = {}});
 }

@@ -50,7 +50,6 @@ class SimHost {
     Phase phase = Phase::kLaunching;
     bool ignores_term = false;
     bool stubborn = false;  // it was asked to end, and will not but by SIGKILL
-    bool kill_at_start = false;
     bool destroying = false;
   };
 

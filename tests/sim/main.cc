@@ -2,6 +2,7 @@
 // that repeats it, with the last events. Exit status 1: a promise was broken.
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <optional>
@@ -10,10 +11,8 @@
 
 #include "tests/sim/simulation.h"
 
+namespace tepui::sim {
 namespace {
-
-using namespace tepui;
-using namespace tepui::sim;
 
 constexpr std::string_view kUsage =
     "usage: tepui-sim [--seeds N] [--start S] [--seed S] [--agents N] [--frameworks N] [--tasks "
@@ -75,8 +74,18 @@ void report(uint64_t seed, const Options& options, const Outcome& failed) {
     if (again.hash != failed.hash)
       fmt::print("the second run of this seed differs from the first\n");
   }
-  fmt::print("seed {} failed: {}: {}\nreplay: {}\n", seed, failed.violation->checker,
+  fmt::print("\nseed {} failed: {}: {}\nreplay: {}\n", seed, failed.violation->checker,
              failed.violation->what, replay_command(seed, options.size));
+}
+
+// One line that moves on a terminal, else a line now and then.
+void show_progress(uint64_t passed, uint64_t seeds, uint64_t events) {
+  const bool moves = isatty(STDOUT_FILENO) == 1;
+  const bool last = passed == seeds;
+  if (!last && passed % (moves ? 10 : 100) != 0) return;
+  fmt::print("{}{} of {} seeds passed, {} events{}", moves ? "\r" : "", passed, seeds, events,
+             moves && !last ? "" : "\n");
+  std::fflush(stdout);
 }
 
 int run_all(const Options& options) {
@@ -88,20 +97,16 @@ int run_all(const Options& options) {
     events += outcome.events;
     for (const auto& [name, count] : outcome.counters) counters[name] += count;
     if (outcome.violation) {
-      fmt::print("\n");
       report(seed, options, outcome);
       return 1;
     }
     if (options.seeds == 1) {
       fmt::print("seed {}: {} events in {:.0f} virtual seconds, hash {:016x}\n{}\n", seed,
                  outcome.events, to_secs(outcome.virtual_time), outcome.hash, outcome.faults);
-    } else if (seed % 10 == 0 || seed + 1 == options.start + options.seeds) {
-      fmt::print("\r{} of {} seeds passed, {} events", seed + 1 - options.start, options.seeds,
-                 events);
-      std::fflush(stdout);
+    } else {
+      show_progress(seed + 1 - options.start, options.seeds, events);
     }
   }
-  if (options.seeds != 1) fmt::print("\n");
   if (options.counters) {
     for (const auto& [name, count] : counters) fmt::print("{:12} {}\n", count, name);
   }
@@ -118,3 +123,7 @@ int main(int argc, char** argv) {
   }
   return run_all(*options);
 }
+
+}  // namespace tepui::sim
+
+int main(int argc, char** argv) { return tepui::sim::main(argc, argv); }

@@ -59,7 +59,7 @@ void MasterNode::lead() {
 void MasterNode::lose_election() {
   if (!leads_) return;
   world_.reached("master.deposed");
-  const Duration late = world_.rng().chance(1, 2) ? world_.up_to(100ms) : world_.up_to(20s);
+  const Duration late = world_.rng().chance(1, 2) ? world_.up_to(100ms) : world_.up_to(60s);
   world_.after(late, [this, life = life_] {
     if (life != life_ || master_ == nullptr) return;
     leads_ = false;

@@ -67,13 +67,14 @@ def a_restarted_agent_kills_what_was_left_and_registers_anew(cluster):
     old_id = cluster.wait_registered(agent)
     run = cluster.start_tepui("run", "--name=orphan", "--", "sleep", "7654")
     running(cluster)
-    expect(alive("7654"), "the task does not run")
+    before = alive("7654")
+    expect(before, "the task does not run")
     agent.kill()
     expect(alive("7654"), "kill -9 of the agent ended its task: the shim does not outlive it")
     again = cluster.restart_agent(agent)
     new_id = cluster.wait_registered(again)
     expect(new_id != old_id, f"the restarted agent kept its id {old_id}")
-    wait_until(lambda: not alive("7654"), "the orphan to be killed", 10)
+    wait_until(lambda: not set(before) & set(alive("7654")), "the orphan to be killed", 10)
     # `tepui run` learns that its task is gone with its agent, and runs it again there.
     wait_until(lambda: [row for row in cluster.rows("tasks") if row["id"] == "orphan" and
                         row["state"] == "TASK_GONE"], "the orphan to be GONE")
