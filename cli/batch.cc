@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/ids.h"
+#include "common/limits.h"
 #include "common/roles.h"
 #include "common/text.h"
 
@@ -48,7 +49,7 @@ Result<std::string> number_text(std::string_view file, std::string_view key,
                                 const Document& value) {
   if (const std::string* text = value.text()) return *text;
   if (const auto* whole = std::get_if<int64_t>(&value.value())) return std::to_string(*whole);
-  if (const auto* real = std::get_if<double>(&value.value())) return fmt::format("{:g}", *real);
+  if (const auto* real = std::get_if<double>(&value.value())) return fmt::format("{}", *real);
   return wrong(file, value, key, "a number");
 }
 
@@ -215,15 +216,24 @@ Result<Batch> parse_batch(const Document& document, std::string_view file,
 Result<int64_t> parse_cpus(std::string_view text) {
   const int64_t milli = TRY(parse_milli(text));
   if (milli < 1) return fail(fmt::format("'{}' cpus are too few to run anything", text));
+  if (milli > limits::kScalarMilliMax) return fail(fmt::format("'{}' cpus are too many", text));
   return milli;
 }
 
 Result<int64_t> parse_mem(std::string_view text) {
-  const bool bare = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-  if (bare && !text.empty()) return parse_milli(text);
-  const int64_t bytes = TRY(parse_bytes(text));
-  // Rounded up: a task never gets less than it asked for.
-  return (bytes * 1000 + kMegabyte - 1) / kMegabyte;
+  const bool bare =
+      std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
+  int64_t milli = 0;
+  if (bare && !text.empty()) {
+    milli = TRY(parse_milli(text));
+  } else {
+    // Rounded up: a task never gets less than it asked for.
+    __extension__ using Wide = __int128;
+    const Wide bytes = TRY(parse_bytes(text));
+    milli = static_cast<int64_t>((bytes * 1000 + kMegabyte - 1) / kMegabyte);
+  }
+  if (milli > limits::kScalarMilliMax) return fail(fmt::format("'{}' of memory is too much", text));
+  return milli;
 }
 
 Result<EnvironmentVariable> parse_env(std::string_view text) {

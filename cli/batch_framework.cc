@@ -73,7 +73,8 @@ void BatchFramework::on_update(Scheduler& scheduler, const TaskStatus& status) {
   const auto found = by_id_.find(status.task_id);
   if (found == by_id_.end()) {
     // An earlier attempt whose agent came back after all: another one has taken its place.
-    if (!is_terminal(status.state) && status.state != TaskState::kUnreachable) {
+    if (!is_terminal(status.state) && status.state != TaskState::kUnreachable &&
+        status.state != TaskState::kUnknown) {
       scheduler.kill(status.task_id);
     }
     return;
@@ -82,7 +83,9 @@ void BatchFramework::on_update(Scheduler& scheduler, const TaskStatus& status) {
   Job& job = jobs_[index];
   job.outcome.state = status.state;
   if (status.state == TaskState::kRunning && !job.started) start_job(index);
-  if (is_terminal(status.state) || status.state == TaskState::kUnreachable) {
+  // Of an unknown task neither the master nor an agent will say more.
+  if (is_terminal(status.state) || status.state == TaskState::kUnreachable ||
+      status.state == TaskState::kUnknown) {
     end_job(scheduler, index, status);
   }
   owner_.on_progress();
@@ -101,8 +104,8 @@ void BatchFramework::end_job(Scheduler& scheduler, size_t index, const TaskStatu
   by_id_.erase(job.outcome.id);
   --running_;
   const bool lost = status.state == TaskState::kLost || status.state == TaskState::kDropped ||
-                    status.state == TaskState::kGone ||
-                    status.state == TaskState::kUnreachable;
+                    status.state == TaskState::kGone || status.state == TaskState::kUnreachable ||
+                    status.state == TaskState::kUnknown;
   if (lost && job.attempt < kAttemptsMax && !cancelled_) {
     owner_.on_trouble(
         fmt::format("{} was lost ({}), launching it again", job.outcome.id.value, status.message));

@@ -1,8 +1,8 @@
 #pragma once
 // BatchFramework runs the tasks of a batch to their end on whatever offers come: it packs each
 // offer with as many waiting tasks as fit, gives the rest back, asks for no more offers once
-// nothing waits, and launches a task again that the cluster (not the task) lost. A task whose agent is
-// unreachable counts as lost; should it come back, it is killed.
+// nothing waits, and launches a task again that the cluster (not the task) lost. A task whose agent
+// is unreachable counts as lost; should it come back, it is killed.
 //
 // Decides only; the driver gives it the loop, its owner what happens with output and progress.
 

@@ -22,6 +22,20 @@ size_t width_of(std::string_view text) {
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
+constexpr size_t kMessageColumns = 60;
+
+// At most so many columns of it; what is left out shows as "...".
+std::string first_line(std::string_view text, size_t columns) {
+  text = text.substr(0, text.find('\n'));
+  if (width_of(text) <= columns) return std::string(text);
+  constexpr std::string_view kMore = "...";
+  size_t end = 0;
+  for (size_t shown = 0; shown <= columns - kMore.size(); ++end) {
+    if (width_of(text.substr(end, 1)) != 0) ++shown;  // a character begins here
+  }
+  return fmt::format("{}{}", text.substr(0, end - 1), kMore);
+}
+
 std::string short_state(TaskState state) {
   std::string_view text = to_text(state);
   if (text.starts_with("TASK_")) text.remove_prefix(5);
@@ -33,6 +47,16 @@ std::string scalar_of(const Resources& resources, std::string_view name) {
 }
 
 }  // namespace
+
+void TextTable::add(std::vector<std::string> row) {
+  // What others wrote must not move the cursor of this terminal.
+  for (std::string& cell : row) {
+    for (char& c : cell) {
+      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+    }
+  }
+  rows_.push_back(std::move(row));
+}
 
 std::string TextTable::to_text(bool colour) const {
   std::vector<size_t> widths;
@@ -95,11 +119,10 @@ TextTable tasks_table(const Rows& rows, WallTime now) {
       {"ID", "NAME", "FRAMEWORK", "AGENT", "ROLE", "STATE", "CPUS", "MEM", "AGE", "MESSAGE"});
   for (const TaskRow& row : rows.tasks) {
     const Task& task = row.task;
-    std::string message = task.last_status.message.substr(0, task.last_status.message.find('\n'));
-    if (message.size() > 60) message = message.substr(0, 57) + "...";
     out.add({task.id.value, task.name, task.framework_id.value, task.agent_id.value, task.role,
              short_state(task.state), scalar_of(task.resources, "cpus"),
-             scalar_of(task.resources, "mem"), age(task.launched_at, now), message});
+             scalar_of(task.resources, "mem"), age(task.launched_at, now),
+             first_line(task.last_status.message, kMessageColumns)});
   }
   return out;
 }
@@ -148,7 +171,7 @@ TextTable table_of(Table table, const Rows& rows, WallTime now) {
     }
     case Table::kMetrics: {
       TextTable out({"KEY", "VALUE"});
-      for (const MetricRow& row : rows.metrics) out.add({row.key, fmt::format("{:g}", row.value)});
+      for (const MetricRow& row : rows.metrics) out.add({row.key, fmt::format("{}", row.value)});
       return out;
     }
   }
@@ -186,7 +209,7 @@ std::string text_of(const BatchSummary& summary, bool colour) {
   for (const TaskOutcome& task : summary.tasks) {
     if (task.state == TaskState::kFinished) continue;
     failed.add({task.id.value, short_state(task.state), task.agent_id.value,
-                task.message.substr(0, task.message.find('\n'))});
+                first_line(task.message, SIZE_MAX)});
   }
   if (!failed.empty()) out += "\n" + failed.to_text(colour);
   out += fmt::format("\n{} tasks in {:.1f} s, {:.1f} launches/s", summary.tasks.size(),

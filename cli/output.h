@@ -19,7 +19,8 @@ namespace tepui::cli {
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> headings) : headings_(std::move(headings)) {}
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  // Control characters become spaces.
+  void add(std::vector<std::string> row);
   bool empty() const { return rows_.empty(); }
   // Two spaces between columns, no trailing space, one line a row.
   std::string to_text(bool colour) const;

@@ -105,8 +105,9 @@ void Feed::on_event(const Event& event) {
   if (auto item = feed::copy_event(event)) add(*std::move(item));
 }
 
-void Feed::metrics(std::vector<MetricRow> rows) {
+bool Feed::metrics(std::vector<MetricRow> rows) {
   add(feed::MetricsSnapshot{.rows = std::move(rows)});
+  return !overflowed_;
 }
 
 void Feed::reset() {

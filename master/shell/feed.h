@@ -102,7 +102,8 @@ class Feed final : public EventSink {
   explicit Feed(size_t items_max) : items_max_(items_max) {}
 
   void on_event(const Event& event) override;
-  void metrics(std::vector<MetricRow> rows);
+  // False: there is no room, and they are wanted as before.
+  bool metrics(std::vector<MetricRow> rows);
   void reset();
   void complete();
 

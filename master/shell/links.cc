@@ -40,12 +40,13 @@ void Links::close(SessionId session, std::string_view why) {
 
 void Links::report() {
   for (const LinkId link : std::exchange(newly_congested_, {})) {
+    if (!congested_.contains(link)) continue;  // ready again, and the owner was told so
     for (const SessionId session : sessions_.sessions_of(link)) owner_.on_congested(session);
   }
 }
 
 void Links::on_link_up(LinkId link, std::string_view peer) {
-  peers_[link] = peer;
+  peers_[link] = {.address = std::string(peer)};
   sessions_.on_link_up(link);
 }
 
@@ -65,11 +66,14 @@ void Links::on_frame(LinkId link, Conversation conversation, std::span<const std
   if (known == peers_.end()) return;  // refused or given away in this turn
   switch (conversation) {
     case Conversation::kScheduler:
+      known->second.used = true;
       return deliver(link, conversation, decode_scheduler_to_master(payload));
     case Conversation::kAgent:
+      known->second.used = true;
       return deliver(link, conversation, decode_agent_to_master(payload));
     case Conversation::kOperator:
-      if (!sessions_.sessions_of(link).empty()) {
+      // Also if those conversations have ended: something was sent, and the reader cannot go on.
+      if (known->second.used) {
         return refuse(link, "an operator's conversation needs a link of its own");
       }
       peers_.erase(known);
@@ -95,7 +99,7 @@ void Links::deliver(LinkId link, Conversation conversation, Result<Inbound<Messa
 }
 
 void Links::refuse(LinkId link, std::string_view why) {
-  owner_.on_refused(peers_.at(link), why);
+  owner_.on_refused(peers_.at(link).address, why);
   peers_.erase(link);
   for (const SessionId session : sessions_.close_link(link)) owner_.on_lost(session, why);
   transport_->close(link, why);

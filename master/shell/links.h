@@ -62,7 +62,11 @@ class Links final : public LinkHandler {
   Transport* transport_ = nullptr;
   Encoder encoder_;
   SessionTable sessions_;
-  std::map<LinkId, std::string> peers_;  // links that are up, with the address of the other end
+  struct Peer {
+    std::string address;
+    bool used = false;  // a conversation began on it
+  };
+  std::map<LinkId, Peer> peers_;  // links that are up
   std::set<LinkId> congested_;
   std::vector<LinkId> newly_congested_;
 };

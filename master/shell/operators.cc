@@ -63,6 +63,9 @@ void Operators::on(SessionId id, Session& session, const ListRequest& request) {
 }
 
 void Operators::on(SessionId id, Session& session, const WatchRequest& request) {
+  if (std::ranges::find(request.tables, Table::kMetrics) != request.tables.end()) {
+    return refuse(id, request.request, "metrics are listed, not watched");
+  }
   if (session.watches.size() >= kWatchesPerSessionMax || watchers() >= limits::kWatchersMax) {
     return refuse(id, request.request, "too many watches are open");
   }
@@ -130,6 +133,8 @@ void Operators::on_changed(const Changed& changed, bool fresh_metrics) {
     for (ListRequest& request : waiting) {
       if (request.table == Table::kMetrics && !fresh_metrics) {
         session.waiting.push_back(std::move(request));
+        // Those that were asked for may have come while the state was not whole.
+        effects_.want_metrics();
       } else {
         answer(id, request);
       }

@@ -15,6 +15,8 @@ constexpr size_t kFeedItemsMax = 1 << 19;
 constexpr size_t kReaderMailMax = 1024;
 // How long a stopping master waits for its goodbyes to leave.
 constexpr Duration kFarewell = std::chrono::seconds(2);
+// What waits for a reader that is behind is tried again after this.
+constexpr Duration kReaderPause = std::chrono::milliseconds(1);
 // Of one slice of a resync, in events.
 constexpr size_t kResyncSlice = 4096;
 
@@ -72,7 +74,7 @@ int MasterShell::run() {
 }
 
 bool MasterShell::turn(bool more) {
-  reactor_->run_once(more ? reactor_->now().mono : wake_);
+  reactor_->run_once(next_turn(more));
   const Now at = reactor_->now();
   if (at.mono >= wake_) {
     wake_ = kNever;
@@ -83,10 +85,17 @@ bool MasterShell::turn(bool more) {
   feed_reader(at);
   measure(at.mono);
   log_.flush();
-  return work_left || resync_.has_value() || !for_reader_.empty();
+  return work_left;
 }
 
-void MasterShell::feed_reader(Now at) {
+Instant MasterShell::next_turn(bool more) const {
+  const Instant at = reactor_->now().mono;
+  if (more) return at;
+  const bool reader_behind = feed_.overflowed() || resync_ || !for_reader_.empty();
+  return reader_behind ? std::min(wake_, later(at, kReaderPause)) : wake_;
+}
+
+void MasterShell::resync_reader() {
   if (feed_.overflowed()) {
     // The reader fell behind. Start over when it has room for a good part of the state.
     if (feed_.room() < kFeedItemsMax / 2) return;
@@ -100,10 +109,11 @@ void MasterShell::feed_reader(Now at) {
       resync_.reset();
     }
   }
-  if (metrics_wanted_) {
-    metrics_wanted_ = false;
-    feed_.metrics(metrics());
-  }
+}
+
+void MasterShell::feed_reader(Now at) {
+  resync_reader();
+  if (metrics_wanted_ && !feed_.overflowed()) metrics_wanted_ = !feed_.metrics(metrics());
   if (FeedBatch batch = feed_.take(at.wall); !batch.items.empty()) {
     for_reader_.emplace_back(std::move(batch));
   }

@@ -59,6 +59,8 @@ class MasterShell final : private MasterEffects,
 
   bool turn(bool more);
   void feed_reader(Now now);
+  void resync_reader();
+  Instant next_turn(bool more) const;
   void measure(Instant started);
   std::vector<MetricRow> metrics() const;
   void stop(std::string why, int status);

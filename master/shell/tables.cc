@@ -7,6 +7,7 @@
 namespace tepui {
 
 namespace {
+constexpr std::string_view kBroken = "broken";
 constexpr std::string_view kCompleted = "completed";
 constexpr std::string_view kUnreachable = "unreachable";
 constexpr int64_t kDefaultWeightMilli = 1000;
@@ -92,14 +93,15 @@ void Tables::on(const feed::AgentDown& item) {
   const bool counted = row.state != kUnreachable;
   switch (item.how) {
     case feed::AgentDown::How::kDisconnected:
-      row.state = "disconnected";
+      // Broken says more, and stays true until it registers again.
+      if (row.state != kBroken) row.state = "disconnected";
       break;
     case feed::AgentDown::How::kUnreachable:
       if (counted) count_in_cluster(row, -1);
       row.state = kUnreachable;
       break;
     case feed::AgentDown::How::kBroken:
-      if (counted) row.state = "broken";
+      if (counted) row.state = kBroken;
       break;
     case feed::AgentDown::How::kRemoved:
       if (counted) count_in_cluster(row, -1);

@@ -33,6 +33,7 @@ struct EventCounts final : EventSink {
   std::vector<std::string> dropped;
   std::vector<event::OfferEnd> offers_ended;
   std::vector<TaskState> task_states;  // of every TaskUpdated
+  EventSink* also = nullptr;           // hears every event, too
 
   template <class E>
   int count() const {
@@ -41,6 +42,7 @@ struct EventCounts final : EventSink {
   }
 
   void on_event(const Event& event) override {
+    if (also != nullptr) also->on_event(event);
     ++by_kind[event.index()];
     if (const auto* e = std::get_if<event::PeerRejected>(&event)) rejected.emplace_back(e->why);
     if (const auto* e = std::get_if<event::MessageDropped>(&event)) dropped.emplace_back(e->why);
@@ -292,8 +294,8 @@ class Bench {
     return framework;
   }
   void resubscribe(TestFramework& framework) {
+    agents_known_.erase(framework.session);
     framework.session = new_session();
-    agents_known_.clear();
     say(framework.session, SchedulerToMaster(Hello{}));
     say(framework.session, Subscribe{framework.info});
     settle();
