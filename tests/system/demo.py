@@ -25,6 +25,7 @@ AGENT_RESOURCES = "cpus:2;mem:1GB;disk:1GB;ports:[31000-32000]"
 TASK_CPUS = 0.5
 TASK_MEM_MB = 64
 BUNDLE_BYTES = 1_500_000
+SAMPLES_MIN = 8  # fewer say nothing about shares
 
 
 def bundles(count):
@@ -166,8 +167,8 @@ def report(summaries, samples):
         mean = {role: sum(sample[1][role] for sample in part) / len(part) for role in WEIGHTS}
         rows.append([f"{part[0][0]:.1f} s", *(f"{100 * mean[role]:.1f}%" for role in WEIGHTS),
                      f"{mean['gold'] / mean['silver']:.2f}" if mean["silver"] else "-"])
-    # Who comes first gets all there is, until the first tasks have ended and made room.
-    settled = [sample for sample in fair if sample[3] >= AGENTS * 2 / TASK_CPUS] or fair
+    # Who comes first gets all there is, until tasks have ended and made room, twice over.
+    settled = [sample for sample in fair if sample[3] >= 2 * AGENTS * 2 / TASK_CPUS] or fair
     mean = {role: sum(sample[1][role] for sample in settled) / len(settled) for role in WEIGHTS}
     ratio = mean["gold"] / max(mean["silver"], 1e-9)
     rows.append(["mean, once settled", *(f"{100 * mean[role]:.1f}%" for role in WEIGHTS), f"{ratio:.2f}"])
@@ -181,7 +182,7 @@ def report(summaries, samples):
           [[role, len(summary["tasks"]), f"{summary['wall_secs']:.1f}",
             f"{summary['launches_per_sec']:.1f}", f"{summary['launch_ms']['p50']:.1f} ms",
             f"{summary['launch_ms']['p99']:.1f} ms"] for role, summary in summaries.items()])
-    return ratio
+    return ratio if len(settled) >= SAMPLES_MIN else None
 
 
 def check_leftovers(cluster, cgroups, pids):
@@ -241,7 +242,10 @@ def run(cluster, count):
                      cluster.path("out"), os.cpu_count() or 1)
     print(f"\nVerified: the outputs of all {checked} tasks equal those of the same commands run "
           "without Tepui.")
-    expect(1.5 <= ratio <= 2.6, f"gold had {ratio:.2f} times silver's share, the weights say 2")
+    if ratio is None:
+        print("The run was too short to judge the shares.")
+    else:
+        expect(1.5 <= ratio <= 2.6, f"gold had {ratio:.2f} times silver's share, not twice")
 
 
 def main():
