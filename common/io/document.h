@@ -22,6 +22,8 @@ class Document {
   using Table = std::vector<std::pair<std::string, Document>>;
   using Value = std::variant<std::monostate, bool, int64_t, double, std::string, List, Table>;
 
+  static constexpr int kDepthMax = 64;  // of lists and tables in one another, in either syntax
+
   Document() = default;
   // Implicit, so that a tree reads as one braced expression.
   Document(bool value) : value_(value) {}

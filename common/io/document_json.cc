@@ -11,10 +11,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kDepthMax = 64;
-
 Result<Document> from_json(const Json& json, std::string_view what, int depth) {
-  if (depth > kDepthMax) return fail(fmt::format("{}: nested deeper than {}", what, kDepthMax));
+  if (depth > Document::kDepthMax)
+    return fail(fmt::format("{}: nested deeper than {}", what, Document::kDepthMax));
   if (json.is_boolean()) return Document(json.get<bool>());
   if (json.is_number_integer()) {
     if (json.is_number_unsigned() && json.get<uint64_t>() > INT64_MAX) {
@@ -69,10 +68,10 @@ struct Position final : nlohmann::json_sax<Json> {
   bool number_float(number_float_t, const string_t&) override { return true; }
   bool string(string_t&) override { return true; }
   bool binary(binary_t&) override { return true; }
-  bool start_object(std::size_t) override { return ++depth <= kDepthMax; }
+  bool start_object(std::size_t) override { return ++depth <= Document::kDepthMax; }
   bool key(string_t&) override { return true; }
   bool end_object() override { return --depth, true; }
-  bool start_array(std::size_t) override { return ++depth <= kDepthMax; }
+  bool start_array(std::size_t) override { return ++depth <= Document::kDepthMax; }
   bool end_array() override { return --depth, true; }
   bool parse_error(std::size_t position, const std::string& token,
                    const nlohmann::detail::exception&) override {
@@ -106,8 +105,8 @@ std::string_view Document::type_name() const {
 Result<Document> parse_json(std::string_view text, std::string_view what) {
   Position position;
   if (!Json::sax_parse(text, &position)) {
-    if (position.depth > kDepthMax) {
-      return fail(fmt::format("{}: nested deeper than {}", what, kDepthMax));
+    if (position.depth > Document::kDepthMax) {
+      return fail(fmt::format("{}: nested deeper than {}", what, Document::kDepthMax));
     }
     const std::string_view before = text.substr(0, position.at);
     const auto line = 1 + std::count(before.begin(), before.end(), '\n');

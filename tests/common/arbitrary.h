@@ -57,7 +57,7 @@ class Arbitrary {
     } else if constexpr (std::is_floating_point_v<T>) {
       value = static_cast<T>(rng_.between(-1000000, 1000000)) / 7;
     } else {
-      std::apply([this](auto&... field) { (fill(field), ...); }, fields(value));
+      std::apply([this](auto&... field) { (this->fill(field), ...); }, fields(value));
       make_consistent(value);
     }
   }

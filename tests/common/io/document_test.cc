@@ -77,6 +77,25 @@ TEST(Document, DepthAndSizeAreBounded) {
   EXPECT_TRUE(parse_json("9223372036854775807", "a.json"));
   EXPECT_EQ(problem(parse_json("9223372036854775808", "a.json")),
             "a.json: 9223372036854775808 is too large");
+
+  const auto dotted = [](size_t depth) {
+    std::string key = "\n# a.b\na";
+    for (size_t i = 1; i < depth; ++i) key += ".a";
+    return key + " = 1";
+  };
+  EXPECT_TRUE(parse_toml(dotted(64), "a.toml"));
+  EXPECT_EQ(problem(parse_toml(dotted(65), "a.toml")), "a.toml:3: nested deeper than 64");
+  EXPECT_EQ(problem(parse_toml(dotted(1'000'000), "a.toml")), "a.toml:3: nested deeper than 64");
+  EXPECT_FALSE(parse_toml("a = " + nested(1'000'000), "a.toml"));
+}
+
+TEST(Document, TomlMayHoldAnyTextInQuotesAndNoneOutside) {
+  const auto toml = parse_toml("a = \"\"\"\\\n  \u00e9t\u00e9 \u2028\"\"\" # \u00e9\n", "a.toml");
+  ASSERT_TRUE(toml) << toml.error().message;
+  EXPECT_EQ(to_json(*toml, -1), "{\"a\":\"\u00e9t\u00e9 \u2028\"}");
+  EXPECT_TRUE(problem(parse_toml("\u00e9 = 1\n", "a.toml")).starts_with("a.toml:1: not TOML: "));
+  EXPECT_TRUE(problem(parse_toml("a = \u00e9\n", "a.toml")).starts_with("a.toml:1: not TOML: "));
+  EXPECT_TRUE(problem(parse_toml("a = \"\x01\"", "a.toml")).starts_with("a.toml:1: not TOML: "));
 }
 
 TEST(Document, AKeyGivenTwiceInJsonCountsOnce) {
