@@ -44,10 +44,14 @@ Workload::Workload(const AgentConfig& config, Rng rng, AgentEffects& effects)
 
 void Workload::on_registered(Now now) { streams_.resume(now.mono); }
 
-void Workload::on_unregistered() { streams_.pause(); }
+void Workload::on_unregistered() {
+  streams_.pause();
+  answers_.clear();
+}
 
 void Workload::on_session_over() {
   streams_.pause();
+  answers_.clear();
   for (auto& [id, framework] : frameworks_) framework.wanted_again = false;
   std::erase_if(frameworks_, [](const auto& entry) { return entry.second.idle(); });
 }
@@ -93,7 +97,7 @@ void Workload::accept(Now now, const LaunchTasks::Item& item) {
     const bool known = framework != nullptr;
     return answer_for_stranger(
         now, item.framework_id, id,
-        Outcome{.state = TaskState::kLost,
+        Outcome{.state = known ? dropped_state(framework->info) : TaskState::kLost,
                 .reason = known ? TaskReason::kFrameworkRemoved : TaskReason::kInvalidFrameworkId,
                 .source = TaskSource::kAgent,
                 .message = known ? "The agent is shutting down this framework"
@@ -188,9 +192,6 @@ void Workload::on_acknowledge(Now now, const AcknowledgeUpdates& message) {
 }
 
 void Workload::on_shutdown_framework(Now now, const ShutdownFramework& message) {
-  // Also where the framework itself is not here: answers about tasks that the agent never had are
-  // repeated until somebody hears them.
-  streams_.forget(message.framework_id);
   AgentFramework* framework = find_framework(message.framework_id);
   if (framework == nullptr) {
     return drop("shutdown_framework",
@@ -206,6 +207,7 @@ void Workload::on_shutdown_framework(Now now, const ShutdownFramework& message) 
     if (task.phase != AgentTask::Phase::kEnded) live.push_back(id);
   }
   framework->shutting_down = true;
+  streams_.forget(message.framework_id);
   std::erase_if(framework->tasks,
                 [](const auto& entry) { return entry.second.phase == AgentTask::Phase::kEnded; });
   for (const TaskId& id : live) {

@@ -85,7 +85,9 @@ class Workload {
   // The last status of a task. `task` is gone afterwards if nobody waits for it.
   void finish(Now now, AgentFramework& framework, AgentTask& task, const Outcome& outcome);
   void deliver(Now now, const AgentFramework& framework, AgentTask& task, TaskStatus status);
-  // The last status of a task that this agent does not have.
+  // The last status of a task that this agent does not have. It is said once, in this session, and
+  // needs no acknowledgement: who still believes in the task asks again, whereas a leader that
+  // never heard of it may have told the framework another end already.
   void answer_for_stranger(Now now, const FrameworkId& framework, const TaskId& task,
                            const Outcome& outcome);
   TaskStatus make_status(Now now, const TaskId& task, const Outcome& outcome);
@@ -109,6 +111,7 @@ class Workload {
   AgentEffects& effects_;
   Rng rng_;
   UpdateStreams streams_;
+  std::vector<StatusUpdates::Item> answers_;  // about strangers, for the end of the turn
   bool shutting_down_ = false;
 
   std::map<FrameworkId, AgentFramework> frameworks_;

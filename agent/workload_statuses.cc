@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "agent/workload.h"
 #include "common/check.h"
 #include "common/limits.h"
@@ -38,11 +40,14 @@ void Workload::deliver(Now now, const AgentFramework& framework, AgentTask& task
 
 void Workload::answer_for_stranger(Now now, const FrameworkId& framework, const TaskId& task,
                                    const Outcome& outcome) {
+  // A stream that is there tells what became of it.
+  if (streams_.contains(framework, task)) return;
   TaskStatus status = make_status(now, task, outcome);
-  const TaskStatus shown = status;
-  // A stream that is there already tells what became of it.
-  if (!streams_.append(now.mono, framework, std::move(status))) return;
-  effects_.on_event(event::TaskStatusCreated{.framework_id = &framework, .status = &shown});
+  status.uuid = {};
+  effects_.on_event(event::TaskStatusCreated{.framework_id = &framework, .status = &status});
+  const TaskState state = status.state;
+  answers_.push_back(
+      {.framework_id = framework, .status = std::move(status), .latest_state = state});
 }
 
 TaskStatus Workload::make_status(Now now, const TaskId& task, const Outcome& outcome) {
@@ -66,6 +71,12 @@ void Workload::release(AgentTask& task) {
 }
 
 void Workload::send_due(Now now) {
+  for (size_t begin = 0; begin < answers_.size(); begin += limits::kUpdateBatchMax) {
+    const size_t end = std::min<size_t>(answers_.size(), begin + limits::kUpdateBatchMax);
+    effects_.send(StatusUpdates{.items = {answers_.begin() + static_cast<ptrdiff_t>(begin),
+                                          answers_.begin() + static_cast<ptrdiff_t>(end)}});
+  }
+  answers_.clear();
   while (true) {
     std::vector<StatusUpdates::Item> items = streams_.take_due(now.mono, limits::kUpdateBatchMax);
     if (items.empty()) return;

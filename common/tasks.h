@@ -173,7 +173,9 @@ struct TaskStatus {
   TaskState state = TaskState::kStaging;
   TaskSource source = TaskSource::kMaster;
   TaskReason reason = TaskReason::kNone;
-  Uuid uuid;  // nil: made by the master, not to be acknowledged, never repeated
+  // Nil: made by the master, or an agent's word about a task that it does not have; not to be
+  // acknowledged, never repeated.
+  Uuid uuid;
   AgentId agent_id;
   ContainerId container_id;
   WallTime timestamp{};

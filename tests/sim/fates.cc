@@ -35,6 +35,8 @@ void Fates::check_machine(AgentLife on, const Resources& machine) {
 }
 
 void Fates::on_created(AgentLife by, const FrameworkId& framework, const TaskStatus& status) {
+  // A word about a task that the agent does not have: said once, and owed to nobody.
+  if (status.uuid.is_nil()) return world_.reached("update.about_a_stranger");
   const TaskKey key{framework, status.task_id};
   if (is_terminal(status.state)) live_[by].erase(key);
   const auto [at, fresh] = streams_.try_emplace({by, key});
@@ -46,8 +48,6 @@ void Fates::on_created(AgentLife by, const FrameworkId& framework, const TaskSta
                                 to_text(stream.last), status.task_id.value));
   }
   stream.last = status.state;
-  // Without a uuid it is said once and owed to nobody.
-  if (status.uuid.is_nil()) return;
   if (!by_uuid_.try_emplace(status.uuid, std::pair{at->first, stream.made.size()}).second) {
     world_.violated("updates", fmt::format("uuid {} was used twice", to_text(status.uuid)));
   }
@@ -124,9 +124,6 @@ std::string Fates::what_was_never_seen() const {
     if (dead_.contains(life) || gone_.contains(task.first) || removed_.contains(task.first)) {
       continue;
     }
-    // An answer about a task that never ran is given up when a new leader does not know of its
-    // framework yet; whoever asks that leader is answered.
-    if (!launched_.contains(task)) continue;
     if (stream.seen < stream.made.size()) {
       return fmt::format("status {} of {} of task {} was never seen by its framework", stream.seen,
                          stream.made.size(), task.second.value);

@@ -119,6 +119,7 @@ TEST(Simulation, TheRarePathsAreReached) {
                            "store.unsynced_lost",
                            "task.recovered",
                            "tunables",
+                           "update.about_a_stranger",
                            "update.repeated",
                            "TASK_FAILED",
                            "TASK_FINISHED",
