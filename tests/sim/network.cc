@@ -87,6 +87,7 @@ void Network::send(LinkNumber number, NodeId from, Payload payload) {
     world_.after(0ns, [this, number, server = link.ends[1]] {
       const auto now_at = links_.find(number);
       if (now_at == links_.end() || !now_at->second.open[1]) return;
+      if (!now_at->second.congested) return;  // ready again, and the server was told so
       if (End* end = end_of(server)) end->on_link_congested(number);
     });
   }

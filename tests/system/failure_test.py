@@ -122,6 +122,7 @@ def kill_9_of_the_master_and_its_restart_lose_nothing(cluster):
     expect_equal(int(epoch), 2, "the epoch after one restart")
     after = {row["id"]: row["container_id"] for row in running(cluster, 4)}
     expect_equal(after, before, "the same containers run on")
+    wait_until(lambda: len(cluster.rows("agents")) == 2, "both agents to be back")
     expect_equal({row["id"] for row in cluster.rows("agents")}, ids, "the agents keep their ids")
     with open(gate, "w", encoding="ascii"):
         pass
