@@ -14,18 +14,21 @@ namespace {
 constexpr size_t kWidth = 96;
 constexpr size_t kIndent = 6;
 
-// Breaks `text` into lines; each begins with `indent` spaces.
+// Breaks `text` into lines; each begins with `indent` spaces. Its own line breaks stay.
 std::string wrapped(std::string_view text, size_t indent) {
   std::string out;
   size_t column = 0;
   size_t begin = 0;
   while (begin < text.size()) {
-    const size_t end = std::min(text.find(' ', begin), text.size());
+    const size_t end = std::min(text.find_first_of(" \n", begin), text.size());
     const std::string_view word = text.substr(begin, end - begin);
-    if (column > 0 && column + 1 + word.size() > kWidth) {
+    const bool is_paragraph = begin > 0 && text[begin - 1] == '\n';
+    if (is_paragraph || (column > 0 && column + 1 + word.size() > kWidth)) {
       out += '\n';
       column = 0;
     }
+    begin = end + 1;
+    if (word.empty()) continue;
     if (column == 0) {
       out.append(indent, ' ');
       column = indent;
@@ -35,7 +38,6 @@ std::string wrapped(std::string_view text, size_t indent) {
     }
     out += word;
     column += word.size();
-    begin = end + 1;
   }
   return out + "\n";
 }

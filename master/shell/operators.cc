@@ -12,6 +12,8 @@ namespace {
 // Requests that may wait in one session; a client that asks for more without reading is wrong.
 constexpr size_t kWaitingMax = 64;
 constexpr size_t kWatchesPerSessionMax = 16;
+// Changed rows kept for one watcher that does not read; beyond, a list is the shorter way.
+constexpr size_t kUntoldMax = 65'536;
 }  // namespace
 
 void Operators::on_message(SessionId id, const OperatorToServer& message) {
@@ -54,9 +56,11 @@ void Operators::on(SessionId id, Session& session, const Hello& hello) {
 }
 
 void Operators::on(SessionId id, Session& session, const ListRequest& request) {
-  if (tables_.complete() && request.table != Table::kMetrics) return answer(id, request);
-  if (session.waiting.size() >= kWaitingMax) {
+  if (session.waiting.size() + session.transfers.size() >= kWaitingMax) {
     return refuse(id, request.request, "too many requests wait for an answer");
+  }
+  if (tables_.complete() && request.table != Table::kMetrics) {
+    return answer(id, session, request);
   }
   session.waiting.push_back(request);
   if (request.table == Table::kMetrics) effects_.want_metrics();
@@ -66,69 +70,115 @@ void Operators::on(SessionId id, Session& session, const WatchRequest& request) 
   if (std::ranges::find(request.tables, Table::kMetrics) != request.tables.end()) {
     return refuse(id, request.request, "metrics are listed, not watched");
   }
+  if (std::ranges::find(session.watches, request.request, &Watch::request) !=
+      session.watches.end()) {
+    return refuse(id, request.request, "a watch of this session has the same number");
+  }
   if (session.watches.size() >= kWatchesPerSessionMax || watchers() >= limits::kWatchersMax) {
     return refuse(id, request.request, "too many watches are open");
   }
-  Watch& watch = session.watches.emplace_back(
-      Watch{.request = request.request, .tables = request.tables, .lagging = false});
-  if (tables_.complete()) {
-    snapshot(id, watch);
-  } else {
-    watch.lagging = true;
-  }
+  Watch& watch = session.watches.emplace_back();
+  watch.request = request.request;
+  watch.tables = request.tables;
+  watch.lagging = !tables_.complete();
+  if (watch.lagging) return;
+  begin_lists(session, watch);
+  go_on(id, session);
 }
 
-void Operators::answer(SessionId id, const ListRequest& request) {
-  for (ListReply& part : tables_.list(request)) effects_.send(id, part);
+void Operators::answer(SessionId id, Session& session, const ListRequest& request) {
+  session.transfers.push_back({.request = request, .cursor = {}, .of_watch = false});
+  go_on(id, session);
 }
 
-void Operators::snapshot(SessionId id, Watch& watch) {
+void Operators::send(SessionId id, Session& session, const ServerToOperator& message) {
+  if (effects_.send(id, message) == OperatorsEffects::Sent::kCongested) session.congested = true;
+}
+
+void Operators::begin_lists(Session& session, Watch& watch) {
   watch.lagging = false;
+  watch.untold = {};
   for (int t = 0; t < kTableCount; ++t) {
     const auto table = static_cast<Table>(t);
-    const bool wanted = watch.tables.empty()
-                            ? table != Table::kMetrics
-                            : std::ranges::find(watch.tables, table) != watch.tables.end();
-    if (!wanted) continue;
-    for (ListReply& part : tables_.list({.request = watch.request, .table = table})) {
-      if (effects_.send(id, part) == OperatorsEffects::Sent::kCongested) watch.lagging = true;
-    }
+    const bool is_wanted = watch.tables.empty()
+                               ? table != Table::kMetrics
+                               : std::ranges::find(watch.tables, table) != watch.tables.end();
+    if (!is_wanted) continue;
+    ++watch.parts_due;
+    session.transfers.push_back(
+        {.request = {.request = watch.request, .table = table}, .cursor = {}, .of_watch = true});
   }
+}
+
+void Operators::begin_again(SessionId id, Session& session, Watch& watch) {
+  std::erase_if(session.transfers, [&watch](const Transfer& transfer) {
+    return transfer.of_watch && transfer.request.request == watch.request;
+  });
+  watch.parts_due = 0;
+  send(id, session,
+       WatchEvent{
+           .request = watch.request, .state_version = tables_.state_version(), .resync = true});
+  begin_lists(session, watch);
+}
+
+void Operators::on_changed(SessionId id, Session& session, Watch& watch, const Changed& changed) {
+  if (changed.resync || watch.lagging) {
+    watch.lagging = true;
+    if (!session.congested) begin_again(id, session, watch);
+    return;
+  }
+  watch.untold.add(changed);
+  if (watch.untold.size() > kUntoldMax) {
+    watch.lagging = true;
+    watch.untold = {};
+  }
+}
+
+void Operators::tell(SessionId id, Session& session, Watch& watch) {
+  while (watch.parts_due == 0 && !session.congested && !watch.untold.empty()) {
+    WatchEvent event = tables_.describe(watch.untold.split(limits::kListPartRows), watch.tables);
+    event.request = watch.request;
+    const Rows& rows = event.changed;
+    if (rows.agents.empty() && rows.frameworks.empty() && rows.tasks.empty() &&
+        rows.roles.empty() && rows.offers.empty() && event.removed.empty()) {
+      continue;
+    }
+    send(id, session, event);
+  }
+}
+
+void Operators::go_on(SessionId id, Session& session) {
+  while (!session.congested && !session.transfers.empty()) {
+    Transfer& transfer = session.transfers.front();
+    const ListReply part = tables_.list_part(transfer.request, transfer.cursor);
+    send(id, session, part);
+    if (part.more) continue;
+    if (transfer.of_watch) {
+      const auto watch =
+          std::ranges::find(session.watches, transfer.request.request, &Watch::request);
+      --watch->parts_due;
+    }
+    session.transfers.pop_front();
+  }
+  for (Watch& watch : session.watches) tell(id, session, watch);
 }
 
 void Operators::on_ready(SessionId id) {
   const auto found = sessions_.find(id);
-  if (found == sessions_.end() || !tables_.complete()) return;
-  for (Watch& watch : found->second.watches) {
-    if (!watch.lagging) continue;
-    effects_.send(id, WatchEvent{.request = watch.request,
-                                 .state_version = tables_.state_version(),
-                                 .resync = true});
-    snapshot(id, watch);
+  if (found == sessions_.end()) return;
+  Session& session = found->second;
+  session.congested = false;
+  if (!tables_.complete()) return;
+  for (Watch& watch : session.watches) {
+    if (watch.lagging && !session.congested) begin_again(id, session, watch);
   }
+  go_on(id, session);
 }
 
 void Operators::on_changed(const Changed& changed, bool fresh_metrics) {
   if (!tables_.complete()) return;
   for (auto& [id, session] : sessions_) {
-    for (Watch& watch : session.watches) {
-      if (watch.lagging && !changed.resync) continue;
-      WatchEvent event = tables_.describe(changed, watch.tables);
-      event.request = watch.request;
-      if (event.resync) {
-        event.changed = {};
-        event.removed = {};
-        effects_.send(id, event);
-        snapshot(id, watch);
-        continue;
-      }
-      const Rows& rows = event.changed;
-      if (rows.agents.empty() && rows.frameworks.empty() && rows.tasks.empty() &&
-          rows.roles.empty() && rows.offers.empty() && event.removed.empty()) {
-        continue;
-      }
-      if (effects_.send(id, event) == OperatorsEffects::Sent::kCongested) watch.lagging = true;
-    }
+    for (Watch& watch : session.watches) on_changed(id, session, watch, changed);
     std::vector<ListRequest> waiting = std::exchange(session.waiting, {});
     for (ListRequest& request : waiting) {
       if (request.table == Table::kMetrics && !fresh_metrics) {
@@ -136,9 +186,10 @@ void Operators::on_changed(const Changed& changed, bool fresh_metrics) {
         // Those that were asked for may have come while the state was not whole.
         effects_.want_metrics();
       } else {
-        answer(id, request);
+        answer(id, session, request);
       }
     }
+    go_on(id, session);
   }
 }
 

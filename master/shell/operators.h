@@ -2,9 +2,14 @@
 // Operators is the reader's side of the operator conversations: it answers lists and watches from
 // the tables, and passes commands on. Everything but the sockets of the reader.
 //
+// Nobody makes the reader keep much: a list goes out part by part, as fast as its client reads;
+// what changes meanwhile is kept for a watcher as keys, and if that gets too much, the watcher gets
+// a resync and everything anew.
+//
 // One thread, the reader's. Sends through OperatorsEffects, so tests need no socket.
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
 #include <string_view>
@@ -43,20 +48,37 @@ class Operators {
   struct Watch {
     uint32_t request = 0;
     std::vector<Table> tables;
-    bool lagging = false;  // congested: gets a new snapshot when it reads again
+    size_t parts_due = 0;  // tables whose list is not out yet
+    Changed untold;        // what the lists that are out may lack
+    bool lagging = false;  // gets a resync when it reads again
+  };
+  // A list that is under way.
+  struct Transfer {
+    ListRequest request;
+    ListCursor cursor;
+    bool of_watch = false;
   };
   struct Session {
     bool greeted = false;
+    bool congested = false;
     std::string principal;
     std::vector<Watch> watches;
+    std::deque<Transfer> transfers;
     std::vector<ListRequest> waiting;  // for metrics, or for the state to be whole
   };
 
   void on(SessionId id, Session& session, const Hello& hello);
   void on(SessionId id, Session& session, const ListRequest& request);
   void on(SessionId id, Session& session, const WatchRequest& request);
-  void answer(SessionId id, const ListRequest& request);
-  void snapshot(SessionId id, Watch& watch);
+  void answer(SessionId id, Session& session, const ListRequest& request);
+  void send(SessionId id, Session& session, const ServerToOperator& message);
+  // Queues the lists that a watch begins with.
+  void begin_lists(Session& session, Watch& watch);
+  void begin_again(SessionId id, Session& session, Watch& watch);
+  void on_changed(SessionId id, Session& session, Watch& watch, const Changed& changed);
+  void tell(SessionId id, Session& session, Watch& watch);
+  // Sends what is due, until there is nothing or the client reads too slowly.
+  void go_on(SessionId id, Session& session);
   void refuse(SessionId id, uint32_t request, std::string why);
 
   const Tables& tables_;

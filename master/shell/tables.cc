@@ -313,13 +313,11 @@ void Tables::touch_role(const std::string& name) {
 }
 
 void Tables::touch(Table table, const std::string& key, const std::string& within) {
-  if (collect_ == Collect::kChanges) changed_.keys.emplace(table, key, within);
+  if (collect_ == Collect::kChanges) changed_.touch({table, key, within});
 }
 
 void Tables::gone(Table table, const std::string& key, const std::string& within) {
-  if (collect_ == Collect::kNothing) return;
-  changed_.keys.erase({table, key, within});
-  changed_.removed.push_back({.table = table, .key = key, .within = within});
+  if (collect_ == Collect::kChanges) changed_.remove({table, key, within});
 }
 
 int64_t Tables::dominant_share_ppm(const RoleRow& row) const {
@@ -335,129 +333,108 @@ int64_t Tables::dominant_share_ppm(const RoleRow& row) const {
   return share;
 }
 
-bool Tables::add_row(Rows& rows, Table table, const std::string& key,
+void Tables::add_row(Rows& rows, Table table, const std::string& key,
                      const std::string& within) const {
   switch (table) {
     case Table::kAgents:
       if (const auto row = agents_.find(AgentId{key}); row != agents_.end()) {
         rows.agents.push_back(with_sums(row->second));
-        return true;
       }
-      return false;
+      return;
     case Table::kFrameworks:
       if (const auto row = frameworks_.find(FrameworkId{key}); row != frameworks_.end()) {
         rows.frameworks.push_back(with_sums(row->second));
-        return true;
       }
-      return false;
+      return;
     case Table::kTasks:
       if (const auto row = tasks_.find({FrameworkId{within}, TaskId{key}}); row != tasks_.end()) {
         rows.tasks.push_back({.task = row->second.task});
-        return true;
       }
-      return false;
+      return;
     case Table::kRoles:
       if (const auto row = roles_.find(key); row != roles_.end()) {
         RoleRow& added = rows.roles.emplace_back(row->second);
         added.dominant_share_ppm = dominant_share_ppm(added);
-        return true;
       }
-      return false;
+      return;
     case Table::kOffers:
       if (const Result<OfferId> id = parse_offer_id(key)) {
         if (const auto row = offers_.find(*id); row != offers_.end()) {
           rows.offers.push_back(row->second);
-          return true;
         }
       }
-      return false;
+      return;
     case Table::kMetrics:
-      for (const MetricRow& row : metric_rows()) {
-        if (row.key != key) continue;
-        rows.metrics.push_back(row);
-        return true;
-      }
-      return false;
+      return;  // listed, never watched
   }
-  return false;
 }
 
-namespace {
-
-// Collects rows into replies of a bounded number of rows each.
-class Parts {
- public:
-  Parts(const ListRequest& request, uint64_t version) : request_(request.request) {
-    version_ = version;
-    open();
-  }
-
-  Rows& next() {
-    if (++rows_ > limits::kListPartRows) {
-      replies_.back().more = true;
-      open();
-      rows_ = 1;
+ListReply Tables::list_part(const ListRequest& request, ListCursor& cursor) const {
+  ListReply reply{.request = request.request, .state_version = version_, .more = false, .rows = {}};
+  uint32_t count = 0;
+  const auto walk = [&]<class Map>(const Map& map, const auto& is_wanted, const auto& add) {
+    const auto* behind = std::get_if<typename Map::key_type>(&cursor);
+    auto at = behind == nullptr ? map.begin() : map.upper_bound(*behind);
+    for (; at != map.end(); ++at) {
+      if (!is_wanted(at->first, at->second)) continue;
+      if (count++ == limits::kListPartRows) {
+        reply.more = true;
+        return;
+      }
+      add(at->first, at->second);
+      cursor = at->first;
     }
-    return replies_.back().rows;
-  }
-
-  std::vector<ListReply> take() { return std::move(replies_); }
-
- private:
-  void open() {
-    replies_.push_back({.request = request_, .state_version = version_, .more = false, .rows = {}});
-  }
-
-  uint32_t request_;
-  uint64_t version_ = 0;
-  uint32_t rows_ = 0;
-  std::vector<ListReply> replies_;
-};
-
-}  // namespace
-
-std::vector<ListReply> Tables::list(const ListRequest& request) const {
-  Parts parts(request, version_);
-  const auto wanted = [&](std::string_view key) {
+  };
+  const auto named = [&](std::string_view key) {
     return request.key.empty() || request.key == key;
   };
+  Rows& rows = reply.rows;
   switch (request.table) {
     case Table::kAgents:
-      for (const auto& [id, row] : agents_) {
-        if (wanted(id.value)) parts.next().agents.push_back(with_sums(row));
-      }
+      walk(
+          agents_, [&](const AgentId& id, const AgentRow&) { return named(id.value); },
+          [&](const AgentId&, const AgentRow& row) { rows.agents.push_back(with_sums(row)); });
       break;
     case Table::kFrameworks:
-      for (const auto& [id, row] : frameworks_) {
-        if (wanted(id.value)) parts.next().frameworks.push_back(with_sums(row));
-      }
+      walk(
+          frameworks_, [&](const FrameworkId& id, const FrameworkRow&) { return named(id.value); },
+          [&](const FrameworkId&, const FrameworkRow& row) {
+            rows.frameworks.push_back(with_sums(row));
+          });
       break;
     case Table::kTasks:
-      for (const auto& [key, row] : tasks_) {
-        if (!wanted(key.second.value)) continue;
-        if (!request.framework_id.empty() && request.framework_id != key.first) continue;
-        if (!request.agent_id.empty() && request.agent_id != row.task.agent_id) continue;
-        parts.next().tasks.push_back({.task = row.task});
-      }
+      walk(
+          tasks_,
+          [&](const TaskKey& key, const KnownTask& known) {
+            return named(key.second.value) &&
+                   (request.framework_id.empty() || request.framework_id == key.first) &&
+                   (request.agent_id.empty() || request.agent_id == known.task.agent_id);
+          },
+          [&](const TaskKey&, const KnownTask& known) {
+            rows.tasks.push_back({.task = known.task});
+          });
       break;
     case Table::kRoles:
-      for (const auto& [name, row] : roles_) {
-        if (wanted(name)) add_row(parts.next(), Table::kRoles, name, {});
-      }
+      walk(
+          roles_, [&](const std::string& name, const RoleRow&) { return named(name); },
+          [&](const std::string& name, const RoleRow&) { add_row(rows, Table::kRoles, name, {}); });
       break;
     case Table::kOffers:
-      for (const auto& [id, row] : offers_) {
-        if (!request.agent_id.empty() && request.agent_id != row.agent_id) continue;
-        if (wanted(to_text(id))) parts.next().offers.push_back(row);
-      }
+      walk(
+          offers_,
+          [&](const OfferId& id, const OfferRow& row) {
+            return named(to_text(id)) &&
+                   (request.agent_id.empty() || request.agent_id == row.agent_id);
+          },
+          [&](const OfferId&, const OfferRow& row) { rows.offers.push_back(row); });
       break;
     case Table::kMetrics:
-      for (MetricRow& row : metric_rows()) {
-        if (wanted(row.key)) parts.next().metrics.push_back(std::move(row));
-      }
+      walk(
+          metric_rows(), [&](const std::string& key, const MetricRow&) { return named(key); },
+          [&](const std::string&, const MetricRow& row) { rows.metrics.push_back(row); });
       break;
   }
-  return parts.take();
+  return reply;
 }
 
 WatchEvent Tables::describe(const Changed& changed, const std::vector<Table>& tables) const {
@@ -469,14 +446,19 @@ WatchEvent Tables::describe(const Changed& changed, const std::vector<Table>& ta
   for (const auto& [table, key, within] : changed.keys) {
     if (watched(table)) add_row(event.changed, table, key, within);
   }
-  for (const WatchEvent::Removed& removed : changed.removed) {
-    if (watched(removed.table)) event.removed.push_back(removed);
+  for (const auto& [table, key, within] : changed.removed) {
+    if (watched(table)) event.removed.push_back({.table = table, .key = key, .within = within});
   }
   return event;
 }
 
-std::vector<MetricRow> Tables::metric_rows() const {
-  std::vector<MetricRow> rows = metrics_;
+std::map<std::string, MetricRow> Tables::metric_rows() const {
+  std::map<std::string, MetricRow> rows;
+  const auto put = [&rows](std::string key, double value) {
+    MetricRow& row = rows[key];
+    row = {std::move(key), value};
+  };
+  for (const MetricRow& row : metrics_) put(row.key, row.value);
   std::map<std::string, int64_t> used;
   for (const auto& [id, sums] : agent_sums_) {
     const Quantities sum = sums.allocated.quantities();
@@ -485,15 +467,14 @@ std::vector<MetricRow> Tables::metric_rows() const {
   for (const auto& [name, total] : cluster_milli_) {
     const double in_use = static_cast<double>(used[name]);
     const double all = static_cast<double>(total);
-    rows.push_back({"master/" + name + "_total", all / 1000});
-    rows.push_back({"master/" + name + "_used", in_use / 1000});
-    rows.push_back({"master/" + name + "_percent", total > 0 ? in_use / all : 0});
+    put("master/" + name + "_total", all / 1000);
+    put("master/" + name + "_used", in_use / 1000);
+    put("master/" + name + "_percent", total > 0 ? in_use / all : 0);
   }
   for (const auto& [name, row] : roles_) {
-    rows.push_back({"allocator/mesos/roles/" + name + "/shares/dominant",
-                    static_cast<double>(dominant_share_ppm(row)) / 1e6});
+    put("allocator/mesos/roles/" + name + "/shares/dominant",
+        static_cast<double>(dominant_share_ppm(row)) / 1e6);
   }
-  std::ranges::sort(rows, {}, &MetricRow::key);
   return rows;
 }
 

@@ -11,27 +11,21 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <set>
 #include <string>
-#include <tuple>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "common/messages.h"
 #include "common/time.h"
+#include "master/shell/changed.h"
 #include "master/shell/feed.h"
 
 namespace tepui {
 
-// What changed since it was last taken, by key. Rows are read when a watcher is told, so a row that
-// changed ten times in a turn is sent once.
-struct Changed {
-  std::set<std::tuple<Table, std::string, std::string>> keys;  // table, key, framework of a task
-  std::vector<WatchEvent::Removed> removed;
-  bool resync = false;
-
-  bool empty() const { return keys.empty() && removed.empty() && !resync; }
-};
+// How far a list has been read: up to and with this row.
+using ListCursor = std::variant<std::monostate, AgentId, FrameworkId,
+                                std::pair<FrameworkId, TaskId>, std::string, OfferId>;
 
 class Tables {
  public:
@@ -45,9 +39,10 @@ class Tables {
   uint64_t epoch() const { return epoch_; }
   const std::string& master_id() const { return master_id_; }
 
-  // All rows that the request asks for, in parts of at most limits::kListPartRows; at least one.
-  // An unknown key gives an empty part.
-  std::vector<ListReply> list(const ListRequest& request) const;
+  // The next limits::kListPartRows rows that the request asks for, behind the cursor, which is
+  // moved. An unknown key gives an empty part. What changes between two parts is in the second as
+  // it is then.
+  ListReply list_part(const ListRequest& request, ListCursor& cursor) const;
   // The changed rows of these tables (empty: all but metrics).
   WatchEvent describe(const Changed& changed, const std::vector<Table>& tables) const;
   Changed take_changed() { return std::exchange(changed_, {}); }
@@ -103,8 +98,8 @@ class Tables {
   // A role that nobody has and that weighs nothing special is forgotten.
   void touch_role(const std::string& name);
   int64_t dominant_share_ppm(const RoleRow& row) const;
-  bool add_row(Rows& rows, Table table, const std::string& key, const std::string& within) const;
-  std::vector<MetricRow> metric_rows() const;
+  void add_row(Rows& rows, Table table, const std::string& key, const std::string& within) const;
+  std::map<std::string, MetricRow> metric_rows() const;
 
   uint64_t version_ = 0;
   bool complete_ = false;

@@ -24,7 +24,7 @@ using testing::IsEmpty;
 
 Program daemon() {
   return {.name = "tepui-test",
-          .description = "Tests how programs are configured.",
+          .description = "Tests how programs are configured.\n\nIn paragraphs.",
           .examples = "  tepui-test --listen=127.0.0.1:5050\n",
           .options = {
               {.name = "listen", .fallback = "127.0.0.1:5050", .help = "Where to listen."},
@@ -232,9 +232,9 @@ TEST(Help, TeachesAndLeavesWithZero) {
   const auto help = start(daemon(), {"--help", "--count=99"});
   ASSERT_FALSE(help.has_value());
   EXPECT_EQ(help.error().code, 0);
-  for (const char* part :
-       {"Tests how programs are configured.", "--listen=TEXT", "Default: 127.0.0.1:5050.",
-        "-v, --verbose", "--level=info|debug", "--config=TEXT", "Examples:", "TEPUI_LOG_LEVEL"}) {
+  for (const char* part : {"Tests how programs are configured.\n\nIn paragraphs.", "--listen=TEXT",
+                           "Default: 127.0.0.1:5050.", "-v, --verbose", "--level=info|debug",
+                           "--config=TEXT", "Examples:", "TEPUI_LOG_LEVEL"}) {
     EXPECT_THAT(help.error().text, HasSubstr(part));
   }
   const std::string overview = start(tool(), {"-h"}).error().text;

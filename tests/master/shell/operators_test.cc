@@ -219,7 +219,26 @@ TEST_F(OperatorsTest, AWatchBeforeTheStateIsWholeGetsItWhenItIs) {
   EXPECT_EQ(story(one), (Story{"changed 1"}));
 }
 
-TEST_F(OperatorsTest, AWatcherThatReadsTooSlowlyGetsANewSnapshot) {
+TEST_F(OperatorsTest, AListGoesOutAsFastAsItIsRead) {
+  elect();
+  for (uint32_t i = 0; i < 2 * limits::kListPartRows + 1; ++i) {
+    apply(tables, agent_up("a" + std::to_string(i)));
+  }
+  greet(one);
+  out.answer = Recorder::Sent::kCongested;
+  operators.on_message(one, ListRequest{.request = 5, .table = Table::kAgents});
+  operators.on_message(one, ListRequest{.request = 6, .table = Table::kAgents, .key = "a7"});
+  EXPECT_EQ(story(one), Story{"list of 1024"});
+  tell();
+  EXPECT_EQ(story(one), Story{}) << "not read yet";
+  operators.on_ready(one);
+  EXPECT_EQ(story(one), Story{"list of 1024"});
+  out.answer = Recorder::Sent::kYes;
+  operators.on_ready(one);
+  EXPECT_EQ(story(one), (Story{"list of 1", "list of 1"})) << "the other request comes after";
+}
+
+TEST_F(OperatorsTest, AWatcherThatReadsTooSlowlyIsToldEachRowOnce) {
   elect();
   for (const SessionId session : {one, other}) {
     greet(session);
@@ -231,14 +250,76 @@ TEST_F(OperatorsTest, AWatcherThatReadsTooSlowlyGetsANewSnapshot) {
   EXPECT_EQ(story(one), (Story{"changed 1"})) << "taken, but no more";
   out.answer = Recorder::Sent::kYes;
   happens(agent_up("a2"));
+  happens(agent_up("a2"));
+  happens(agent_up("a3"));
+  happens(test::agent_down("a3", feed::AgentDown::How::kRemoved));
   EXPECT_EQ(story(one), Story{});
   operators.on_ready(one);
-  EXPECT_EQ(story(one), (Story{"resync", "list of 2"}));
-  happens(agent_up("a3"));
-  EXPECT_EQ(story(one), (Story{"changed 1"}));
+  const auto events = out.take<WatchEvent>(one);
+  ASSERT_EQ(events.size(), 1u);
+  ASSERT_EQ(events[0].changed.agents.size(), 1u);
+  EXPECT_EQ(events[0].changed.agents[0].info.id.value, "a2");
+  ASSERT_EQ(events[0].removed.size(), 1u);
+  EXPECT_EQ(events[0].removed[0].key, "a3");
   operators.on_ready(one);
   EXPECT_EQ(story(one), Story{}) << "it was not behind";
   EXPECT_EQ(story(other), (Story{"changed 1"})) << "still behind";
+}
+
+TEST_F(OperatorsTest, WhatChangesDuringAWatchersListIsToldAfterIt) {
+  elect();
+  for (uint32_t i = 0; i < limits::kListPartRows + 1; ++i) {
+    apply(tables, agent_up(std::to_string(10'000 + i)));
+  }
+  tell();
+  greet(one);
+  out.answer = Recorder::Sent::kCongested;
+  operators.on_message(one, WatchRequest{.request = 1, .tables = {Table::kAgents}});
+  EXPECT_EQ(story(one), Story{"list of 1024"});
+  happens(agent_up("1"), test::agent_down("10002", feed::AgentDown::How::kRemoved));
+  out.answer = Recorder::Sent::kYes;
+  operators.on_ready(one);
+  ASSERT_EQ(out.sent[one].size(), 2u);
+  EXPECT_EQ(std::get<WatchEvent>(out.sent[one][1]).removed.at(0).key, "10002");
+  EXPECT_EQ(story(one), (Story{"list of 1", "changed 1"}));
+}
+
+TEST_F(OperatorsTest, AWatcherThatIsTooFarBehindBeginsAgain) {
+  elect();
+  greet(one);
+  operators.on_message(one, WatchRequest{.request = 1, .tables = {Table::kAgents}});
+  story(one);
+  out.answer = Recorder::Sent::kCongested;
+  happens(agent_up("a"));
+  story(one);
+  for (uint32_t i = 0; i < 70'000; ++i) apply(tables, agent_up("a" + std::to_string(i % 70)));
+  happens(agent_up("b"));
+  out.answer = Recorder::Sent::kYes;
+  operators.on_ready(one);
+  EXPECT_EQ(story(one), (Story{"changed 71"})) << "many changes of few rows are few";
+  out.answer = Recorder::Sent::kCongested;
+  happens(agent_up("a"));
+  story(one);
+  for (uint32_t i = 0; i < 70'000; ++i) {
+    const std::string id = "c" + std::to_string(i);
+    apply(tables, agent_up(id), test::agent_down(id, feed::AgentDown::How::kRemoved));
+  }
+  tell();
+  out.answer = Recorder::Sent::kYes;
+  operators.on_ready(one);
+  EXPECT_EQ(story(one), (Story{"resync", "list of 72"}));
+}
+
+TEST_F(OperatorsTest, ALotThatChangesAtOnceIsToldInParts) {
+  elect();
+  greet(one);
+  operators.on_message(one, WatchRequest{.request = 1, .tables = {Table::kAgents}});
+  story(one);
+  for (uint32_t i = 0; i < limits::kListPartRows + 1; ++i) {
+    apply(tables, agent_up("a" + std::to_string(i)));
+  }
+  tell();
+  EXPECT_EQ(story(one), (Story{"changed 1024", "changed 1"}));
 }
 
 TEST_F(OperatorsTest, AResyncOfTheReaderIsOneOfItsWatchers) {
@@ -293,6 +374,8 @@ TEST_F(OperatorsTest, WhatOneSessionMayAskForIsBounded) {
   refused = out.take<RequestDone>(one);
   ASSERT_EQ(refused.size(), 1u);
   EXPECT_EQ(refused[0].request, 16u);
+  operators.on_message(one, WatchRequest{.request = 3, .tables = {Table::kRoles}});
+  EXPECT_EQ(out.take<RequestDone>(one).at(0).error, "a watch of this session has the same number");
   operators.on_lost(one);
   EXPECT_EQ(operators.watchers(), 0u);
 }

@@ -83,7 +83,10 @@ inline Rows rows_of(const Tables& tables, const ListRequest& request) {
   const auto append = [](auto& all, auto& part) {
     all.insert(all.end(), part.begin(), part.end());
   };
-  for (ListReply& reply : tables.list(request)) {
+  ListCursor cursor;
+  for (bool more = true; more;) {
+    ListReply reply = tables.list_part(request, cursor);
+    more = reply.more;
     append(rows.agents, reply.rows.agents);
     append(rows.frameworks, reply.rows.frameworks);
     append(rows.tasks, reply.rows.tasks);
