@@ -311,8 +311,9 @@ void name_children_file(long pid, char* path) {
   *path = 0;
 }
 
-// Kills the children of `pid` and, before each, its children. Orphans become children of the shim,
-// so that repeating it from the shim reaches everybody.
+// Kills the children of `pid` and, after each, its children: nobody gets to see his children die and
+// to end by himself. Orphans become children of the shim, so that repeating it from the shim
+// reaches everybody.
 void kill_descendants(long pid, int depth) {
   constexpr int kDepthMax = 32;
   char path[96];
@@ -331,8 +332,8 @@ void kill_descendants(long pid, int depth) {
       continue;
     }
     if (child > 1) {
-      if (depth < kDepthMax) kill_descendants(child, depth + 1);
       raw_syscall(SYS_kill, child, SIGKILL);
+      if (depth < kDepthMax) kill_descendants(child, depth + 1);
     }
     child = 0;
   }
