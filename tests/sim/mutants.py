@@ -6,7 +6,7 @@ Each patch begins with lines of explanation; `expect: NAME` there names the chec
 the bug (any, where it is left out). The copies are built one after another in one build directory,
 so that only what a patch touches is compiled again.
 
-usage: mutants.py [--seeds N] [--only WORD] [--keep]
+usage: mutants.py [--seeds N] [--only WORD] [--keep] [--check]
 Exit status 1: a bug got away, or a patch does not apply.
 """
 
@@ -92,15 +92,28 @@ def plant(tree, patch, seeds):
     return (title, checker, f"{needed}"), True
 
 
+def check(patches):
+    """Only whether all of them can still be planted."""
+    stale = [(patch.name, applied.stderr.strip()) for patch in patches
+             if (applied := run(["git", "apply", "--check", "-C1", str(patch)], cwd=ROOT)).returncode]
+    for name, why in stale:
+        print(f"{name} does not apply: {why}")
+    print(f"{len(patches)} patches, {len(stale)} stale")
+    return 1 if stale or not patches else 0
+
+
 def main():
     parser = argparse.ArgumentParser(prog="./dev sim --mutants")
     parser.add_argument("--seeds", type=int, default=3000, help="at most, per bug (3000)")
     parser.add_argument("--only", default="", help="only patches with this word in their name")
     parser.add_argument("--keep", action="store_true", help="keep the copy that was built")
+    parser.add_argument("--check", action="store_true", help="only see whether they all apply")
     given = parser.parse_args()
     patches = sorted(p for p in MUTANTS.glob("*.patch") if given.only in p.name)
     if not patches:
         sys.exit("mutants: no patch matches")
+    if given.check:
+        return check(patches)
     tree = pathlib.Path(tempfile.mkdtemp(prefix="tepui-mutants-"))
     rows = []
     passed = True
