@@ -61,7 +61,15 @@ inline constexpr int kFields<TaskStatus> = 12;
 template <>
 inline constexpr int kFields<Task> = 17;
 template <>
-inline constexpr int kFields<FrameworkInfo> = 12;
+inline constexpr int kFields<FrameworkInfo> = 14;
+template <>
+inline constexpr int kFields<OfferConstraint> = 5;
+template <>
+inline constexpr int kFields<RoleConstraints> = 2;
+template <>
+inline constexpr int kFields<RoleMinimum> = 2;
+template <>
+inline constexpr int kFields<Quantities::Item> = 2;
 template <>
 inline constexpr int kFields<Domain> = 2;
 template <>
@@ -214,6 +222,9 @@ auto fields(T& t) {
   } else if constexpr (kCount == 12) {
     auto& [a, b, c, d, e, f, g, h, i, j, k, l] = t;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l);
+  } else if constexpr (kCount == 14) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = t;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
   } else {
     static_assert(kCount == 17, "give this struct its number of fields above");
     auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] = t;
@@ -249,6 +260,10 @@ template <class... Ts>
 std::string describe(const std::variant<Ts...>& value) {
   return fmt::format("#{} ", value.index()) +
          std::visit([](const auto& alternative) { return describe(alternative); }, value);
+}
+inline std::string describe(const Quantities& quantities) {
+  return describe(
+      std::vector<Quantities::Item>(quantities.items().begin(), quantities.items().end()));
 }
 inline std::string describe(const Resources& resources) {
   return describe(std::vector<Resource>(resources.items().begin(), resources.items().end()));
