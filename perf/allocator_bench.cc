@@ -14,7 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include "perf/allocator_classic.h"
 #include "perf/allocator_frameworks.h"
+#include "perf/allocator_growth.h"
 #include "perf/allocator_rounds.h"
 #include "perf/report.h"
 
@@ -31,7 +33,9 @@ int run(const Options& options, const std::string& program) {
   const std::vector<std::pair<std::string, std::function<void()>>> parts = {
       {"rounds", [&] { measure_rounds(report); }},
       {"instructions", [&] { measure_instructions(report, program); }},
+      {"growth", [&] { measure_growth(report); }},
       {"multi_framework", [&] { measure_multi_framework(report); }},
+      {"classic", [&] { measure_classic(report, options.all ? Extent::kAll : Extent::kSome); }},
   };
   for (const auto& [name, measure] : parts) {
     if (options.only.empty() || options.only == name) measure();
