@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/quota_text.h"
 #include "common/text.h"
 
 namespace tepui::cli {
@@ -165,7 +166,7 @@ TextTable table_of(Table table, const Rows& rows, WallTime now) {
                  std::to_string(row.frameworks), scalar_of(row.allocated, "cpus"),
                  scalar_of(row.allocated, "mem"), scalar_of(row.offered, "cpus"),
                  scalar_of(row.offered, "mem"), to_text(row.quota.guarantees),
-                 to_text(row.quota.limits), to_text(row.consumed)});
+                 to_text(row.quota.limits_milli), to_text(row.consumed)});
       }
       return out;
     }

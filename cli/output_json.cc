@@ -43,6 +43,14 @@ Document json_of(std::span<const Quantities::Item> items) {
   return out;
 }
 
+Document json_of(const std::map<std::string, int64_t>& limits_milli) {
+  Json out;
+  for (const auto& [name, milli] : limits_milli) {
+    out.emplace_back(name, static_cast<double>(milli) / 1000);
+  }
+  return out;
+}
+
 Document json_of(const Unavailability& unavailability) {
   Json out{{"start", to_text(unavailability.start)}};
   if (unavailability.duration) {
@@ -120,7 +128,7 @@ Document json_of(const RoleRow& row) {
               {"allocated", json_of(row.allocated)},
               {"offered", json_of(row.offered)},
               {"guarantees", json_of(row.quota.guarantees.items())},
-              {"limits", json_of(std::span(row.quota.limits))},
+              {"limits", json_of(row.quota.limits_milli)},
               {"consumed", json_of(row.consumed.items())}};
 }
 

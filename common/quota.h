@@ -1,43 +1,36 @@
 #pragma once
-// Quota of a role: what it can count on (guarantees) and what it may not exceed (limits), both for
-// the role with everything below it.
+// Quota is what a role is promised and what it may have at most, with everything below it in the
+// tree of roles. Only scalars; reservations count, revocable resources do not.
 //
-// A resource without a guarantee is guaranteed nothing; one without a limit is not limited; a limit
-// of zero forbids it.
+// An absent limit is no limit; a limit of 0 is one. The default Quota promises and forbids nothing.
 //
 // Pure.
 
 #include <cstdint>
-#include <optional>
+#include <map>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "common/resources.h"
 #include "common/result.h"
 
 namespace tepui {
 
-// Sorted by name, each name once, amounts from zero on.
-using QuotaLimits = std::vector<Quantities::Item>;
-
 struct Quota {
   Quantities guarantees;
-  QuotaLimits limits;
-  bool operator==(const Quota&) const = default;
+  std::map<std::string, int64_t> limits_milli;
 
-  // Says nothing: as if the role had no quota.
-  bool is_default() const { return guarantees.empty() && limits.empty(); }
+  bool is_default() const { return guarantees.empty() && limits_milli.empty(); }
+  bool operator==(const Quota&) const = default;
 };
 
-std::optional<int64_t> limit_of(const QuotaLimits& limits, std::string_view name);
-// Sorts; refuses a name that comes twice and amounts that are negative or too large.
-Result<QuotaLimits> make_limits(std::vector<Quantities::Item> items);
+// Names that a Quota may speak of: shares know no more of them.
+inline constexpr size_t kQuotaNamesMax = 64;
 
-// `cpus:10;mem:64GB`, plain scalars only; in limits an amount may be zero.
-Result<Quantities> parse_quantities(std::string_view text);
-Result<QuotaLimits> parse_limits(std::string_view text);
-std::string to_text(const Quantities& quantities);
-std::string to_text(const QuotaLimits& limits);
+// Refuses names that no resource can have, negative and oversized amounts, more than
+// kQuotaNamesMax names, and a guarantee above the limit of the same name.
+Result<void> validate(const Quota& quota);
+
+// `guarantees cpus:4; mem:1024, limits cpus:8`; "none" for the default.
+std::string to_text(const Quota& quota);
 
 }  // namespace tepui

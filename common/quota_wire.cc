@@ -1,3 +1,5 @@
+#include <map>
+#include <string>
 #include <utility>
 
 #include "common/values_wire.h"
@@ -6,48 +8,57 @@ namespace tepui {
 
 namespace {
 
-StructVector<wire::Scalar> write_scalars(WireWriter& out, std::span<const Quantities::Item> items) {
-  return out.structs<wire::Scalar>(items, [&out](const Quantities::Item& item) {
-    return wire::Scalar(item.milli, out.text(item.name));
-  });
-}
+using Scalars = flatbuffers::Vector<const wire::Scalar*>;
 
-QuotaLimits read_scalars(WireReader& in, const flatbuffers::Vector<const wire::Scalar*>* scalars,
-                         const WirePath& at) {
+std::vector<Quantities::Item> read_items(WireReader& in, const Scalars* scalars,
+                                         const WirePath& at) {
   auto items = in.structs(scalars, at, [&in](const wire::Scalar& scalar, const WirePath& path) {
     return Quantities::Item{.name = in.line(scalar.name(), path / "name"), .milli = scalar.milli()};
   });
-  if (!in.ok()) return {};
-  Result<QuotaLimits> made = make_limits(std::move(items));
-  if (made.has_value()) return *std::move(made);
-  in.fail(at, made.error().message);
-  return {};
+  in.check_count(items.size(), limits::kResourceItemsMax, at, "scalars");
+  for (size_t i = 0; i < items.size() && in.ok(); ++i) {
+    if (const Result<void> valid = validate_resource_name(items[i].name, "name"); !valid) {
+      in.fail(at[i], valid.error().message);
+    }
+    if (items[i].milli < 0) in.fail(at[i], "is negative");
+  }
+  return in.ok() ? std::move(items) : std::vector<Quantities::Item>{};
 }
 
 }  // namespace
 
 StructVector<wire::Scalar> write(WireWriter& out, const Quantities& quantities) {
-  return write_scalars(out, quantities.items());
+  return out.structs<wire::Scalar>(quantities.items(), [&out](const Quantities::Item& item) {
+    return wire::Scalar(item.milli, out.text(item.name));
+  });
 }
 
-Quantities read_quantities(WireReader& in, const flatbuffers::Vector<const wire::Scalar*>* scalars,
-                           const WirePath& at) {
+Quantities read_quantities(WireReader& in, const Scalars* scalars, const WirePath& at) {
   Quantities quantities;
-  const QuotaLimits items = read_scalars(in, scalars, at);
-  for (const Quantities::Item& item : items) quantities.add(item.name, item.milli);
+  for (const Quantities::Item& item : read_items(in, scalars, at)) {
+    if (quantities.get(item.name) != 0) in.fail(at, "name a resource twice");
+    if (item.milli > 0 && in.ok()) quantities.add(item.name, item.milli);
+  }
   return quantities;
 }
 
 Offset<wire::Quota> write(WireWriter& out, const Quota& quota) {
   const auto guarantees = write(out, quota.guarantees);
-  const auto limits = write_scalars(out, quota.limits);
+  const auto limits = out.structs<wire::Scalar>(quota.limits_milli, [&out](const auto& limit) {
+    return wire::Scalar(limit.second, out.text(limit.first));
+  });
   return wire::CreateQuota(out.builder(), guarantees, limits);
 }
 
 Quota read(WireReader& in, const wire::Quota* quota, const WirePath& at) {
   if (quota == nullptr) return {};
-  return Quota{.guarantees = read_quantities(in, quota->guarantees(), at / "guarantees"),
-               .limits = read_scalars(in, quota->limits(), at / "limits")};
+  Quota result{.guarantees = read_quantities(in, quota->guarantees(), at / "guarantees"),
+               .limits_milli = {}};
+  for (Quantities::Item& item : read_items(in, quota->limits(), at / "limits")) {
+    const auto [place, is_new] = result.limits_milli.emplace(std::move(item.name), item.milli);
+    if (!is_new) in.fail(at / "limits", "name a resource twice");
+  }
+  return result;
 }
 
 Offset<wire::Unavailability> write(WireWriter& out, const Unavailability& unavailability) {

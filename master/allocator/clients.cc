@@ -114,17 +114,34 @@ bool Clients::update(FrameworkHandle handle, const FrameworkShape& shape,
   framework.reservation_refinement = shape.reservation_refinement;
   framework.region_aware = shape.region_aware;
 
+  if (set_rules(framework, shape)) more = true;
   for (const std::string& name : shape.roles) hold(framework, name);
   for (Member& member : framework.members) {
     const std::string& name = roles_[member.role]->name;
     const bool subscribes = std::ranges::find(shape.roles, name) != shape.roles.end();
     if (member.subscribed && !subscribes) left.push_back(member.role);
     member.subscribed = subscribes;
+    const auto minimum = framework.min_allocatable.find(name);
+    member.minimum = minimum == framework.min_allocatable.end() ? nullptr : &minimum->second;
+    const auto filter = framework.constraints.find(name);
+    member.filter = filter == framework.constraints.end() ? nullptr : filter->second.get();
     member.suppressed = std::ranges::find(shape.suppressed, name) != shape.suppressed.end();
     if (list(framework, member)) more = true;
   }
   for (const uint32_t role : left) drop_unused(framework, role);
   return more;
+}
+
+bool Clients::set_rules(Framework& framework, const FrameworkShape& shape) {
+  const bool changed = framework.min_allocatable != shape.min_allocatable ||
+                       framework.constraints != shape.constraints;
+  with_rules_ -= framework.has_rules() ? 1 : 0;
+  with_minimum_ -= framework.min_allocatable.empty() ? 0 : 1;
+  framework.min_allocatable = shape.min_allocatable;
+  framework.constraints = shape.constraints;
+  with_rules_ += framework.has_rules() ? 1 : 0;
+  with_minimum_ += framework.min_allocatable.empty() ? 0 : 1;
+  return changed;
 }
 
 bool Clients::set_active(Framework& framework, bool active) {
@@ -144,6 +161,7 @@ bool Clients::set_suppressed(Framework& framework, Member& member, bool suppress
 void Clients::remove(FrameworkHandle handle) {
   Framework& framework = *find(handle);
   set_active(framework, false);
+  set_rules(framework, {});
   while (!framework.members.empty()) {
     Member& last = framework.members.back();
     CHECK(last.allocations == 0);
@@ -166,6 +184,17 @@ void Clients::unallocated(uint32_t framework, uint32_t role, const Demand& deman
   Member& member = member_at(framework, role);
   roles_[role]->frameworks.unallocated(member.client, demand);
   sorter_.unallocated(roles_[role]->client, demand);
+  if (!is_last) return;
+  CHECK(member.allocations > 0);
+  --member.allocations;
+  drop_unused(*frameworks_[framework], role);
+}
+
+void Clients::converted(uint32_t framework, uint32_t role, const Demand& before,
+                        const Demand& after, bool is_last) {
+  Member& member = member_at(framework, role);
+  roles_[role]->frameworks.update(member.client, before, after);
+  sorter_.update(roles_[role]->client, before, after);
   if (!is_last) return;
   CHECK(member.allocations > 0);
   --member.allocations;

@@ -36,6 +36,9 @@ class Clients {
     bool subscribed = false;
     bool suppressed = false;
     uint32_t allocations = 0;  // agents on which it holds something
+    // Of the framework, for this role; null: none.
+    const std::vector<Quantities>* minimum = nullptr;
+    const AgentFilter* filter = nullptr;
   };
   struct Framework {
     FrameworkHandle handle;
@@ -45,7 +48,10 @@ class Clients {
     bool shared_resources = false;
     bool reservation_refinement = false;
     bool region_aware = false;
+    std::map<std::string, std::vector<Quantities>> min_allocatable;
+    std::map<std::string, std::shared_ptr<const AgentFilter>> constraints;
     std::vector<Member> members;
+    bool has_rules() const { return !min_allocatable.empty() || !constraints.empty(); }
   };
   struct Role {
     explicit Role(const ClusterTotals& totals) : frameworks(totals) {}
@@ -67,8 +73,17 @@ class Clients {
   void remove(FrameworkHandle handle);
 
   Framework* find(FrameworkHandle handle);
+  const Framework* find(FrameworkHandle handle) const {
+    return const_cast<Clients*>(this)->find(handle);
+  }
   const Framework* at(uint32_t index) const { return frameworks_[index].get(); }
   Member* member(Framework& framework, std::string_view role);
+  const Member& member(uint32_t framework, uint32_t role) const {
+    return const_cast<Clients*>(this)->member_at(framework, role);
+  }
+  // Any framework has rules of its own; any a minimum of its own.
+  bool any_rules() const { return with_rules_ > 0; }
+  bool any_minimum() const { return with_minimum_ > 0; }
   const Role& role(uint32_t index) const { return *roles_[index]; }
   // Becomes a member without subscribing, if it is none.
   Member& hold(Framework& framework, std::string_view role);
@@ -82,6 +97,10 @@ class Clients {
   // `is_last`: the member holds nothing on that agent any more. A member that does not subscribe
   // and holds nothing anywhere is gone after that.
   void unallocated(uint32_t framework, uint32_t role, const Demand& demand, bool is_last);
+
+  // What the member holds became something else, which is no allocation.
+  void converted(uint32_t framework, uint32_t role, const Demand& before, const Demand& after,
+                 bool is_last);
 
   bool any_listed() const { return sorter_.active_clients() > 0; }
   bool allocates(uint32_t name) const { return sorter_.allocates(name); }
@@ -104,6 +123,8 @@ class Clients {
   // Lists the member or not, as it should be; true if it was not listed before and is now.
   bool list(const Framework& framework, const Member& member);
   void drop_unused(Framework& framework, uint32_t role);
+  // True if any rule changed.
+  bool set_rules(Framework& framework, const FrameworkShape& shape);
 
   const ClusterTotals& totals_;
   DrfSorter sorter_;
@@ -111,6 +132,8 @@ class Clients {
   std::vector<std::unique_ptr<Role>> roles_;
   std::vector<uint32_t> free_roles_;
   std::vector<std::unique_ptr<Framework>> frameworks_;
+  uint32_t with_rules_ = 0;
+  uint32_t with_minimum_ = 0;
 };
 
 }  // namespace tepui

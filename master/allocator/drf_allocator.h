@@ -12,6 +12,7 @@
 // Pure.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -26,8 +27,19 @@
 #include "master/allocator/cluster_totals.h"
 #include "master/allocator/demand.h"
 #include "master/allocator/filters.h"
+#include "master/allocator/inverse_offers.h"
 
 namespace tepui {
+
+// They hold any of the alternatives; if there are none, anything at all.
+bool holds_any(const Resources& resources, const std::vector<Quantities>& alternatives);
+
+// Of what is allocated; reservations count apart from it, allocated or not. What is shared but not
+// reserved is in nobody's quota.
+inline bool counts_in_quota(const Resource& item) {
+  return item.is_scalar() && !item.kind->is_reserved() && !item.kind->revocable &&
+         !item.kind->shared;
+}
 
 class DrfAllocator final : public Allocator {
  public:
@@ -48,30 +60,50 @@ class DrfAllocator final : public Allocator {
   void suppress(FrameworkHandle framework, std::span<const std::string> roles) override;
   void revive(FrameworkHandle framework, std::span<const std::string> roles) override;
   void set_weight(std::string_view role, int64_t weight_milli) override;
+  void set_quota(std::string_view role, const Quota& quota) override;
+  void set_whitelist(std::optional<std::set<std::string>> hostnames) override;
 
   void allocate(FrameworkHandle framework, AgentHandle agent, std::string_view role,
                 const Resources& resources) override;
   void recover(Now now, FrameworkHandle framework, AgentHandle agent, std::string_view role,
                const Resources& resources, std::optional<Duration> refuse) override;
+  Result<void> convert_allocated(FrameworkHandle framework, AgentHandle agent,
+                                 std::string_view role, const Resources& from,
+                                 const Resources& to) override;
+  Result<void> convert_available(AgentHandle agent, const Resources& from,
+                                 const Resources& to) override;
+
+  void set_maintenance(AgentHandle agent, bool planned) override;
+  void answer_inverse(Now now, FrameworkHandle framework, AgentHandle agent,
+                      std::optional<Duration> refuse) override;
+  std::vector<InverseGrant> take_inverse_grants() override;
+  void pause(Now now, uint32_t agents_expected) override;
+  bool is_paused() const override;
 
   bool wants_round() const override;
   void request_full_round() override;
-  Instant next_deadline() const override { return filters_.next_deadline(); }
-  void on_time(Now now) override { expire_filters(now); }
+  Instant next_deadline() const override;
+  void on_time(Now now) override;
   Step step(Now now, uint32_t agents_max, std::vector<Grant>& grants) override;
 
   std::vector<RoleShare> shares() const override { return clients_.shares(); }
+  RoleUse use(std::string_view role) const override;
+  std::vector<RoleUse> uses() const override;
+  OfferExplanation explain(FrameworkHandle framework, std::string_view role) const override;
   const AllocatorStats& stats() const override { return stats_; }
   Result<void> audit() const override;
 
  private:
   AgentBook* find(AgentHandle agent);
+  bool is_whitelisted(const AgentShape& shape) const;
   void count_total(AgentBook& book);
   void uncount_total(AgentBook& book);
+  void recount_total(AgentBook& book);
   void release_names();
   // Something of the agent, or about it, changed: it may be a candidate.
   void on_agent_changed(uint32_t agent);
   void update_free(uint32_t agent);
+  void update_all_free();
   bool is_offerable(const AgentBook& book) const;
   void give_back(AgentBook& book, uint32_t framework, uint32_t role, const Resources& resources);
   void expire_filters(Now now);
@@ -84,14 +116,22 @@ class DrfAllocator final : public Allocator {
   void visit_mixed(AgentBook& book, uint32_t role, Resources& shared_offered,
                    std::vector<Grant>& grants);
   bool is_capable(const Clients::Framework& framework, const AgentBook& book) const;
+  // By the framework's own rules for the role.
+  bool is_wanted(uint32_t framework, uint32_t role, const AgentBook& book) const;
+  bool is_worth_offering(uint32_t framework, uint32_t role, const Resources& resources) const;
   bool needs_gpu_capability(const AgentBook& book) const;
   bool is_foreign(const AgentBook& book) const;
-  bool is_worth_offering(const Resources& resources) const;
+  // Of `left`, what the framework can use.
+  static Resources usable(const Clients::Framework& framework, const Resources& left);
   bool is_refused(const AgentBook& book, uint32_t framework, uint32_t role,
                   const Resources& offer) const;
   // demand_ is that of `resources`.
   void book_grant(AgentBook& book, uint32_t framework, uint32_t role, bool is_new,
                   Resources resources, std::vector<Grant>& grants);
+
+  void ask_to_leave();
+  void add_uses(std::map<std::string, RoleUse, std::less<>>& uses) const;
+  OfferCause cause(const AgentBook& book, const Clients::Framework& framework, uint32_t role) const;
 
   const AllocatorOptions options_;
   const uint64_t seed_;
@@ -101,7 +141,18 @@ class DrfAllocator final : public Allocator {
   Candidates candidates_;
   std::vector<AgentBook> books_;      // by index of the handle
   std::set<uint32_t> shared_agents_;  // whose shared resources each full round offers again
+  std::map<std::string, Quota, std::less<>> quotas_;
+  std::optional<std::set<std::string>> whitelist_;
+  InverseOffers inverse_;
+  std::vector<InverseGrant> inverse_grants_;
   AllocatorStats stats_;
+
+  struct Pause {
+    uint32_t agents_expected = 0;
+    Instant until{};
+  };
+  std::optional<Pause> pause_;
+  uint32_t agents_ = 0;
 
   bool in_round_ = false;
   std::vector<uint32_t> order_;  // of the round

@@ -101,9 +101,9 @@ class Arbitrary {
   }
   void fill(Quota& quota) {
     fill(quota.guarantees);
-    quota.limits.clear();
+    quota.limits_milli.clear();
     for (const char* name : {"cpus", "gpus", "mem"}) {
-      if (rng_.chance(1, 2)) quota.limits.push_back({name, rng_.between(0, 1'000'000)});
+      if (rng_.chance(1, 2)) quota.limits_milli.emplace(name, rng_.between(0, 1'000'000));
     }
   }
 

@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "common/messages.h"
+#include "common/quota_text.h"
 
 namespace tepui {
 
@@ -197,10 +198,6 @@ inline constexpr int kFields<MaintenanceWindow> = 3;
 template <>
 inline constexpr int kFields<MaintenanceRow> = 4;
 template <>
-inline constexpr int kFields<Quantities::Item> = 2;
-template <>
-inline constexpr int kFields<Quota> = 2;
-template <>
 inline constexpr int kFields<UpdateQuota> = 3;
 template <>
 inline constexpr int kFields<UpdateQuota::Item> = 2;
@@ -279,6 +276,7 @@ inline std::string describe(const std::string& text) {
   return fmt::format("{}'{}'", text.size(), text);
 }
 inline std::string describe(const Quantities& quantities) { return to_text(quantities); }
+inline std::string describe(const Quota& quota) { return to_text(quota); }
 inline std::string describe(Duration duration) { return fmt::format("{}ns", duration.count()); }
 inline std::string describe(WallTime time) { return fmt::format("@{}", to_ns(time)); }
 template <class T>

@@ -245,10 +245,15 @@ std::vector<FrameworkHandle> AllocatorOracle::list_frameworks(const std::string&
 // ---------------------------------------------------------------- events
 
 void AllocatorOracle::add_agent(AgentHandle agent, AgentShape shape) {
-  agents_[agent] = {.shape = std::move(shape), .active = true};
+  agents_[agent].shape = std::move(shape);
 }
 
 void AllocatorOracle::update_agent(AgentHandle agent, AgentShape shape) {
+  const AgentShape& before = agents_.at(agent).shape;
+  if (before.hostname != shape.hostname || before.region != shape.region ||
+      before.zone != shape.zone || before.attributes != shape.attributes) {
+    std::erase_if(filters_, [&](const Filter& filter) { return filter.agent == agent; });
+  }
   agents_.at(agent).shape = std::move(shape);
 }
 
@@ -294,6 +299,10 @@ void AllocatorOracle::update_framework(FrameworkHandle framework, FrameworkShape
 
 void AllocatorOracle::remove_framework(FrameworkHandle framework) {
   frameworks_.erase(framework);
+  for (auto& [handle, agent] : agents_) {
+    agent.asked.erase(framework);
+    agent.refused_until.erase(framework);
+  }
   std::erase_if(allocations_, [&](const Allocation& a) { return a.framework == framework; });
   std::erase_if(filters_, [&](const Filter& filter) { return filter.framework == framework; });
   settle_members();
@@ -302,6 +311,10 @@ void AllocatorOracle::remove_framework(FrameworkHandle framework) {
 void AllocatorOracle::set_framework_active(FrameworkHandle framework, bool active) {
   frameworks_.at(framework).active = active;
   if (active) return;
+  for (auto& [handle, agent] : agents_) {
+    agent.asked.erase(framework);
+    agent.refused_until.erase(framework);
+  }
   std::erase_if(filters_, [&](const Filter& filter) { return filter.framework == framework; });
 }
 
@@ -317,6 +330,7 @@ void AllocatorOracle::revive(FrameworkHandle framework, std::span<const std::str
   const auto named = [&](const std::string& role) {
     return roles.empty() || std::ranges::find(roles, role) != roles.end();
   };
+  for (auto& [handle, agent] : agents_) agent.refused_until.erase(framework);
   std::erase_if(frameworks_.at(framework).suppressed, named);
   std::erase_if(filters_, [&](const Filter& filter) {
     return filter.framework == framework && named(filter.role);
@@ -379,13 +393,16 @@ void AllocatorOracle::expire(Now now) {
 
 // ---------------------------------------------------------------- rounds
 
-bool AllocatorOracle::is_worth_offering(const Resources& resources) const {
+bool AllocatorOracle::is_worth_offering(const Framework& framework, const std::string& role,
+                                        const Resources& resources) const {
+  const auto& own = framework.shape.min_allocatable;
+  const std::vector<Quantities>& minimums =
+      own.contains(role) ? own.at(role) : options_.min_allocatable;
   if (resources.empty()) return false;
-  if (options_.min_allocatable.empty()) return true;
+  if (minimums.empty()) return true;
   const Quantities quantities = resources.quantities();
-  return std::ranges::any_of(options_.min_allocatable, [&](const Quantities& minimum) {
-    return quantities.contains(minimum);
-  });
+  return std::ranges::any_of(
+      minimums, [&](const Quantities& minimum) { return quantities.contains(minimum); });
 }
 
 bool AllocatorOracle::is_capable(const Framework& framework, const Agent& agent) const {
@@ -394,6 +411,16 @@ bool AllocatorOracle::is_capable(const Framework& framework, const Agent& agent)
   const std::string& region = agent.shape.region;
   const bool foreign = !region.empty() && !options_.region.empty() && region != options_.region;
   return !foreign || framework.shape.region_aware;
+}
+
+bool AllocatorOracle::is_wanted(const Framework& framework, const std::string& role,
+                                const Agent& agent) const {
+  const auto filter = framework.shape.constraints.find(role);
+  return filter == framework.shape.constraints.end() ||
+         filter->second->allows({.hostname = agent.shape.hostname,
+                                 .region = agent.shape.region,
+                                 .zone = agent.shape.zone,
+                                 .attributes = agent.shape.attributes});
 }
 
 void AllocatorOracle::visit(AgentHandle handle, std::vector<Grant>& grants) {
@@ -407,8 +434,9 @@ void AllocatorOracle::visit(AgentHandle handle, std::vector<Grant>& grants) {
       const FrameworkShape& shape = frameworks_.at(framework).shape;
       const Resources left = available(handle).allocatable_to(role).minus(shared_offered);
       if (left.empty()) break;
-      if (!is_worth_offering(left)) continue;
+      if (!is_worth_offering(frameworks_.at(framework), role, left)) continue;
       if (!is_capable(frameworks_.at(framework), agent)) continue;
+      if (!is_wanted(frameworks_.at(framework), role, agent)) continue;
       Resources offer = left;
       if (!shape.shared_resources) {
         offer = offer.filter([](const Resource& item) { return !item.kind->shared; });
@@ -418,7 +446,7 @@ void AllocatorOracle::visit(AgentHandle handle, std::vector<Grant>& grants) {
         offer =
             offer.filter([](const Resource& item) { return item.kind->reservations.size() < 2; });
       }
-      if (!is_worth_offering(offer)) continue;
+      if (!is_worth_offering(frameworks_.at(framework), role, offer)) continue;
       const bool refused = std::ranges::any_of(filters_, [&](const Filter& filter) {
         return filter.framework == framework && filter.agent == handle && filter.role == role &&
                filter.refused.contains(offer);
@@ -440,6 +468,7 @@ Allocator::Step AllocatorOracle::step(Now now, uint32_t, std::vector<Grant>& gra
   const uint64_t key = Candidates::round_key(seed_, ++stats_.rounds);
   std::vector<std::pair<uint64_t, AgentHandle>> order;
   for (const auto& [handle, agent] : agents_) {
+    if (whitelist_ && !whitelist_->contains(agent.shape.hostname)) continue;
     if (agent.active) order.emplace_back(Candidates::rank(key, handle.index), handle);
   }
   std::ranges::sort(order);
@@ -447,8 +476,130 @@ Allocator::Step AllocatorOracle::step(Now now, uint32_t, std::vector<Grant>& gra
     ++stats_.agents_visited;
     visit(handle, grants);
   }
+  ask_to_leave(now);
   expire(now);
   return Step::kDone;
+}
+
+// ---------------------------------------------------------------- operations, maintenance
+
+Result<void> AllocatorOracle::convert_allocated(FrameworkHandle framework, AgentHandle agent,
+                                                std::string_view role, const Resources& from,
+                                                const Resources& to) {
+  const auto known = std::ranges::find_if(allocations_, [&](const Allocation& a) {
+    return a.framework == framework && a.agent == agent && a.role == role;
+  });
+  if (known == allocations_.end()) return fail("nothing is held");
+  Resources& total = agents_.at(agent).shape.total;
+  if (!known->resources.contains(from)) return fail("not held");
+  if (!total.contains(from)) return fail("not there");
+  known->resources = known->resources - from + to;
+  total = total - from + to;
+  if (known->resources.empty()) allocations_.erase(known);
+  settle_members();
+  return {};
+}
+
+Result<void> AllocatorOracle::convert_available(AgentHandle agent, const Resources& from,
+                                                const Resources& to) {
+  if (!available(agent).contains(from)) return fail("not available");
+  Resources& total = agents_.at(agent).shape.total;
+  total = total - from + to;
+  return {};
+}
+
+void AllocatorOracle::set_maintenance(AgentHandle agent, bool planned) {
+  agents_.at(agent).planned = planned;
+  agents_.at(agent).asked.clear();
+  agents_.at(agent).refused_until.clear();
+}
+
+void AllocatorOracle::answer_inverse(Now now, FrameworkHandle framework, AgentHandle agent,
+                                     std::optional<Duration> refuse) {
+  Agent& known = agents_.at(agent);
+  if (!known.asked.contains(framework) && !known.refused_until.contains(framework)) return;
+  known.asked.erase(framework);
+  known.refused_until.erase(framework);
+  if (refuse && *refuse > Duration{}) known.refused_until[framework] = later(now.mono, *refuse);
+}
+
+void AllocatorOracle::ask_to_leave(Now now) {
+  for (auto& [handle, agent] : agents_) {
+    if (!agent.planned) continue;
+    std::erase_if(agent.refused_until,
+                  [&](const auto& refusal) { return refusal.second <= now.mono; });
+    std::set<FrameworkHandle> holders;
+    for (const Allocation& allocation : allocations_) {
+      if (allocation.agent == handle) holders.insert(allocation.framework);
+    }
+    for (const FrameworkHandle framework : holders) {
+      if (!frameworks_.at(framework).active || agent.refused_until.contains(framework)) continue;
+      if (!agent.asked.insert(framework).second) continue;
+      inverse_grants_.push_back({.framework = framework, .agent = handle});
+    }
+  }
+}
+
+std::vector<InverseGrant> AllocatorOracle::take_inverse_grants() {
+  return std::exchange(inverse_grants_, {});
+}
+
+// ---------------------------------------------------------------- reports
+
+void AllocatorOracle::set_quota(std::string_view role, const Quota& quota) {
+  quotas_[std::string(role)] = quota;
+  std::erase_if(quotas_, [](const auto& entry) { return entry.second.is_default(); });
+}
+
+RoleUse AllocatorOracle::use_of(const std::string& role) const {
+  RoleUse use{.role = role};
+  if (quotas_.contains(role)) use.quota = quotas_.at(role);
+  const auto within = [&](std::string_view path) {
+    return path == role || is_below(role, std::string(path));
+  };
+  for (const auto& [handle, agent] : agents_) {
+    for (const Resource& item : agent.shape.total.items()) {
+      if (item.is_scalar() && item.kind->is_reserved() && within(item.kind->reservation_role())) {
+        use.reserved.add(item.name(), item.scalar_milli());
+        use.consumed.add(item.name(), item.scalar_milli());
+      }
+    }
+  }
+  std::vector<const Allocation*> held;
+  for (const Allocation& allocation : allocations_) {
+    if (!within(allocation.role)) continue;
+    held.push_back(&allocation);
+    for (const Resource& item : allocation.resources.items()) {
+      const bool counts = item.is_scalar() && !item.kind->is_reserved() && !item.kind->revocable &&
+                          !item.kind->shared;
+      if (counts) use.consumed.add(item.name(), item.scalar_milli());
+    }
+  }
+  for (const auto& [name, milli] : sums_of(held)) use.offered_or_allocated.add(name, milli);
+  return use;
+}
+
+RoleUse AllocatorOracle::use(std::string_view role) const { return use_of(std::string(role)); }
+
+std::vector<RoleUse> AllocatorOracle::uses() const {
+  std::set<std::string> known = roles();
+  for (const auto& [role, quota] : quotas_) known.insert(role);
+  const auto add_path = [&](std::string_view role) {
+    for (const std::string_view path : role_path(role)) known.emplace(path);
+  };
+  for (const auto& [handle, agent] : agents_) {
+    for (const Resource& item : agent.shape.total.items()) {
+      if (item.is_scalar() && item.kind->is_reserved()) add_path(item.kind->reservation_role());
+    }
+  }
+  for (const Allocation& allocation : allocations_) {
+    for (const Resource& item : allocation.resources.items()) {
+      if (item.is_scalar()) add_path(allocation.role);
+    }
+  }
+  std::vector<RoleUse> uses;
+  for (const std::string& role : known) uses.push_back(use_of(role));
+  return uses;
 }
 
 std::vector<RoleShare> AllocatorOracle::shares() const {
