@@ -58,6 +58,9 @@ class Clients {
     std::string name;
     DrfSorter::Client client = 0;  // in the sorter of roles
     DrfSorter frameworks;
+    // The allocator's own: where the quota book has the role, as of that version of it.
+    mutable uint32_t quota_node = 0;
+    mutable uint64_t quota_version = 0;
   };
 
   explicit Clients(const ClusterTotals& totals);
