@@ -159,7 +159,7 @@ class DrfAllocator final : public Allocator {
   // Something came back, was added or configured since: what is held back may be less.
   bool loosened_ = false;
   std::optional<std::set<std::string>> whitelist_;
-  InverseOffers inverse_;
+  InverseAsking inverse_;
   std::vector<InverseGrant> inverse_grants_;
   AllocatorStats stats_;
 

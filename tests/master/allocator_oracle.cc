@@ -1,3 +1,5 @@
+// Over 500 lines: all rules of allocation in one place, to be read from top to bottom.
+
 #include "tests/master/allocator_oracle.h"
 
 #include <algorithm>
