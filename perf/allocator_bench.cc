@@ -4,7 +4,7 @@
 //
 //   bench_allocator               what takes less than three minutes
 //   bench_allocator --all         everything, up to 50,000 agents and 6,000 frameworks
-//   bench_allocator --only NAME   rounds, instructions, growth, multi_framework, classic
+//   bench_allocator --only NAME   rounds, instructions, growth, multi_framework, quota, classic
 
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +17,7 @@
 #include "perf/allocator_classic.h"
 #include "perf/allocator_frameworks.h"
 #include "perf/allocator_growth.h"
+#include "perf/allocator_quota.h"
 #include "perf/allocator_rounds.h"
 #include "perf/report.h"
 
@@ -35,6 +36,7 @@ int run(const Options& options, const std::string& program) {
       {"instructions", [&] { measure_instructions(report, program); }},
       {"growth", [&] { measure_growth(report); }},
       {"multi_framework", [&] { measure_multi_framework(report); }},
+      {"quota", [&] { measure_quota(report); }},
       {"classic", [&] { measure_classic(report, options.all ? Extent::kAll : Extent::kSome); }},
   };
   for (const auto& [name, measure] : parts) {

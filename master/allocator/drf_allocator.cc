@@ -21,7 +21,7 @@ DrfAllocator::DrfAllocator(AllocatorOptions options, uint64_t seed)
     : options_(std::move(options)),
       seed_(seed),
       totals_(options_.fairness_excluded),
-      clients_(totals_) {}
+      clients_(totals_, options_) {}
 
 // ---------------------------------------------------------------- agents
 

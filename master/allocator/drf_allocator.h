@@ -120,6 +120,7 @@ class DrfAllocator final : public Allocator {
   uint64_t last_round_done() const { return in_round_ ? stats_.rounds - 1 : stats_.rounds; }
 
   void begin_round(Now now);
+  void draw_for(uint64_t round_key, uint32_t agent);
   void prefetch() const;
   void visit(uint32_t agent, std::vector<Grant>& grants);
   void visit_plain(AgentBook& book, uint32_t role, std::vector<Grant>& grants);

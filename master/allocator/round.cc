@@ -75,12 +75,17 @@ void DrfAllocator::prefetch() const {
   }
 }
 
+void DrfAllocator::draw_for(uint64_t round_key, uint32_t agent) {
+  clients_.set_draw(RandomOrder::key_of(round_key, agent));
+}
+
 void DrfAllocator::visit(uint32_t agent, std::vector<Grant>& grants) {
   AgentBook& book = books_[agent];
   if (!candidates_.is_free(agent) || book.since_round == stats_.rounds) return;
   ++stats_.agents_visited;
   const bool by_quota = quota_.is_kept();
   const size_t before = grants.size();
+  if (clients_.any_random()) draw_for(Candidates::round_key(seed_, stats_.rounds), agent);
   clients_.begin_roles();
   for (uint32_t role = clients_.next_role(); role != Clients::kNone; role = clients_.next_role()) {
     if (book.available().empty()) break;

@@ -129,6 +129,7 @@ void DrfAllocator::visit_guaranteed(uint32_t agent, std::vector<Grant>& grants) 
   AgentBook& book = books_[agent];
   if (!candidates_.is_free(agent) || book.since_round == stats_.rounds) return;
   const size_t before = grants.size();
+  if (clients_.any_random()) draw_for(Candidates::guarantee_key(seed_, stats_.rounds), agent);
   clients_.begin_roles();
   for (uint32_t role = clients_.next_role(); role != Clients::kNone && needy_count_ > 0;
        role = clients_.next_role()) {

@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "common/roles.h"
 #include "master/allocator/candidates.h"
+#include "master/allocator/random_order.h"
 #include "tests/master/allocator_oracle_items.h"
 
 namespace tepui {
@@ -448,10 +449,8 @@ bool AllocatorOracle::is_refused(FrameworkHandle framework, const std::string& r
 }
 
 void AllocatorOracle::visit(AgentHandle agent, Part part, std::vector<Grant>& grants) {
-  std::vector<std::string> order;
-  list_roles("", totals(), order);
-  for (const std::string& role : order) {
-    for (const FrameworkHandle framework : list_frameworks(role, totals())) {
+  for (const std::string& role : role_order()) {
+    for (const FrameworkHandle framework : framework_order(role)) {
       Resources offer = offer_for(framework, role, agent);
       if (offer.empty()) continue;
       offer =
@@ -484,6 +483,7 @@ Allocator::Step AllocatorOracle::step(Now now, uint32_t, std::vector<Grant>& gra
     std::ranges::sort(order);
     for (const auto& [rank, handle] : order) {
       ++stats_.agents_visited;
+      draw_ = RandomOrder::key_of(key, handle.index);
       visit(handle, part, grants);
     }
   }

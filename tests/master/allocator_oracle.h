@@ -115,6 +115,10 @@ class AllocatorOracle final : public Allocator {
                   std::vector<std::string>& order) const;
   std::vector<FrameworkHandle> list_frameworks(const std::string& role, const Sums& totals) const;
   std::string node_of(const std::string& role) const;
+  // Those that the policy of the options asks for.
+  std::vector<std::string> role_order() const;
+  std::vector<FrameworkHandle> framework_order(const std::string& role) const;
+  bool is_role_listed(const std::string& role) const;
   void book(FrameworkHandle framework, AgentHandle agent, const std::string& role,
             const Resources& resources);
   enum class Part : uint8_t { kGuarantees, kRest };
@@ -166,6 +170,7 @@ class AllocatorOracle final : public Allocator {
   std::set<std::string> leaves_;  // roles without a role below them
   std::set<std::string> names_;   // of roles ever seen: grants point at them
   AllocatorStats stats_;
+  uint64_t draw_ = 0;  // the key of random orders for the agent being visited
 };
 
 }  // namespace tepui

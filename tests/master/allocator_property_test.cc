@@ -130,6 +130,8 @@ AllocatorOptions options(Rng& rng) {
   if (rng.chance(1, 3)) options.fairness_excluded = {"gpus"};
   if (rng.chance(1, 3)) options.region = "here";
   options.filter_gpu_resources = rng.chance(2, 3);
+  if (rng.chance(1, 5)) options.role_sorter = SorterPolicy::kRandom;
+  if (rng.chance(1, 5)) options.framework_sorter = SorterPolicy::kRandom;
   return options;
 }
 
