@@ -31,6 +31,7 @@ struct MessageName {
   std::string_view operator()(const ShutdownAgent&) const { return "shutdown_agent"; }
   std::string_view operator()(const ErrorMessage&) const { return "error"; }
   std::string_view operator()(const Goodbye&) const { return "goodbye"; }
+  std::string_view operator()(const DrainAgent&) const { return "drain_agent"; }
 };
 
 }  // namespace
@@ -69,6 +70,7 @@ struct Agent::State {
   void on(Now now, const ShutdownAgent& message);
   void on(Now now, const ErrorMessage& message);
   void on(Now now, const Goodbye& message);
+  void on(Now now, const DrainAgent& message);
 
   // ---- the end
   void end_when_quiet(Now now);
@@ -209,6 +211,10 @@ void Agent::State::on(Now /*now*/, const ErrorMessage& message) {
 
 void Agent::State::on(Now /*now*/, const Goodbye& message) {
   reconnect("the master said goodbye: " + message.why);
+}
+
+void Agent::State::on(Now now, const DrainAgent& message) {
+  if (obeys("drain_agent")) workload.on_drain(now, message);
 }
 
 // ------------------------------------------------------------------------------ the machine

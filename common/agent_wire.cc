@@ -239,6 +239,18 @@ ShutdownAgent read(WireReader& in, const wire::ShutdownAgent& message) {
                            in.text(message.message(), at / "message", limits::kTextBytesMax)};
 }
 
+Offset<wire::DrainAgent> write(WireWriter& out, const DrainAgent& message) {
+  wire::DrainAgentBuilder table(out.builder());
+  if (message.max_grace) table.add_max_grace_ns(message.max_grace->count());
+  return table.Finish();
+}
+
+DrainAgent read(WireReader&, const wire::DrainAgent& message) {
+  DrainAgent result;
+  if (message.max_grace_ns().has_value()) result.max_grace = Duration(*message.max_grace_ns());
+  return result;
+}
+
 std::optional<MasterToAgent> read_body(WireReader& in, const wire::MasterToAgent& root) {
   switch (root.body_type()) {
     case wire::MasterToAgentBody::HelloReply:
@@ -263,6 +275,8 @@ std::optional<MasterToAgent> read_body(WireReader& in, const wire::MasterToAgent
       return read(in, *root.body_as_ErrorMessage());
     case wire::MasterToAgentBody::Goodbye:
       return read(in, *root.body_as_Goodbye());
+    case wire::MasterToAgentBody::DrainAgent:
+      return read(in, *root.body_as_DrainAgent());
     case wire::MasterToAgentBody::NONE:
       break;
   }

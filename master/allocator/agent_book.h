@@ -82,6 +82,7 @@ class AgentBook {
   bool active = true;
   bool listed = true;        // not excluded by the whitelist
   bool maintenance = false;  // planned to go
+  bool held_back = false;    // something of it was kept from someone by quota
   uint64_t since_round = 0;  // the last one begun when the agent came
   Amounts total_amounts;     // as it was added to the cluster's totals
 

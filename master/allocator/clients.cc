@@ -8,7 +8,11 @@
 
 namespace tepui {
 
-Clients::Clients(const ClusterTotals& totals) : totals_(totals), sorter_(totals) {}
+Clients::Clients(const ClusterTotals& totals, const AllocatorOptions& options)
+    : totals_(totals),
+      random_roles_(options.role_sorter == SorterPolicy::kRandom),
+      random_frameworks_(options.framework_sorter == SorterPolicy::kRandom),
+      sorter_(totals) {}
 
 // ---------------------------------------------------------------- members
 
@@ -201,14 +205,32 @@ void Clients::converted(uint32_t framework, uint32_t role, const Demand& before,
   drop_unused(*frameworks_[framework], role);
 }
 
+void Clients::begin_roles() {
+  if (random_roles_) {
+    random_.begin(draw_);
+  } else {
+    sorter_.begin();
+  }
+}
+
+void Clients::begin_frameworks(uint32_t role) {
+  Role& known = *roles_[role];
+  if (random_frameworks_) {
+    known.random.begin(RandomOrder::key_of(draw_, known.name));
+  } else {
+    known.frameworks.begin();
+  }
+}
+
 uint32_t Clients::next_role() {
-  const DrfSorter::Client client = sorter_.next();
+  const DrfSorter::Client client = random_roles_ ? random_.next() : sorter_.next();
   return client == DrfSorter::kNone ? kNone : sorter_.tag(client);
 }
 
 uint32_t Clients::next_framework(uint32_t role) {
   DrfSorter& frameworks = roles_[role]->frameworks;
-  const DrfSorter::Client client = frameworks.next();
+  const DrfSorter::Client client =
+      random_frameworks_ ? roles_[role]->random.next() : frameworks.next();
   return client == DrfSorter::kNone ? kNone : frameworks.tag(client);
 }
 

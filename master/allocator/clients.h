@@ -25,6 +25,7 @@
 #include "master/allocator/cluster_totals.h"
 #include "master/allocator/demand.h"
 #include "master/allocator/drf_sorter.h"
+#include "master/allocator/random_order.h"
 
 namespace tepui {
 
@@ -54,13 +55,17 @@ class Clients {
     bool has_rules() const { return !min_allocatable.empty() || !constraints.empty(); }
   };
   struct Role {
-    explicit Role(const ClusterTotals& totals) : frameworks(totals) {}
+    explicit Role(const ClusterTotals& totals) : frameworks(totals), random(frameworks) {}
     std::string name;
     DrfSorter::Client client = 0;  // in the sorter of roles
     DrfSorter frameworks;
+    RandomOrder random;  // instead of the order by share, if that is the policy
+    // The allocator's own: where the quota book has the role, as of that version of it.
+    mutable uint32_t quota_node = 0;
+    mutable uint64_t quota_version = 0;
   };
 
-  explicit Clients(const ClusterTotals& totals);
+  Clients(const ClusterTotals& totals, const AllocatorOptions& options);
 
   // These answer whether anyone is listed now who was not before, or can use more than before.
   bool add(FrameworkHandle handle, const FrameworkShape& shape);
@@ -105,11 +110,15 @@ class Clients {
   bool any_listed() const { return sorter_.active_clients() > 0; }
   bool allocates(uint32_t name) const { return sorter_.allocates(name); }
 
+  bool any_random() const { return random_roles_ || random_frameworks_; }
+  // What random orders are drawn with from now on.
+  void set_draw(uint64_t key) { draw_ = key; }
+
   // The walk over the roles, then over the frameworks of one; see DrfSorter. kNone at the end.
   static constexpr uint32_t kNone = UINT32_MAX;
-  void begin_roles() { sorter_.begin(); }
+  void begin_roles();
   uint32_t next_role();
-  void begin_frameworks(uint32_t role) { roles_[role]->frameworks.begin(); }
+  void begin_frameworks(uint32_t role);
   uint32_t next_framework(uint32_t role);
 
   std::vector<RoleShare> shares() const;
@@ -127,7 +136,11 @@ class Clients {
   bool set_rules(Framework& framework, const FrameworkShape& shape);
 
   const ClusterTotals& totals_;
+  const bool random_roles_;
+  const bool random_frameworks_;
+  uint64_t draw_ = 0;
   DrfSorter sorter_;
+  RandomOrder random_{sorter_};
   std::map<std::string, uint32_t, std::less<>> roles_by_name_;
   std::vector<std::unique_ptr<Role>> roles_;
   std::vector<uint32_t> free_roles_;

@@ -21,7 +21,7 @@ DrfAllocator::DrfAllocator(AllocatorOptions options, uint64_t seed)
     : options_(std::move(options)),
       seed_(seed),
       totals_(options_.fairness_excluded),
-      clients_(totals_),
+      clients_(totals_, options_),
       returns_(options_.unused_returns_max) {}
 
 // ---------------------------------------------------------------- agents
@@ -71,6 +71,7 @@ void DrfAllocator::add_agent(AgentHandle agent, AgentShape shape) {
   ++agents_;
   if (book.has_shared()) shared_agents_.insert(agent.index);
   count_total(book);
+  if (quota_.is_kept()) quota_.add_reserved(book.total());
   on_agent_changed(agent.index);
 }
 
@@ -79,11 +80,13 @@ void DrfAllocator::update_agent(AgentHandle agent, AgentShape shape) {
   if (book == nullptr) return;
   const bool same_total = book->total() == shape.total;
   book->listed = is_whitelisted(shape);
+  if (quota_.is_kept()) quota_.subtract_reserved(book->total());
   // What frameworks refused was another agent.
   if (book->set_shape(std::move(shape))) {
     filters_.remove_agent(agent.index);
     returns_.remove_agent(agent.index);
   }
+  if (quota_.is_kept()) quota_.add_reserved(book->total());
   if (!same_total) recount_total(*book);
   on_agent_changed(agent.index);
 }
@@ -102,6 +105,12 @@ void DrfAllocator::remove_agent(AgentHandle agent) {
   candidates_.set_free(agent.index, false);
   shared_agents_.erase(agent.index);
   uncount_total(*book);
+  if (quota_.is_kept()) {
+    quota_.subtract_reserved(book->total());
+    row_.assign(quota_.names(), 0);
+    quota_.set_free(agent.index, row_);
+  }
+  loosened_ = true;
   *book = AgentBook();
   release_names();
 }
@@ -135,6 +144,7 @@ bool DrfAllocator::is_offerable(const AgentBook& book) const {
 
 void DrfAllocator::update_free(uint32_t agent) {
   candidates_.set_free(agent, is_offerable(books_[agent]));
+  if (quota_.is_kept()) update_quota_free(books_[agent]);
 }
 
 void DrfAllocator::update_all_free() {
@@ -146,6 +156,7 @@ void DrfAllocator::update_all_free() {
 void DrfAllocator::on_agent_changed(uint32_t agent) {
   update_free(agent);
   candidates_.touch(agent);
+  loosened_ = true;
 }
 
 // ---------------------------------------------------------------- frameworks
@@ -231,11 +242,8 @@ void DrfAllocator::set_weight(std::string_view role, int64_t weight_milli) {
 
 void DrfAllocator::set_quota(std::string_view role, const Quota& quota) {
   CHECK(validate(quota).has_value());
-  if (quota.is_default()) {
-    if (const auto known = quotas_.find(role); known != quotas_.end()) quotas_.erase(known);
-  } else {
-    quotas_.insert_or_assign(std::string(role), quota);
-  }
+  quota_.set(role, quota);
+  loosened_ = true;
 }
 
 // ---------------------------------------------------------------- allocations
@@ -250,13 +258,16 @@ void DrfAllocator::allocate(FrameworkHandle framework, AgentHandle agent, std::s
   book->allocate(framework.index, index, resources);
   demand_.measure(resources, agent.index, totals_);
   clients_.allocated(framework.index, index, demand_, is_new);
+  consume(index, resources);
   update_free(agent.index);
+  loosened_ = true;
   inverse_.touch(agent.index);
 }
 
 void DrfAllocator::give_back(AgentBook& book, uint32_t framework, uint32_t role,
                              const Resources& resources) {
   demand_.measure(resources, book.handle().index, totals_);
+  release(role, resources);
   book.give_back(framework, role, resources);
   clients_.unallocated(framework, role, demand_, book.find(framework, role) == nullptr);
 }

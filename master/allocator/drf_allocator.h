@@ -28,19 +28,13 @@
 #include "master/allocator/demand.h"
 #include "master/allocator/filters.h"
 #include "master/allocator/inverse_offers.h"
+#include "master/allocator/quota_book.h"
 #include "master/allocator/unused_returns.h"
 
 namespace tepui {
 
 // They hold any of the alternatives; if there are none, anything at all.
 bool holds_any(const Resources& resources, const std::vector<Quantities>& alternatives);
-
-// Of what is allocated; reservations count apart from it, allocated or not. What is shared but not
-// reserved is in nobody's quota.
-inline bool counts_in_quota(const Resource& item) {
-  return item.is_scalar() && !item.kind->is_reserved() && !item.kind->revocable &&
-         !item.kind->shared;
-}
 
 class DrfAllocator final : public Allocator {
  public:
@@ -108,14 +102,34 @@ class DrfAllocator final : public Allocator {
   bool is_offerable(const AgentBook& book) const;
   void give_back(AgentBook& book, uint32_t framework, uint32_t role, const Resources& resources);
   void expire_filters(Now now);
+
+  // Quota; none of these does anything while no role has one.
+  void rebuild_quota();
+  void fill(QuotaBook& quota) const;
+  QuotaBook::Node quota_node(uint32_t role) const;
+  void consume(uint32_t role, const Resources& resources);
+  void release(uint32_t role, const Resources& resources);
+  void update_quota_free(const AgentBook& book);
+  void find_needy();
+  void touch_held();
+  void visit_guaranteed(uint32_t agent, std::vector<Grant>& grants);
+  void serve_role(AgentBook& book, uint32_t role, std::vector<Grant>& grants);
+  Resources guaranteed_offer(const Resources& left, std::string_view role) const;
+  // All the quota of the role lets through what is left of the agent.
+  bool is_unbounded(const AgentBook& book, uint32_t role);
+  Resources bounded_offer(AgentBook& book, uint32_t role, Resources offer);
   uint64_t last_round_done() const { return in_round_ ? stats_.rounds - 1 : stats_.rounds; }
 
   void begin_round(Now now);
+  void draw_for(uint64_t round_key, uint32_t agent);
   void prefetch() const;
   void visit(uint32_t agent, std::vector<Grant>& grants);
   void visit_plain(AgentBook& book, uint32_t role, std::vector<Grant>& grants);
-  void visit_mixed(AgentBook& book, uint32_t role, Resources& shared_offered,
-                   std::vector<Grant>& grants);
+  void visit_mixed(AgentBook& book, uint32_t role, std::vector<Grant>& grants);
+  // What is left that the framework can use and would take; empty if nothing is.
+  Resources offer_for(const AgentBook& book, uint32_t framework, uint32_t role) const;
+  void grant(AgentBook& book, uint32_t framework, uint32_t role, Resources offer,
+             std::vector<Grant>& grants);
   bool is_capable(const Clients::Framework& framework, const AgentBook& book) const;
   // By the framework's own rules for the role.
   bool is_wanted(uint32_t framework, uint32_t role, const AgentBook& book) const;
@@ -143,9 +157,12 @@ class DrfAllocator final : public Allocator {
   Candidates candidates_;
   std::vector<AgentBook> books_;      // by index of the handle
   std::set<uint32_t> shared_agents_;  // whose shared resources each full round offers again
-  std::map<std::string, Quota, std::less<>> quotas_;
+  QuotaBook quota_;
+  std::vector<uint32_t> held_;  // agents of which something was held back by quota
+  // Something came back, was added or configured since: what is held back may be less.
+  bool loosened_ = false;
   std::optional<std::set<std::string>> whitelist_;
-  InverseOffers inverse_;
+  InverseAsking inverse_;
   std::vector<InverseGrant> inverse_grants_;
   AllocatorStats stats_;
 
@@ -159,7 +176,15 @@ class DrfAllocator final : public Allocator {
   bool in_round_ = false;
   std::vector<uint32_t> order_;  // of the round
   size_t next_ = 0;              // in order_
-  Demand demand_;                // reused
+  // The part of the round before that, which serves guarantees:
+  std::vector<uint32_t> first_order_;
+  size_t first_next_ = 0;
+  std::vector<bool> needy_;  // by role: may still take something as guaranteed
+  uint32_t needy_count_ = 0;
+  std::map<uint32_t, Resources> shared_offered_;  // in this round, by agent
+  QuotaBook::Bounds bounds_;                      // reused
+  QuotaBook::Row row_;
+  Demand demand_;  // reused
   std::vector<uint32_t> expired_;
 };
 

@@ -41,7 +41,11 @@ Result<void> DrfAllocator::convert_allocated(FrameworkHandle framework, AgentHan
     return fail(fmt::format("the agent has {}, not {}", to_text(book->total()), to_text(from)));
   }
   const uint32_t index = member->role;
+  if (quota_.is_kept()) quota_.subtract_reserved(book->total());
+  release(index, from);
   book->convert(framework.index, index, from, to);
+  consume(index, to);
+  if (quota_.is_kept()) quota_.add_reserved(book->total());
   Demand before;
   before.measure(from, agent.index, totals_);
   demand_.measure(to, agent.index, totals_);
@@ -60,7 +64,9 @@ Result<void> DrfAllocator::convert_available(AgentHandle agent, const Resources&
     return fail(fmt::format("the agent has {} available, not {}", to_text(book->available()),
                             to_text(from)));
   }
+  if (quota_.is_kept()) quota_.subtract_reserved(book->total());
   book->convert_available(from, to);
+  if (quota_.is_kept()) quota_.add_reserved(book->total());
   recount_total(*book);
   on_agent_changed(agent.index);
   return {};
@@ -113,7 +119,7 @@ void DrfAllocator::pause(Now now, uint32_t agents_expected) {
 }
 
 bool DrfAllocator::is_paused() const {
-  return pause_ && !quotas_.empty() &&
+  return pause_ && quota_.any() &&
          uint64_t{agents_} * 100 < uint64_t{pause_->agents_expected} * kEnoughPercent;
 }
 

@@ -95,7 +95,7 @@ std::vector<RoleUse> DrfAllocator::uses() const {
   Uses uses;
   add_uses(uses);
   for (const RoleShare& share : clients_.shares()) use_of(uses, share.role);
-  for (const auto& [role, quota] : quotas_) use_of(uses, role).quota = quota;
+  for (const auto& [role, quota] : quota_.quotas()) use_of(uses, role).quota = quota;
   std::vector<RoleUse> list;
   for (auto& [role, use] : uses) list.push_back(std::move(use));
   return list;
@@ -105,7 +105,8 @@ RoleUse DrfAllocator::use(std::string_view role) const {
   Uses uses;
   add_uses(uses);
   RoleUse use = use_of(uses, role);
-  if (const auto quota = quotas_.find(role); quota != quotas_.end()) use.quota = quota->second;
+  const auto quota = quota_.quotas().find(role);
+  if (quota != quota_.quotas().end()) use.quota = quota->second;
   return use;
 }
 

@@ -2,13 +2,13 @@
 
 namespace tepui {
 
-void InverseOffers::plan(uint32_t agent) {
+void InverseAsking::plan(uint32_t agent) {
   unplan(agent);
   planned_[agent];
   due_.insert(agent);
 }
 
-void InverseOffers::unplan(uint32_t agent) {
+void InverseAsking::unplan(uint32_t agent) {
   const auto found = planned_.find(agent);
   if (found == planned_.end()) return;
   for (const auto& [framework, asked] : found->second) drop(agent, framework, asked);
@@ -16,19 +16,19 @@ void InverseOffers::unplan(uint32_t agent) {
   due_.erase(agent);
 }
 
-void InverseOffers::drop(uint32_t agent, uint32_t framework, const Asked& asked) {
+void InverseAsking::drop(uint32_t agent, uint32_t framework, const Asked& asked) {
   if (!asked.outstanding) deadlines_.erase({asked.refused_until, {agent, framework}});
 }
 
-void InverseOffers::touch(uint32_t agent) {
+void InverseAsking::touch(uint32_t agent) {
   if (planned_.contains(agent)) due_.insert(agent);
 }
 
-void InverseOffers::touch_all() {
+void InverseAsking::touch_all() {
   for (const auto& [agent, asked] : planned_) due_.insert(agent);
 }
 
-void InverseOffers::answer(uint32_t agent, uint32_t framework, std::optional<Instant> until) {
+void InverseAsking::answer(uint32_t agent, uint32_t framework, std::optional<Instant> until) {
   const auto plan = planned_.find(agent);
   if (plan == planned_.end()) return;
   const auto found = plan->second.find(framework);
@@ -43,7 +43,7 @@ void InverseOffers::answer(uint32_t agent, uint32_t framework, std::optional<Ins
   }
 }
 
-void InverseOffers::forget(uint32_t framework) {
+void InverseAsking::forget(uint32_t framework) {
   for (auto& [agent, asked] : planned_) {
     const auto found = asked.find(framework);
     if (found == asked.end()) continue;
@@ -53,7 +53,7 @@ void InverseOffers::forget(uint32_t framework) {
   }
 }
 
-void InverseOffers::clear_refusals(uint32_t framework) {
+void InverseAsking::clear_refusals(uint32_t framework) {
   for (auto& [agent, asked] : planned_) {
     const auto found = asked.find(framework);
     if (found == asked.end() || found->second.outstanding) continue;
@@ -63,7 +63,7 @@ void InverseOffers::clear_refusals(uint32_t framework) {
   }
 }
 
-void InverseOffers::expire(Instant now) {
+void InverseAsking::expire(Instant now) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const auto [agent, framework] = deadlines_.begin()->second;
     deadlines_.erase(deadlines_.begin());
@@ -72,13 +72,13 @@ void InverseOffers::expire(Instant now) {
   }
 }
 
-std::vector<uint32_t> InverseOffers::take_due() {
+std::vector<uint32_t> InverseAsking::take_due() {
   std::vector<uint32_t> due(due_.begin(), due_.end());
   due_.clear();
   return due;
 }
 
-bool InverseOffers::ask(uint32_t agent, uint32_t framework) {
+bool InverseAsking::ask(uint32_t agent, uint32_t framework) {
   return planned_[agent].emplace(framework, Asked{.outstanding = true}).second;
 }
 

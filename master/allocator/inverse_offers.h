@@ -1,5 +1,5 @@
 #pragma once
-// InverseOffers knows which agents are planned to go and who was asked to leave them.
+// InverseAsking knows which agents are planned to go and who was asked to leave them.
 //
 // A framework that holds something on such an agent is asked once; again after it answered and the
 // time it asked for has passed, or when the plan changed.
@@ -17,7 +17,7 @@
 
 namespace tepui {
 
-class InverseOffers {
+class InverseAsking {
  public:
   // A new plan: all are asked anew.
   void plan(uint32_t agent);

@@ -1,3 +1,5 @@
+// Over 500 lines: all rules of allocation in one place, to be read from top to bottom.
+
 #include "tests/master/allocator_oracle.h"
 
 #include <algorithm>
@@ -5,6 +7,8 @@
 #include "common/check.h"
 #include "common/roles.h"
 #include "master/allocator/candidates.h"
+#include "master/allocator/random_order.h"
+#include "tests/master/allocator_oracle_items.h"
 
 namespace tepui {
 
@@ -18,10 +22,6 @@ struct Fraction {
 };
 bool operator<(const Fraction& a, const Fraction& b) {
   return a.above * b.below < b.above * a.below;
-}
-
-bool is_below(const std::string& ancestor, const std::string& path) {
-  return path.size() > ancestor.size() + 1 && path.starts_with(ancestor + "/");
 }
 
 }  // namespace
@@ -423,183 +423,73 @@ bool AllocatorOracle::is_wanted(const Framework& framework, const std::string& r
                                  .attributes = agent.shape.attributes});
 }
 
-void AllocatorOracle::visit(AgentHandle handle, std::vector<Grant>& grants) {
-  const Agent& agent = agents_.at(handle);
-  Resources shared_offered;
-  std::vector<std::string> order;
-  list_roles("", totals(), order);
-  for (const std::string& role : order) {
-    if (available(handle).empty()) return;
-    for (const FrameworkHandle framework : list_frameworks(role, totals())) {
-      const FrameworkShape& shape = frameworks_.at(framework).shape;
-      const Resources left = available(handle).allocatable_to(role).minus(shared_offered);
-      if (left.empty()) break;
-      if (!is_worth_offering(frameworks_.at(framework), role, left)) continue;
-      if (!is_capable(frameworks_.at(framework), agent)) continue;
-      if (!is_wanted(frameworks_.at(framework), role, agent)) continue;
-      Resources offer = left;
-      if (!shape.shared_resources) {
-        offer = offer.filter([](const Resource& item) { return !item.kind->shared; });
-      }
-      if (!shape.revocable_resources) offer = offer.non_revocable();
-      if (!shape.reservation_refinement) {
-        offer =
-            offer.filter([](const Resource& item) { return item.kind->reservations.size() < 2; });
-      }
+Resources AllocatorOracle::offer_for(FrameworkHandle handle, const std::string& role,
+                                     AgentHandle agent) const {
+  const Framework& framework = frameworks_.at(handle);
+  if (!is_capable(framework, agents_.at(agent))) return {};
+  if (!is_wanted(framework, role, agents_.at(agent))) return {};
+  Resources offer = available(agent).allocatable_to(role);
+  if (shared_offered_.contains(agent)) offer = offer.minus(shared_offered_.at(agent));
+  if (!framework.shape.shared_resources) {
+    offer = offer.filter([](const Resource& item) { return !item.kind->shared; });
+  }
+  if (!framework.shape.revocable_resources) offer = offer.non_revocable();
+  if (!framework.shape.reservation_refinement) {
+    offer = offer.filter([](const Resource& item) { return item.kind->reservations.size() < 2; });
+  }
+  return is_worth_offering(framework, role, offer) ? offer : Resources();
+}
+
+bool AllocatorOracle::is_refused(FrameworkHandle framework, const std::string& role,
+                                 AgentHandle agent, const Resources& offer) const {
+  return std::ranges::any_of(filters_, [&](const Filter& filter) {
+    return filter.framework == framework && filter.agent == agent && filter.role == role &&
+           filter.refused.contains(offer);
+  });
+}
+
+void AllocatorOracle::visit(AgentHandle agent, Part part, std::vector<Grant>& grants) {
+  for (const std::string& role : role_order()) {
+    for (const FrameworkHandle framework : framework_order(role)) {
+      Resources offer = offer_for(framework, role, agent);
+      if (offer.empty()) continue;
+      offer =
+          part == Part::kGuarantees ? guaranteed_offer(role, offer) : bounded_offer(role, offer);
       if (!is_worth_offering(frameworks_.at(framework), role, offer)) continue;
-      const bool refused = std::ranges::any_of(filters_, [&](const Filter& filter) {
-        return filter.framework == framework && filter.agent == handle && filter.role == role &&
-               filter.refused.contains(offer);
-      });
-      if (refused) continue;
-      shared_offered += offer.filter([](const Resource& item) { return item.kind->shared; });
-      book(framework, handle, role, offer);
+      if (is_refused(framework, role, agent, offer)) continue;
+      shared_offered_[agent] +=
+          offer.filter([](const Resource& item) { return item.kind->shared; });
+      book(framework, agent, role, offer);
       ++stats_.grants;
-      grants.push_back({.framework = framework,
-                        .agent = handle,
-                        .role = *names_.find(role),
-                        .resources = offer});
+      grants.push_back(
+          {.framework = framework, .agent = agent, .role = *names_.find(role), .resources = offer});
     }
   }
 }
 
 Allocator::Step AllocatorOracle::step(Now now, uint32_t, std::vector<Grant>& grants) {
   expire(now);
-  const uint64_t key = Candidates::round_key(seed_, ++stats_.rounds);
-  std::vector<std::pair<uint64_t, AgentHandle>> order;
-  for (const auto& [handle, agent] : agents_) {
-    if (whitelist_ && !whitelist_->contains(agent.shape.hostname)) continue;
-    if (agent.active) order.emplace_back(Candidates::rank(key, handle.index), handle);
-  }
-  std::ranges::sort(order);
-  for (const auto& [rank, handle] : order) {
-    ++stats_.agents_visited;
-    visit(handle, grants);
+  ++stats_.rounds;
+  shared_offered_.clear();
+  for (const Part part : {Part::kGuarantees, Part::kRest}) {
+    if (part == Part::kGuarantees && quotas_.empty()) continue;
+    const uint64_t key = part == Part::kGuarantees ? Candidates::guarantee_key(seed_, stats_.rounds)
+                                                   : Candidates::round_key(seed_, stats_.rounds);
+    std::vector<std::pair<uint64_t, AgentHandle>> order;
+    for (const auto& [handle, agent] : agents_) {
+      if (whitelist_ && !whitelist_->contains(agent.shape.hostname)) continue;
+      if (agent.active) order.emplace_back(Candidates::rank(key, handle.index), handle);
+    }
+    std::ranges::sort(order);
+    for (const auto& [rank, handle] : order) {
+      ++stats_.agents_visited;
+      draw_ = RandomOrder::key_of(key, handle.index);
+      visit(handle, part, grants);
+    }
   }
   ask_to_leave(now);
   expire(now);
   return Step::kDone;
-}
-
-// ---------------------------------------------------------------- operations, maintenance
-
-Result<void> AllocatorOracle::convert_allocated(FrameworkHandle framework, AgentHandle agent,
-                                                std::string_view role, const Resources& from,
-                                                const Resources& to) {
-  const auto known = std::ranges::find_if(allocations_, [&](const Allocation& a) {
-    return a.framework == framework && a.agent == agent && a.role == role;
-  });
-  if (known == allocations_.end()) return fail("nothing is held");
-  Resources& total = agents_.at(agent).shape.total;
-  if (!known->resources.contains(from)) return fail("not held");
-  if (!total.contains(from)) return fail("not there");
-  known->resources = known->resources - from + to;
-  total = total - from + to;
-  if (known->resources.empty()) allocations_.erase(known);
-  settle_members();
-  return {};
-}
-
-Result<void> AllocatorOracle::convert_available(AgentHandle agent, const Resources& from,
-                                                const Resources& to) {
-  if (!available(agent).contains(from)) return fail("not available");
-  Resources& total = agents_.at(agent).shape.total;
-  total = total - from + to;
-  return {};
-}
-
-void AllocatorOracle::set_maintenance(AgentHandle agent, bool planned) {
-  agents_.at(agent).planned = planned;
-  agents_.at(agent).asked.clear();
-  agents_.at(agent).refused_until.clear();
-}
-
-void AllocatorOracle::answer_inverse(Now now, FrameworkHandle framework, AgentHandle agent,
-                                     std::optional<Duration> refuse) {
-  Agent& known = agents_.at(agent);
-  if (!known.asked.contains(framework) && !known.refused_until.contains(framework)) return;
-  known.asked.erase(framework);
-  known.refused_until.erase(framework);
-  if (refuse && *refuse > Duration{}) known.refused_until[framework] = later(now.mono, *refuse);
-}
-
-void AllocatorOracle::ask_to_leave(Now now) {
-  for (auto& [handle, agent] : agents_) {
-    if (!agent.planned) continue;
-    std::erase_if(agent.refused_until,
-                  [&](const auto& refusal) { return refusal.second <= now.mono; });
-    std::set<FrameworkHandle> holders;
-    for (const Allocation& allocation : allocations_) {
-      if (allocation.agent == handle) holders.insert(allocation.framework);
-    }
-    for (const FrameworkHandle framework : holders) {
-      if (!frameworks_.at(framework).active || agent.refused_until.contains(framework)) continue;
-      if (!agent.asked.insert(framework).second) continue;
-      inverse_grants_.push_back({.framework = framework, .agent = handle});
-    }
-  }
-}
-
-std::vector<InverseGrant> AllocatorOracle::take_inverse_grants() {
-  return std::exchange(inverse_grants_, {});
-}
-
-// ---------------------------------------------------------------- reports
-
-void AllocatorOracle::set_quota(std::string_view role, const Quota& quota) {
-  quotas_[std::string(role)] = quota;
-  std::erase_if(quotas_, [](const auto& entry) { return entry.second.is_default(); });
-}
-
-RoleUse AllocatorOracle::use_of(const std::string& role) const {
-  RoleUse use{.role = role};
-  if (quotas_.contains(role)) use.quota = quotas_.at(role);
-  const auto within = [&](std::string_view path) {
-    return path == role || is_below(role, std::string(path));
-  };
-  for (const auto& [handle, agent] : agents_) {
-    for (const Resource& item : agent.shape.total.items()) {
-      if (item.is_scalar() && item.kind->is_reserved() && within(item.kind->reservation_role())) {
-        use.reserved.add(item.name(), item.scalar_milli());
-        use.consumed.add(item.name(), item.scalar_milli());
-      }
-    }
-  }
-  std::vector<const Allocation*> held;
-  for (const Allocation& allocation : allocations_) {
-    if (!within(allocation.role)) continue;
-    held.push_back(&allocation);
-    for (const Resource& item : allocation.resources.items()) {
-      const bool counts = item.is_scalar() && !item.kind->is_reserved() && !item.kind->revocable &&
-                          !item.kind->shared;
-      if (counts) use.consumed.add(item.name(), item.scalar_milli());
-    }
-  }
-  for (const auto& [name, milli] : sums_of(held)) use.offered_or_allocated.add(name, milli);
-  return use;
-}
-
-RoleUse AllocatorOracle::use(std::string_view role) const { return use_of(std::string(role)); }
-
-std::vector<RoleUse> AllocatorOracle::uses() const {
-  std::set<std::string> known = roles();
-  for (const auto& [role, quota] : quotas_) known.insert(role);
-  const auto add_path = [&](std::string_view role) {
-    for (const std::string_view path : role_path(role)) known.emplace(path);
-  };
-  for (const auto& [handle, agent] : agents_) {
-    for (const Resource& item : agent.shape.total.items()) {
-      if (item.is_scalar() && item.kind->is_reserved()) add_path(item.kind->reservation_role());
-    }
-  }
-  for (const Allocation& allocation : allocations_) {
-    for (const Resource& item : allocation.resources.items()) {
-      if (item.is_scalar()) add_path(allocation.role);
-    }
-  }
-  std::vector<RoleUse> uses;
-  for (const std::string& role : known) uses.push_back(use_of(role));
-  return uses;
 }
 
 std::vector<RoleShare> AllocatorOracle::shares() const {

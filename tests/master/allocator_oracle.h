@@ -115,9 +115,37 @@ class AllocatorOracle final : public Allocator {
                   std::vector<std::string>& order) const;
   std::vector<FrameworkHandle> list_frameworks(const std::string& role, const Sums& totals) const;
   std::string node_of(const std::string& role) const;
+  // Those that the policy of the options asks for.
+  std::vector<std::string> role_order() const;
+  std::vector<FrameworkHandle> framework_order(const std::string& role) const;
+  bool is_role_listed(const std::string& role) const;
   void book(FrameworkHandle framework, AgentHandle agent, const std::string& role,
             const Resources& resources);
-  void visit(AgentHandle agent, std::vector<Grant>& grants);
+  enum class Part : uint8_t { kGuarantees, kRest };
+  void visit(AgentHandle agent, Part part, std::vector<Grant>& grants);
+  // What the framework could be offered were it not for quota and filters.
+  Resources offer_for(FrameworkHandle framework, const std::string& role, AgentHandle agent) const;
+  bool is_refused(FrameworkHandle framework, const std::string& role, AgentHandle agent,
+                  const Resources& offer) const;
+
+  // Quota. `Taking`: as if a grant to that role had taken so much of the name.
+  struct Taking {
+    std::string role;
+    std::string name;
+    int64_t milli = 0;
+  };
+  std::set<std::string> quota_names() const;
+  std::vector<std::string> quota_children(const std::string& role) const;
+  int64_t consumed(const std::string& role, const Taking& taking) const;
+  int64_t room(const std::string& role, const Taking& taking) const;
+  int64_t need(const std::string& role, const Taking& taking) const;
+  int64_t children_need(const std::string& role, const Taking& taking) const;
+  int64_t free(const Taking& taking) const;
+  bool keeps_limits(const Taking& taking) const;
+  bool keeps_headroom(const Taking& taking) const;
+  bool is_guaranteed(const Taking& taking) const;
+  Resources guaranteed_offer(const std::string& role, const Resources& left) const;
+  Resources bounded_offer(const std::string& role, const Resources& left) const;
   bool is_worth_offering(const Framework& framework, const std::string& role,
                          const Resources& resources) const;
   bool is_capable(const Framework& framework, const Agent& agent) const;
@@ -134,6 +162,7 @@ class AllocatorOracle final : public Allocator {
   std::vector<Filter> filters_;
   std::map<std::string, int64_t> weights_;
   std::map<std::string, Quota> quotas_;
+  std::map<AgentHandle, Resources> shared_offered_;  // in this round
   std::optional<std::set<std::string>> whitelist_;
   std::vector<InverseGrant> inverse_grants_;
   std::map<std::string, uint64_t> node_counts_;
@@ -141,6 +170,7 @@ class AllocatorOracle final : public Allocator {
   std::set<std::string> leaves_;  // roles without a role below them
   std::set<std::string> names_;   // of roles ever seen: grants point at them
   AllocatorStats stats_;
+  uint64_t draw_ = 0;  // the key of random orders for the agent being visited
 };
 
 }  // namespace tepui

@@ -3,6 +3,7 @@
 // reserved, refined, revocable, shared and gpu resources; filters that end before and after
 // rounds), driven by random events; after each, the grants, the shares and the audit are compared.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
@@ -37,6 +38,11 @@ Resource revocable_cpus(int64_t milli) {
   return {.kind = make_kind({.name = "cpus", .revocable = true}), .amount = milli};
 }
 
+Resource mount_disk(int64_t milli) {
+  const Disk disk = {.source = Disk::Source::kMount, .source_root = "/mnt"};
+  return {.kind = make_kind({.name = "disk", .disk = disk}), .amount = milli};
+}
+
 Resource shared_volume(std::string role) {
   ResourceKind kind{.name = "disk", .disk = Disk{.persistence_id = "v"}, .shared = true};
   if (!role.empty()) {
@@ -58,6 +64,8 @@ Resources agent_total(Rng& rng) {
   if (rng.chance(1, 6)) items.push_back(item("mem", rng.between(1, 3) * 500, {"a/x"}));
   if (rng.chance(1, 6)) items.push_back(item("disk", 2000, {"a", "a/x"}));
   if (rng.chance(1, 6)) items.push_back(revocable_cpus(rng.between(1, 4) * 1000));
+  if (rng.chance(1, 6)) items.push_back(mount_disk(rng.between(1, 3) * 1000));
+  if (rng.chance(1, 6)) items.push_back(item("disk", rng.between(1, 3) * 1000));
   if (rng.chance(1, 8)) items.push_back(shared_volume(""));
   if (rng.chance(1, 8)) items.push_back(shared_volume("b"));
   return Resources::create(std::move(items)).value();
@@ -122,6 +130,8 @@ AllocatorOptions options(Rng& rng) {
   if (rng.chance(1, 3)) options.fairness_excluded = {"gpus"};
   if (rng.chance(1, 3)) options.region = "here";
   options.filter_gpu_resources = rng.chance(2, 3);
+  if (rng.chance(1, 5)) options.role_sorter = SorterPolicy::kRandom;
+  if (rng.chance(1, 5)) options.framework_sorter = SorterPolicy::kRandom;
   return options;
 }
 
@@ -132,7 +142,7 @@ class Pair {
       : rng_(seed), options_(options(rng_)), fast_(options_, seed), oracle_(options_, seed) {}
 
   void happen() {
-    switch (rng_.below(20)) {
+    switch (rng_.below(22)) {
       case 0:
       case 1:
         add_agent();
@@ -171,6 +181,10 @@ class Pair {
         break;
       case 14:
         maintain();
+        break;
+      case 15:
+      case 16:
+        change_quota();
         break;
       default:
         round();
@@ -356,6 +370,18 @@ class Pair {
     return Resources::create(std::move(items)).value();
   }
 
+  void change_quota() {
+    Quota quota;
+    for (const char* name : {"cpus", "mem", "gpus", "disk"}) {
+      if (rng_.chance(1, 2)) quota.guarantees.add(name, rng_.between(0, 8) * 500);
+      if (rng_.chance(2, 3)) continue;
+      quota.limits_milli[name] = quota.guarantees.get(name) + rng_.between(0, 6) * 500;
+    }
+    if (rng_.chance(1, 3)) quota = Quota();
+    const std::string role = role_;
+    both([&](Allocator& a) { a.set_quota(role, quota); });
+  }
+
   void change_whitelist() {
     std::optional<std::set<std::string>> hosts;
     if (rng_.chance(1, 2)) hosts = std::set<std::string>{rng_.chance(1, 2) ? "h1" : "h2"};
@@ -387,6 +413,15 @@ class Pair {
     held_.push_back({.framework = framework, .agent = agent, .role = role, .resources = used});
   }
 
+  static std::vector<std::string> to_lines(const std::vector<Grant>& grants) {
+    std::vector<std::string> lines;
+    for (const Grant& grant : grants) {
+      lines.push_back(fmt::format("{} in {} on {}: {}", grant.framework.index, grant.role,
+                                  grant.agent.index, to_text(grant.resources)));
+    }
+    return lines;
+  }
+
   void round() {
     // The oracle visits all agents each time; what is shared is only offered again by a full round.
     both([&](Allocator& a) { a.request_full_round(); });
@@ -396,12 +431,16 @@ class Pair {
     while (fast_.step(now_, 2, fast) == Allocator::Step::kMore) {
     }
     oracle_.step(now_, 1, expected);
-    RC_ASSERT(fast.size() == expected.size());
+    if (to_lines(fast) != to_lines(expected)) {
+      for (const RoleUse& use : oracle_.uses()) {
+        RC_LOG() << use.role << ": quota " << to_text(use.quota) << ", consumed"
+                 << to_text(Quota{.guarantees = use.consumed}) << "\n";
+      }
+    }
+    RC_ASSERT(to_lines(fast) == to_lines(expected));
     for (size_t i = 0; i < fast.size(); ++i) {
       RC_ASSERT(fast[i].framework == expected[i].framework);
       RC_ASSERT(fast[i].agent == expected[i].agent);
-      RC_ASSERT(fast[i].role == expected[i].role);
-      RC_ASSERT(to_text(fast[i].resources) == to_text(expected[i].resources));
       RC_ASSERT(fast[i].resources == expected[i].resources);
       held_.push_back({.framework = fast[i].framework,
                        .agent = fast[i].agent,
