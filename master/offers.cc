@@ -103,7 +103,6 @@ Instant next_allocation(const State& s) {
 std::optional<Duration> refusal(const Filters& filters) {
   const Duration wanted = filters.refuse.value_or(limits::kFilterDefault);
   if (wanted < Duration::zero()) return limits::kFilterDefault;
-  if (wanted == Duration::zero()) return std::nullopt;
   return std::min(wanted, Duration(limits::kFilterMax));
 }
 

@@ -7,7 +7,9 @@
 
 #include <fmt/format.h>
 
+#include "common/limits.h"
 #include "common/resources.h"
+#include "master/allocator/unused_returns.h"
 #include "perf/allocator_cluster.h"
 
 namespace tepui::perf {
@@ -35,7 +37,7 @@ AllocatorOptions as_by_default() {
   some_cpus.add("cpus", 10);
   Quantities some_mem;
   some_mem.add("mem", 32'000);
-  return {.min_allocatable = {some_cpus, some_mem}};
+  return {.min_allocatable = {some_cpus, some_mem}, .unused_returns_max = UnusedReturns::kUsualMax};
 }
 
 struct Result {
@@ -91,10 +93,11 @@ class MultiFramework {
           launch(grant.resources, wants.task, std::min(wants.tasks, wants.per_offer));
       wants.tasks -= now;
       launched += now;
-      const bool declines = had_all && finished_ == Finished::kDeclines;
-      cluster_.allocator().recover(
-          cluster_.now, grant.framework, grant.agent, grant.role, grant.resources,
-          declines ? std::optional<Duration>(std::chrono::seconds(5)) : std::nullopt);
+      std::optional<Duration> refuse;
+      if (finished_ == Finished::kReturns) refuse = Duration{};  // without a filter
+      if (finished_ == Finished::kDeclines && had_all) refuse = limits::kFilterDefault;
+      cluster_.allocator().recover(cluster_.now, grant.framework, grant.agent, grant.role,
+                                   grant.resources, refuse);
       if (wants.tasks == 0 && !had_all && finished_ == Finished::kSuppresses) {
         cluster_.allocator().suppress(grant.framework, {});
       }

@@ -101,6 +101,9 @@ struct AllocatorOptions {
   std::vector<std::string> fairness_excluded;
   std::string region;  // the master's own; empty: unknown
   bool filter_gpu_resources = true;
+  // How often a framework can give back, without a filter, all that it is offered on an agent
+  // before that counts as a refusal (master/allocator/unused_returns.h); 0: as often as it likes.
+  uint32_t unused_returns_max = 0;
   SorterPolicy role_sorter = SorterPolicy::kDrf;
   SorterPolicy framework_sorter = SorterPolicy::kDrf;
 };

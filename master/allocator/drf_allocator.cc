@@ -21,7 +21,8 @@ DrfAllocator::DrfAllocator(AllocatorOptions options, uint64_t seed)
     : options_(std::move(options)),
       seed_(seed),
       totals_(options_.fairness_excluded),
-      clients_(totals_, options_) {}
+      clients_(totals_, options_),
+      returns_(options_.unused_returns_max) {}
 
 // ---------------------------------------------------------------- agents
 
@@ -81,7 +82,10 @@ void DrfAllocator::update_agent(AgentHandle agent, AgentShape shape) {
   book->listed = is_whitelisted(shape);
   if (quota_.is_kept()) quota_.subtract_reserved(book->total());
   // What frameworks refused was another agent.
-  if (book->set_shape(std::move(shape))) filters_.remove_agent(agent.index);
+  if (book->set_shape(std::move(shape))) {
+    filters_.remove_agent(agent.index);
+    returns_.remove_agent(agent.index);
+  }
   if (quota_.is_kept()) quota_.add_reserved(book->total());
   if (!same_total) recount_total(*book);
   on_agent_changed(agent.index);
@@ -95,6 +99,7 @@ void DrfAllocator::remove_agent(AgentHandle agent) {
     give_back(*book, last.framework, last.role, Resources(book->resources_of(last)));
   }
   filters_.remove_agent(agent.index);
+  returns_.remove_agent(agent.index);
   inverse_.unplan(agent.index);
   --agents_;
   candidates_.set_free(agent.index, false);
@@ -170,6 +175,7 @@ void DrfAllocator::update_framework(FrameworkHandle framework, FrameworkShape sh
   if (clients_.any_minimum() != any_minimum) update_all_free();
   for (const uint32_t role : left) {
     filters_.remove_client({.framework = framework.index, .role = role});
+    returns_.remove_client({framework.index, role});
   }
 }
 
@@ -202,6 +208,7 @@ void DrfAllocator::set_framework_active(FrameworkHandle framework, bool active) 
   inverse_.forget(framework.index);
   for (const Clients::Member& member : known->members) {
     filters_.remove_client({.framework = framework.index, .role = member.role});
+    returns_.remove_client({framework.index, member.role});
   }
 }
 
@@ -223,6 +230,7 @@ void DrfAllocator::revive(FrameworkHandle framework, std::span<const std::string
     if (!roles.empty() && std::ranges::find(roles, name) == roles.end()) continue;
     const bool refused =
         filters_.remove_client({.framework = framework.index, .role = member.role});
+    returns_.remove_client({framework.index, member.role});
     if (clients_.set_suppressed(*known, member, false) || refused) candidates_.touch_all();
   }
   inverse_.clear_refusals(framework.index);
@@ -280,9 +288,15 @@ void DrfAllocator::recover(Now now, FrameworkHandle framework, AgentHandle agent
     return recover(now, framework, agent, role, book->held(*allocation, resources), refuse);
   }
   if (resources.empty()) return;
-  if (refuse && *refuse > Duration{} && holder->active && member->subscribed) {
-    filters_.add(agent.index, {.framework = framework.index, .role = index}, resources,
-                 later(now.mono, *refuse), stats_.rounds);
+  if (refuse && holder->active && member->subscribed) {
+    if (*refuse <= Duration{}) {
+      const Resources kept = book->resources_of(*allocation) - resources;
+      refuse = returns_.on_returned({framework.index, index}, agent.index, resources, kept);
+    }
+    if (*refuse > Duration{}) {
+      filters_.add(agent.index, {.framework = framework.index, .role = index}, resources,
+                   later(now.mono, *refuse), stats_.rounds);
+    }
   }
   give_back(*book, framework.index, index, resources);
   on_agent_changed(agent.index);

@@ -29,6 +29,7 @@
 #include "master/allocator/filters.h"
 #include "master/allocator/inverse_offers.h"
 #include "master/allocator/quota_book.h"
+#include "master/allocator/unused_returns.h"
 
 namespace tepui {
 
@@ -156,6 +157,7 @@ class DrfAllocator final : public Allocator {
   ClusterTotals totals_;
   Clients clients_;
   OfferFilters filters_;
+  UnusedReturns returns_;
   Candidates candidates_;
   std::vector<AgentBook> books_;      // by index of the handle
   std::set<uint32_t> shared_agents_;  // whose shared resources each full round offers again
