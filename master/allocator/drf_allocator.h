@@ -146,7 +146,11 @@ class DrfAllocator final : public Allocator {
 
   void ask_to_leave();
   void add_uses(std::map<std::string, RoleUse, std::less<>>& uses) const;
-  OfferCause cause(const AgentBook& book, const Clients::Framework& framework, uint32_t role) const;
+  OfferCause cause(const AgentBook& book, const Clients::Framework& framework, uint32_t role,
+                   const QuotaBook& quota) const;
+  // What quota makes of the offer: kWaiting if something is left that is worth offering.
+  OfferCause quota_cause(const Resources& offer, uint32_t framework, uint32_t role,
+                         const QuotaBook& quota) const;
 
   const AllocatorOptions options_;
   const uint64_t seed_;

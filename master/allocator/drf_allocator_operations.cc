@@ -16,6 +16,10 @@ using namespace std::chrono_literals;
 // Of the agents expected after a failover: enough to judge headroom by. Those of Mesos.
 constexpr uint32_t kEnoughPercent = 80;
 constexpr Duration kPauseMax = 10min;
+
+std::string or_nothing(const Resources& resources) {
+  return resources.empty() ? "nothing" : to_text(resources);
+}
 }  // namespace
 
 // ---------------------------------------------------------------- operations
@@ -38,7 +42,7 @@ Result<void> DrfAllocator::convert_allocated(FrameworkHandle framework, AgentHan
                             to_text(book->resources_of(*allocation)), role, to_text(from)));
   }
   if (!book->total().contains(from)) {
-    return fail(fmt::format("the agent has {}, not {}", to_text(book->total()), to_text(from)));
+    return fail(fmt::format("the agent has {}, not {}", or_nothing(book->total()), to_text(from)));
   }
   const uint32_t index = member->role;
   if (quota_.is_kept()) quota_.subtract_reserved(book->total());
@@ -61,7 +65,7 @@ Result<void> DrfAllocator::convert_available(AgentHandle agent, const Resources&
   AgentBook* book = find(agent);
   if (book == nullptr) return fail("the agent is not known");
   if (!book->available().contains(from)) {
-    return fail(fmt::format("the agent has {} available, not {}", to_text(book->available()),
+    return fail(fmt::format("the agent has {} available, not {}", or_nothing(book->available()),
                             to_text(from)));
   }
   if (quota_.is_kept()) quota_.subtract_reserved(book->total());

@@ -111,7 +111,7 @@ RoleUse DrfAllocator::use(std::string_view role) const {
 }
 
 OfferCause DrfAllocator::cause(const AgentBook& book, const Clients::Framework& framework,
-                               uint32_t role) const {
+                               uint32_t role, const QuotaBook& quota) const {
   const uint32_t index = framework.handle.index;
   if (!book.active) return OfferCause::kAgentInactive;
   if (!book.listed) return OfferCause::kNotWhitelisted;
@@ -125,14 +125,35 @@ OfferCause DrfAllocator::cause(const AgentBook& book, const Clients::Framework& 
       usable(framework, book.available().allocatable_to(clients_.role(role).name));
   if (offer.empty()) return unless_held(OfferCause::kNotUsable);
   if (!is_worth_offering(index, role, offer)) return unless_held(OfferCause::kBelowMinimum);
-  if (is_refused(book, index, role, offer)) return OfferCause::kRefused;
-  return unless_held(OfferCause::kWaiting);
+  const OfferCause by_quota = quota_cause(offer, index, role, quota);
+  if (by_quota != OfferCause::kWaiting) return unless_held(by_quota);
+  return is_refused(book, index, role, offer) ? OfferCause::kRefused : OfferCause::kWaiting;
+}
+
+OfferCause DrfAllocator::quota_cause(const Resources& offer, uint32_t framework, uint32_t role,
+                                     const QuotaBook& quota) const {
+  if (!quota.any()) return OfferCause::kWaiting;
+  QuotaBook::Bounds bounds;
+  quota.bounds(quota.node_of(clients_.role(role).name), bounds);
+  const Resources counted = offer.filter(counts_in_quota);
+  const Resources others = offer - counted;
+  const auto is_enough = [&](QuotaBook::Row most) {
+    const Resources left = quota.take(counted, most, QuotaBook::Unnamed::kKeep);
+    // Ports alone are an offer, but not what anyone waits for.
+    return (counted.empty() || !left.empty()) && is_worth_offering(framework, role, left + others);
+  };
+  if (!is_enough(bounds.limit)) return OfferCause::kQuotaLimit;
+  QuotaBook::Row most;
+  for (size_t name = 0; name < bounds.limit.size(); ++name) most.push_back(bounds.all(name));
+  return is_enough(most) ? OfferCause::kWaiting : OfferCause::kHeadroom;
 }
 
 OfferExplanation DrfAllocator::explain(FrameworkHandle handle, std::string_view role) const {
   OfferExplanation explanation;
   const Clients::Framework* framework = clients_.find(handle);
   if (framework == nullptr) return explanation;
+  QuotaBook quota = quota_;
+  if (quota.is_stale()) fill(quota);
   explanation.known = true;
   explanation.active = framework->active;
   for (const Clients::Member& member : framework->members) {
@@ -141,7 +162,7 @@ OfferExplanation DrfAllocator::explain(FrameworkHandle handle, std::string_view 
     explanation.suppressed = member.suppressed;
     for (const AgentBook& book : books_) {
       if (book.handle().is_null()) continue;
-      ++explanation.agents[static_cast<size_t>(cause(book, *framework, member.role))];
+      ++explanation.agents[static_cast<size_t>(cause(book, *framework, member.role, quota))];
     }
   }
   return explanation;

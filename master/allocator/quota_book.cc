@@ -3,11 +3,26 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "common/check.h"
 #include "common/roles.h"
 
 namespace tepui {
+
+namespace {
+
+// A MOUNT disk and a persistent volume are given whole or not at all.
+bool is_choppable(const Resource& item) {
+  const std::optional<Disk>& disk = item.kind->disk;
+  return !disk || (disk->persistence_id.empty() && disk->source != Disk::Source::kMount);
+}
+
+Resources one(const Resource& item, int64_t milli) {
+  return Resources::create({{.kind = item.kind, .amount = milli}}).value();
+}
+
+}  // namespace
 
 // ---------------------------------------------------------------- the tree
 
@@ -180,6 +195,24 @@ void QuotaBook::bounds(Node node, Bounds& bounds) const {
     bounds.limit[name] = limit;
     bounds.surplus[name] = std::max<int64_t>(0, free_sum_[name] - held_back_[name]);
   }
+}
+
+Resources QuotaBook::take(const Resources& from, Row& most, Unnamed unnamed) const {
+  Resources kept;
+  for (const Resource& item : from.items()) {
+    const uint32_t name = name_index(item.name());
+    int64_t milli = item.scalar_milli();
+    if (name == kNone) {
+      if (unnamed == Unnamed::kDrop) continue;
+    } else if (milli > most[name]) {
+      // Graphics processors come whole.
+      milli = item.name() == "gpus" ? most[name] / 1000 * 1000 : most[name];
+      if (milli == 0 || !is_choppable(item)) continue;
+    }
+    if (name != kNone) most[name] -= milli;
+    kept += one(item, milli);
+  }
+  return kept;
 }
 
 bool QuotaBook::holds_back() const {

@@ -88,6 +88,10 @@ class QuotaBook {
     int64_t all(size_t name) const;
   };
   void bounds(Node node, Bounds& bounds) const;
+  // Of resources that all count in quota, at most so much of each name; `most` becomes what was not
+  // taken. In the order of the items, cut where they can be. kKeep: all of what no quota speaks of.
+  enum class Unnamed : uint8_t { kKeep, kDrop };
+  Resources take(const Resources& from, Row& most, Unnamed unnamed) const;
   // What is held back for guarantees in all.
   bool holds_back() const;
 

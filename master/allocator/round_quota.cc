@@ -13,43 +13,6 @@
 
 namespace tepui {
 
-namespace {
-
-// A MOUNT disk and a persistent volume are given whole or not at all.
-bool is_choppable(const Resource& item) {
-  return !item.kind->disk || (item.kind->disk->persistence_id.empty() &&
-                              item.kind->disk->source != Disk::Source::kMount);
-}
-
-Resources one(const Resource& item, int64_t milli) {
-  return Resources::create({{.kind = item.kind, .amount = milli}}).value();
-}
-
-// Of what counts in quota, at most `most(name index)` of each name, which it lowers by what is
-// kept; in the order of the items. What quota does not speak of is kept whole or dropped.
-enum class Unnamed : uint8_t { kKeep, kDrop };
-Resources shrink(const QuotaBook& quota, const Resources& from, QuotaBook::Row& most,
-                 Unnamed unnamed) {
-  Resources kept;
-  for (const Resource& item : from.items()) {
-    const uint32_t name = quota.name_index(item.name());
-    int64_t milli = item.scalar_milli();
-    if (name == QuotaBook::kNone) {
-      if (unnamed == Unnamed::kDrop) continue;
-    } else if (milli > most[name]) {
-      if (!is_choppable(item) || most[name] == 0) continue;
-      // Graphics processors come whole.
-      milli = item.name() == "gpus" ? most[name] / 1000 * 1000 : most[name];
-      if (milli == 0) continue;
-    }
-    if (name != QuotaBook::kNone) most[name] -= milli;
-    kept += one(item, milli);
-  }
-  return kept;
-}
-
-}  // namespace
-
 // ---------------------------------------------------------------- sums
 
 void DrfAllocator::fill(QuotaBook& quota) const {
@@ -171,7 +134,7 @@ Resources DrfAllocator::guaranteed_offer(const Resources& left, std::string_view
   QuotaBook::Row most = bounds_.guaranteed;
   for (size_t i = 0; i < most.size(); ++i) most[i] = std::min(most[i], bounds_.limit[i]);
   QuotaBook::Row rest = most;
-  Resources offer = shrink(quota_, counted, most, Unnamed::kDrop);
+  Resources offer = quota_.take(counted, most, QuotaBook::Unnamed::kDrop);
   if (offer.empty()) return offer;
   // `most` is what of the guarantee was not taken.
   for (size_t i = 0; i < rest.size(); ++i) {
@@ -179,7 +142,7 @@ Resources DrfAllocator::guaranteed_offer(const Resources& left, std::string_view
     const int64_t limit = bounds_.limit[i] == kUnlimited ? kUnlimited : bounds_.limit[i] - taken;
     rest[i] = std::min(limit, bounds_.surplus[i]);
   }
-  const Resources extra = shrink(quota_, counted - offer, rest, Unnamed::kKeep);
+  const Resources extra = quota_.take(counted - offer, rest, QuotaBook::Unnamed::kKeep);
   const Resources others = left.filter([role](const Resource& item) {
     if (counts_in_quota(item)) return false;
     return !item.is_scalar() || !item.kind->is_reserved() || item.kind->reservation_role() == role;
@@ -216,7 +179,7 @@ Resources DrfAllocator::bounded_offer(AgentBook& book, uint32_t role, Resources 
   }
   const Resources counted = offer.filter(counts_in_quota);
   offer -= counted;
-  return offer + shrink(quota_, counted, most, Unnamed::kKeep);
+  return offer + quota_.take(counted, most, QuotaBook::Unnamed::kKeep);
 }
 
 }  // namespace tepui

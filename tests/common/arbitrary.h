@@ -113,12 +113,6 @@ class Arbitrary {
   void fill(OfferConstraint::Test& test) {
     test = static_cast<OfferConstraint::Test>(rng_.below(OfferConstraint::kTests));
   }
-  void fill(Quantities& quantities) {
-    quantities = {};
-    for (const char* name : {"cpus", "disk", "mem"}) {
-      if (rng_.chance(1, 2)) quantities.add(name, rng_.between(1, 1000000));
-    }
-  }
 
   template <class T>
   void fill(std::optional<T>& value) {

@@ -309,10 +309,6 @@ std::string describe(const std::variant<Ts...>& value) {
   return fmt::format("#{} ", value.index()) +
          std::visit([](const auto& alternative) { return describe(alternative); }, value);
 }
-inline std::string describe(const Quantities& quantities) {
-  return describe(
-      std::vector<Quantities::Item>(quantities.items().begin(), quantities.items().end()));
-}
 inline std::string describe(const Resources& resources) {
   return describe(std::vector<Resource>(resources.items().begin(), resources.items().end()));
 }

@@ -340,10 +340,10 @@ TEST_F(OperatorsTest, AKillGoesToTheLoopInTheNameOfWhoAsked) {
   ASSERT_EQ(out.commands.size(), 1u);
   EXPECT_EQ(out.commands[0].first, "ann");
   EXPECT_EQ(std::get<OperatorKill>(out.commands[0].second).task_id.value, "t1");
-  operators.on_answer(one, {.request = 4, .error = "no such task"});
+  operators.on_answer(one, RequestDone{.request = 4, .error = "no such task"});
   EXPECT_EQ(out.take<RequestDone>(one).at(0).error, "no such task");
   operators.on_lost(one);
-  operators.on_answer(one, {.request = 5});
+  operators.on_answer(one, RequestDone{.request = 5});
   EXPECT_TRUE(out.sent[one].empty()) << "nobody listens any more";
 }
 
