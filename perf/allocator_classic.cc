@@ -34,10 +34,6 @@ struct Scenario {
   }
 };
 
-Resources classic_total() {
-  return Resources::parse("cpus:24;mem:4096;disk:4096;ports:[31000-32000]").value();
-}
-
 std::unique_ptr<AllocatorCluster> frameworks_only(const Scenario& scenario) {
   auto cluster = std::make_unique<AllocatorCluster>();
   for (uint32_t i = 0; i < scenario.size.frameworks; ++i) cluster->add_framework(scenario.role(i));
@@ -221,27 +217,10 @@ void backlog(Report& report, const Scenario& scenario) {
 
 // ---------------------------------------------------------------- reservations and volumes
 
-Resource scalar(ResourceKind kind, int64_t milli) {
-  return {.kind = make_kind(std::move(kind)), .amount = milli, .shares = 1};
-}
-
-Reservation dynamic(const std::string& role, Labels labels) {
-  return {.type = Reservation::Type::kDynamic,
-          .role = role,
-          .principal = "operator",
-          .labels = std::move(labels)};
-}
-
-// Two reservations for frameworks of their own, whose labels no other agent has.
-Resources labelled_total(const Scenario& scenario, uint32_t agent) {
-  std::vector<Resource> items;
-  for (uint32_t i = 0; i < 2; ++i) {
-    const uint32_t framework = (agent * (1 + 6 * i) + i) % scenario.size.frameworks;
-    const Labels labels = {{.key = "id", .value = fmt::format("{}-{}", agent, i)}};
-    items.push_back(scalar(
-        {.name = "cpus", .reservations = {dynamic(scenario.role(framework), labels)}}, 1000));
-  }
-  return classic_total() + Resources::create(std::move(items)).value();
+// For two frameworks of their own.
+Resources labelled(const Scenario& scenario, uint32_t agent) {
+  return labelled_total(agent, scenario.role(agent % scenario.size.frameworks),
+                        scenario.role((agent * 7 + 1) % scenario.size.frameworks));
 }
 
 // Four volumes for one framework.
@@ -252,8 +231,7 @@ Resources volumes_total(const Scenario& scenario, uint32_t agent) {
                        .principal = "operator",
                        .container_path = "data"};
     const std::string role = scenario.role(agent % scenario.size.frameworks);
-    items.push_back(
-        scalar({.name = "disk", .reservations = {dynamic(role, {})}, .disk = disk}, 256'000));
+    items.push_back(dynamically_reserved({.name = "disk", .disk = disk}, 256'000, role, {}));
   }
   return classic_total() + Resources::create(std::move(items)).value();
 }
@@ -288,7 +266,7 @@ void measure_classic(Report& report, Extent extent) {
       add_and_update(report, scenario);
       decline_offers(report, scenario);
       suppressing(report, scenario);
-      reserved(report, scenario, "resource_labels", labelled_total);
+      reserved(report, scenario, "resource_labels", labelled);
       reserved(report, scenario, "persistent_volumes", volumes_total);
       backlog(report, scenario);
     }

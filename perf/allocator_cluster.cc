@@ -34,6 +34,28 @@ Resources varied_total(uint32_t agent) {
   return Resources::parse(text).value();
 }
 
+Resources classic_total() {
+  return Resources::parse("cpus:24;mem:4096;disk:4096;ports:[31000-32000]").value();
+}
+
+Resource dynamically_reserved(ResourceKind kind, int64_t milli, const std::string& role,
+                              Labels labels) {
+  kind.reservations = {{.type = Reservation::Type::kDynamic,
+                        .role = role,
+                        .principal = "operator",
+                        .labels = std::move(labels)}};
+  return {.kind = make_kind(std::move(kind)), .amount = milli, .shares = 1};
+}
+
+Resources labelled_total(uint32_t agent, const std::string& first, const std::string& second) {
+  std::vector<Resource> items;
+  for (const std::string& role : {first, second}) {
+    const Label label = {.key = "id", .value = fmt::format("{}-{}", agent, items.size())};
+    items.push_back(dynamically_reserved({.name = "cpus"}, 1000, role, {label}));
+  }
+  return classic_total() + Resources::create(std::move(items)).value();
+}
+
 AllocatorCluster::AllocatorCluster(AllocatorOptions options)
     : allocator_(std::make_unique<DrfAllocator>(std::move(options), 7)) {}
 

@@ -80,4 +80,11 @@ int64_t department_weight(uint32_t department);
 int64_t team_weight(uint32_t team);
 Resources varied_total(uint32_t agent);
 
+// The agents of the classic workloads.
+Resources classic_total();
+Resource dynamically_reserved(ResourceKind kind, int64_t milli, const std::string& role,
+                              Labels labels);
+// With two reservations, whose labels no other agent has.
+Resources labelled_total(uint32_t agent, const std::string& first, const std::string& second);
+
 }  // namespace tepui::perf

@@ -9,6 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
+#include "common/quota.h"
 #include "perf/allocator_cluster.h"
 #include "perf/plot.h"
 
@@ -96,6 +99,64 @@ std::vector<Change> changes() {
   };
 }
 
+// ---------------------------------------------------------------- where it is not linear
+
+std::string own_role(uint32_t framework) { return fmt::format("role{}", framework); }
+
+std::unique_ptr<AllocatorCluster> own_roles(ClusterSize size) {
+  auto cluster = std::make_unique<AllocatorCluster>();
+  for (uint32_t i = 0; i < size.frameworks; ++i) cluster->add_framework(own_role(i));
+  return cluster;
+}
+
+// All roles are siblings: each new total sorts all of them anew.
+double new_total_among_siblings(ClusterSize size) {
+  const auto cluster = own_roles(size);
+  cluster->add_varied_agents(size.agents);
+  cluster->run_round();
+  return new_total(*cluster);
+}
+
+// What is left of an agent is reserved to two roles: the walk goes on until it finds them.
+double labelled_round(ClusterSize size) {
+  const auto cluster = own_roles(size);
+  for (uint32_t i = 0; i < size.agents; ++i) {
+    cluster->add_agent(
+        labelled_total(i, own_role(i % size.frameworks), own_role((i * 7 + 1) % size.frameworks)));
+  }
+  return cluster->round() * 1e3 / size.agents;
+}
+
+// Every role is guaranteed and limited to a tenth of what there is for each: all walks go past the
+// roles that have theirs.
+double round_with_quota(ClusterSize size) {
+  const auto cluster = own_roles(size);
+  const Resources total = classic_total();
+  for (uint32_t i = 0; i < size.agents; ++i) cluster->add_agent(total);
+  for (uint32_t i = 0; i < size.frameworks; ++i) {
+    Quota quota = {.guarantees = Resources::scalars({{"cpus", 24'000}}).quantities(),
+                   .limits_milli = {{"cpus", 120'000}}};
+    cluster->allocator().set_quota(own_role(i), quota);
+  }
+  return cluster->round() * 1e3 / size.agents;
+}
+
+struct Whole {
+  std::string name;
+  std::string meaning;
+  uint32_t agents_max;  // beyond that it takes too long to wait for
+  double (*cost_ns)(ClusterSize);
+};
+
+std::vector<Whole> wholes() {
+  return {
+      {"new_total_among_siblings", "a total changes, a role a framework", 50000,
+       new_total_among_siblings},
+      {"labels", "each agent with labelled reservations", 20000, labelled_round},
+      {"quota", "each agent, all roles with quota", 20000, round_with_quota},
+  };
+}
+
 void write(const LogPlot& plot) {
   const std::filesystem::path folder = std::filesystem::path(TEPUI_SOURCE_ROOT) / "perf" / "out";
   std::error_code error;
@@ -113,16 +174,24 @@ void measure_growth(Report& report) {
                   .lines = {}};
   const std::vector<Change> kinds = changes();
   for (const Change& change : kinds) plot.lines.push_back({.name = change.meaning, .points = {}});
+  const std::vector<Whole> others = wholes();
+  for (const Whole& whole : others) plot.lines.push_back({.name = whole.meaning, .points = {}});
   for (const uint32_t agents : {1000U, 2000U, 5000U, 10000U, 20000U, 50000U}) {
     const ClusterSize size = {.agents = agents, .frameworks = agents / 10};
     const auto cluster = AllocatorCluster::departments(size);
+    const auto add = [&](PlotLine& line, const std::string& name, const Measurement& measure,
+                         uint32_t rounds) {
+      const Subject subject = {.name = "allocator/growth/" + name + "/" + size.text(),
+                               .measure = measure};
+      const Sample sample = report.measure(metric, subject, rounds);
+      line.points.emplace_back(agents, std::max(sample.p50, 1.0));
+    };
     for (size_t i = 0; i < kinds.size(); ++i) {
-      const auto p50 =
-          report.measure(metric,
-                         {.name = "allocator/growth/" + kinds[i].name + "/" + size.text(),
-                          .measure = [&] { return kinds[i].cost_ns(*cluster); }},
-                         5);
-      plot.lines[i].points.emplace_back(agents, std::max(p50.p50, 1.0));
+      add(plot.lines[i], kinds[i].name, [&] { return kinds[i].cost_ns(*cluster); }, 5);
+    }
+    for (size_t i = 0; i < others.size(); ++i) {
+      if (agents > others[i].agents_max) continue;
+      add(plot.lines[kinds.size() + i], others[i].name, [&] { return others[i].cost_ns(size); }, 1);
     }
   }
   write(plot);

@@ -15,8 +15,9 @@ constexpr double kLeft = 80;
 constexpr double kTop = 50;
 constexpr double kWidth = 560;
 constexpr double kHeight = 380;
-constexpr std::array<const char*, 8> kColours = {"#1b6ca8", "#c8553d", "#3a7d44", "#8e5ea2",
-                                                 "#b58900", "#2aa198", "#555555", "#d33682"};
+constexpr std::array<const char*, 10> kColours = {"#1b6ca8", "#c8553d", "#3a7d44", "#8e5ea2",
+                                                  "#b58900", "#2aa198", "#555555", "#d33682",
+                                                  "#7a4b1e", "#000000"};
 
 // Powers of ten that hold all values.
 struct Axis {
@@ -68,9 +69,9 @@ std::string LogPlot::svg() const {
   const Axis x = axis_of(lines, &std::pair<double, double>::first);
   const Axis y = axis_of(lines, &std::pair<double, double>::second);
   std::string out =
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"900\" height=\"500\" "
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"960\" height=\"500\" "
       "font-family=\"sans-serif\" font-size=\"12\">\n"
-      "<rect width=\"900\" height=\"500\" fill=\"white\"/>\n";
+      "<rect width=\"960\" height=\"500\" fill=\"white\"/>\n";
   draw_text(out, kLeft, 24, "start", title);
   draw_text(out, kLeft, 42, "start", y_name);
   draw_text(out, kLeft + kWidth / 2, kTop + kHeight + 40, "middle", x_name);
