@@ -36,7 +36,7 @@ namespace tepui {
 // They hold any of the alternatives; if there are none, anything at all.
 bool holds_any(const Resources& resources, const std::vector<Quantities>& alternatives);
 
-class DrfAllocator final : public Allocator {
+class DrfAllocator : public Allocator {
  public:
   // The same seed and the same calls give the same grants.
   DrfAllocator(AllocatorOptions options, uint64_t seed);
@@ -81,11 +81,11 @@ class DrfAllocator final : public Allocator {
   void on_time(Now now) override;
   Step step(Now now, uint32_t agents_max, std::vector<Grant>& grants) override;
 
-  std::vector<RoleShare> shares() const override { return clients_.shares(); }
+  std::vector<RoleShare> shares() const override;
   RoleUse use(std::string_view role) const override;
   std::vector<RoleUse> uses() const override;
   OfferExplanation explain(FrameworkHandle framework, std::string_view role) const override;
-  const AllocatorStats& stats() const override { return stats_; }
+  const AllocatorStats& stats() const override;
   Result<void> audit() const override;
 
  private:
@@ -178,7 +178,7 @@ class DrfAllocator final : public Allocator {
   std::optional<std::set<std::string>> whitelist_;
   InverseAsking inverse_;
   std::vector<InverseGrant> inverse_grants_;
-  AllocatorStats stats_;
+  mutable AllocatorStats stats_;  // the number of filters is filled in when asked
 
   struct Pause {
     uint32_t agents_expected = 0;
