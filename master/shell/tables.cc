@@ -393,6 +393,7 @@ int64_t Tables::dominant_share_ppm(const RoleRow& row) const {
   used.add(row.offered.quantities());
   int64_t share = 0;
   for (const Quantities::Item& item : used.items()) {
+    if (std::ranges::find(unfair_, item.name) != unfair_.end()) continue;
     const auto total = cluster_milli_.find(item.name);
     if (total == cluster_milli_.end() || total->second <= 0) continue;
     __extension__ using Wide = __int128;
