@@ -141,36 +141,17 @@ WatchEvent Tables::describe(const Changed& changed, const std::vector<Table>& ta
 
 std::map<std::string, MetricRow> Tables::metric_rows() const {
   std::map<std::string, MetricRow> rows;
-  const auto put = [&rows](std::string key, double value) {
-    MetricRow& row = rows[key];
-    row = {std::move(key), value};
-  };
-  for (const MetricRow& row : metrics_) put(row.key, row.value);
-  std::map<std::string, int64_t> used;
-  HeldResources cluster{.total_milli = cluster_milli_, .held_milli = {}};
+  for (const MetricRow& row : metrics_) rows[row.key] = row;
+  ClusterUse use{.total_milli = cluster_milli_, .allocated = {}, .offered = {}};
   for (const auto& [id, sums] : agent_sums_) {
-    const Quantities sum = sums.allocated.quantities();
-    for (const Quantities::Item& item : sum.items()) {
-      used[item.name] += item.milli;
-      cluster.held_milli[item.name] += item.milli;
-    }
-    const Quantities offered = sums.offered.quantities();
-    for (const Quantities::Item& item : offered.items()) {
-      cluster.held_milli[item.name] += item.milli;
-    }
+    use.allocated.add(sums.allocated.quantities());
+    use.offered.add(sums.offered.quantities());
   }
-  put_resource_rows(cluster, rows);
+  put_cluster_rows(use, rows);
   put_quota_rows(roles_, rows);
-  for (const auto& [name, total] : cluster_milli_) {
-    const double in_use = static_cast<double>(used[name]);
-    const double all = static_cast<double>(total);
-    put("master/" + name + "_total", all / 1000);
-    put("master/" + name + "_used", in_use / 1000);
-    put("master/" + name + "_percent", total > 0 ? in_use / all : 0);
-  }
   for (const auto& [name, row] : roles_) {
-    put("allocator/mesos/roles/" + name + "/shares/dominant",
-        static_cast<double>(dominant_share_ppm(row)) / 1e6);
+    const std::string key = "allocator/mesos/roles/" + name + "/shares/dominant";
+    rows[key] = {.key = key, .value = static_cast<double>(dominant_share_ppm(row)) / 1e6};
   }
   return rows;
 }
