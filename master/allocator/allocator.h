@@ -152,6 +152,7 @@ struct RoleShare {
   int64_t weight_milli = 1000;
   int64_t dominant_share_ppm = 0;  // without weight
   uint32_t frameworks = 0;
+  uint32_t filters_active = 0;
 };
 
 struct AllocatorStats {

@@ -108,6 +108,7 @@ class Clients {
                  bool is_last);
 
   bool any_listed() const { return sorter_.active_clients() > 0; }
+  uint32_t listed_roles() const { return sorter_.active_clients(); }
   bool allocates(uint32_t name) const { return sorter_.allocates(name); }
 
   bool any_random() const { return random_roles_ || random_frameworks_; }

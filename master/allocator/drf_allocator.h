@@ -36,7 +36,7 @@ namespace tepui {
 // They hold any of the alternatives; if there are none, anything at all.
 bool holds_any(const Resources& resources, const std::vector<Quantities>& alternatives);
 
-class DrfAllocator final : public Allocator {
+class DrfAllocator : public Allocator {
  public:
   // The same seed and the same calls give the same grants.
   DrfAllocator(AllocatorOptions options, uint64_t seed);
@@ -81,11 +81,11 @@ class DrfAllocator final : public Allocator {
   void on_time(Now now) override;
   Step step(Now now, uint32_t agents_max, std::vector<Grant>& grants) override;
 
-  std::vector<RoleShare> shares() const override { return clients_.shares(); }
+  std::vector<RoleShare> shares() const override;
   RoleUse use(std::string_view role) const override;
   std::vector<RoleUse> uses() const override;
   OfferExplanation explain(FrameworkHandle framework, std::string_view role) const override;
-  const AllocatorStats& stats() const override { return stats_; }
+  const AllocatorStats& stats() const override;
   Result<void> audit() const override;
 
  private:
@@ -118,6 +118,15 @@ class DrfAllocator final : public Allocator {
   // All the quota of the role lets through what is left of the agent.
   bool is_unbounded(const AgentBook& book, uint32_t role);
   Resources bounded_offer(AgentBook& book, uint32_t role, Resources offer);
+  // Whoever is not promised anything gets nothing of the agent that is worth offering, as all of it
+  // is held back. Says no where finding out is not simple.
+  bool is_held_back(AgentBook& book);
+  void hold_back(AgentBook& book);
+  // No quota leaves the role anything; bounds_ are those of the role.
+  void note_exhausted(uint32_t role);
+  bool is_exhausted(uint32_t role) const { return role < exhausted_.size() && exhausted_[role]; }
+  // What quota does not count of a plain agent is by itself not worth offering.
+  bool is_only_counted(const AgentBook& book) const;
   uint64_t last_round_done() const { return in_round_ ? stats_.rounds - 1 : stats_.rounds; }
 
   void begin_round(Now now);
@@ -132,6 +141,7 @@ class DrfAllocator final : public Allocator {
              std::vector<Grant>& grants);
   bool is_capable(const Clients::Framework& framework, const AgentBook& book) const;
   // By the framework's own rules for the role.
+  bool is_needy(uint32_t role) const { return role < needy_.size() && needy_[role]; }
   bool is_wanted(uint32_t framework, uint32_t role, const AgentBook& book) const;
   bool is_worth_offering(uint32_t framework, uint32_t role, const Resources& resources) const;
   bool needs_gpu_capability(const AgentBook& book) const;
@@ -168,7 +178,7 @@ class DrfAllocator final : public Allocator {
   std::optional<std::set<std::string>> whitelist_;
   InverseAsking inverse_;
   std::vector<InverseGrant> inverse_grants_;
-  AllocatorStats stats_;
+  mutable AllocatorStats stats_;  // the number of filters is filled in when asked
 
   struct Pause {
     uint32_t agents_expected = 0;
@@ -185,6 +195,8 @@ class DrfAllocator final : public Allocator {
   size_t first_next_ = 0;
   std::vector<bool> needy_;  // by role: may still take something as guaranteed
   uint32_t needy_count_ = 0;
+  std::vector<bool> exhausted_;  // by role: limits leave it nothing; known as far as it was asked
+  uint32_t exhausted_count_ = 0;
   std::map<uint32_t, Resources> shared_offered_;  // in this round, by agent
   QuotaBook::Bounds bounds_;                      // reused
   QuotaBook::Row row_;

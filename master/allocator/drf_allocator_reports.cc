@@ -91,6 +91,23 @@ void DrfAllocator::add_uses(Uses& uses) const {
   }
 }
 
+const AllocatorStats& DrfAllocator::stats() const {
+  stats_.filters_active = filters_.size();
+  return stats_;
+}
+
+std::vector<RoleShare> DrfAllocator::shares() const {
+  std::vector<RoleShare> shares = clients_.shares();
+  for (const auto& [role, count] : filters_.count_by_role()) {
+    const auto share =
+        std::ranges::lower_bound(shares, clients_.role(role).name, {}, &RoleShare::role);
+    if (share != shares.end() && share->role == clients_.role(role).name) {
+      share->filters_active = count;
+    }
+  }
+  return shares;
+}
+
 std::vector<RoleUse> DrfAllocator::uses() const {
   Uses uses;
   add_uses(uses);

@@ -101,6 +101,14 @@ void OfferFilters::expire(Instant now, uint64_t done, std::vector<uint32_t>& age
   }
 }
 
+std::map<uint32_t, uint32_t> OfferFilters::count_by_role() const {
+  std::map<uint32_t, uint32_t> counts;
+  for (const auto& [client, slots] : by_client_) {
+    counts[client.role] += static_cast<uint32_t>(slots.size());
+  }
+  return counts;
+}
+
 Result<void> OfferFilters::audit() const {
   size_t by_agent = 0;
   for (uint32_t agent = 0; agent < by_agent_.size(); ++agent) {

@@ -45,6 +45,7 @@ class OfferFilters {
   Instant next_deadline() const { return deadlines_.empty() ? kNever : deadlines_.begin()->first; }
   bool any_overdue() const { return !overdue_.empty(); }
   size_t size() const { return size_; }
+  std::map<uint32_t, uint32_t> count_by_role() const;
 
   Result<void> audit() const;
 

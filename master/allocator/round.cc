@@ -33,7 +33,8 @@ void DrfAllocator::begin_round(Now now) {
   if (!clients_.any_listed()) order_.clear();
   first_next_ = 0;
   first_order_.clear();
-  find_needy();
+  needy_count_ = 0;
+  if (!order_.empty()) find_needy();
   if (needy_count_ == 0) return;
   first_order_ = order_;
   candidates_.arrange(Candidates::guarantee_key(seed_, stats_.rounds), first_order_);
@@ -49,6 +50,9 @@ Allocator::Step DrfAllocator::step(Now now, uint32_t agents_max, std::vector<Gra
     rebuild_quota();
     find_needy();
   }
+  // What happened since the last slice may have changed who is.
+  exhausted_.clear();
+  exhausted_count_ = 0;
   uint32_t visited = 0;
   for (; needy_count_ > 0 && first_next_ < first_order_.size(); ++visited) {
     if (visited == agents_max) return Step::kMore;
@@ -85,12 +89,21 @@ void DrfAllocator::visit(uint32_t agent, std::vector<Grant>& grants) {
   ++stats_.agents_visited;
   const bool by_quota = quota_.is_kept();
   const size_t before = grants.size();
+  const bool held_back = by_quota && is_held_back(book);
+  if (held_back && needy_count_ == 0) return;
+  const bool only_counted = by_quota && !held_back && is_only_counted(book);
+  if (only_counted && exhausted_count_ == clients_.listed_roles()) return hold_back(book);
   if (clients_.any_random()) draw_for(Candidates::round_key(seed_, stats_.rounds), agent);
   clients_.begin_roles();
   for (uint32_t role = clients_.next_role(); role != Clients::kNone; role = clients_.next_role()) {
     if (book.available().empty()) break;
     // Quota may leave a rest that is not worth offering.
     if (by_quota && grants.size() > before && !is_offerable(book)) break;
+    if (held_back && !is_needy(role)) continue;
+    if (only_counted && is_exhausted(role)) {
+      hold_back(book);
+      continue;
+    }
     if (book.is_plain() && (!by_quota || is_unbounded(book, role))) {
       visit_plain(book, role, grants);
     } else {
@@ -182,6 +195,11 @@ Resources DrfAllocator::offer_for(const AgentBook& book, uint32_t framework, uin
 
 void DrfAllocator::visit_mixed(AgentBook& book, uint32_t role, std::vector<Grant>& grants) {
   const bool by_quota = quota_.is_kept();
+  if (by_quota && book.is_plain() && !clients_.any_minimum()) {
+    // The same for every framework.
+    const Resources offer = bounded_offer(book, role, book.available());
+    if (!holds_any(offer, options_.min_allocatable)) return;
+  }
   clients_.begin_frameworks(role);
   for (uint32_t index = clients_.next_framework(role); index != Clients::kNone;
        index = clients_.next_framework(role)) {

@@ -97,7 +97,7 @@ void DrfAllocator::visit_guaranteed(uint32_t agent, std::vector<Grant>& grants) 
   for (uint32_t role = clients_.next_role(); role != Clients::kNone && needy_count_ > 0;
        role = clients_.next_role()) {
     if (book.available().empty()) break;
-    if (role >= needy_.size() || !needy_[role]) continue;
+    if (!is_needy(role)) continue;
     quota_.bounds(quota_node(role), bounds_);
     if (bounds_.any_guaranteed()) serve_role(book, role, grants);
     // What a role may take only shrinks during a round.
@@ -158,8 +158,50 @@ bool DrfAllocator::is_unbounded(const AgentBook& book, uint32_t role) {
   quota_.bounds(quota_node(role), bounds_);
   const auto free = quota_.free(book.handle().index);
   for (size_t name = 0; name < free.size(); ++name) {
-    if (free[name] > bounds_.all(name)) return false;
+    if (free[name] <= bounds_.all(name)) continue;
+    note_exhausted(role);
+    return false;
   }
+  return true;
+}
+
+// Limits leave less and less during a round.
+void DrfAllocator::note_exhausted(uint32_t role) {
+  if (is_exhausted(role)) return;
+  if (std::ranges::any_of(bounds_.limit, [](int64_t milli) { return milli > 0; })) return;
+  if (role >= exhausted_.size()) exhausted_.resize(role + 1, false);
+  exhausted_[role] = true;
+  ++exhausted_count_;
+}
+
+bool DrfAllocator::is_only_counted(const AgentBook& book) const {
+  if (!book.is_plain() || clients_.any_minimum()) return false;
+  const Resources rest = book.available().filter([this](const Resource& item) {
+    return !counts_in_quota(item) || quota_.name_index(item.name()) == QuotaBook::kNone;
+  });
+  return !holds_any(rest, options_.min_allocatable);
+}
+
+void DrfAllocator::hold_back(AgentBook& book) {
+  if (book.held_back) return;
+  book.held_back = true;
+  held_.push_back(book.handle().index);
+}
+
+bool DrfAllocator::is_held_back(AgentBook& book) {
+  if (!book.is_plain() || clients_.any_minimum()) return false;
+  quota_.bounds(QuotaBook::kNone, bounds_);
+  const auto free = quota_.free(book.handle().index);
+  bool fits = true;
+  for (size_t name = 0; name < free.size(); ++name) {
+    fits = fits && free[name] <= bounds_.surplus[name];
+  }
+  if (fits) return false;
+  const Resources counted = book.available().filter(counts_in_quota);
+  Resources most = quota_.take(counted, bounds_.surplus, QuotaBook::Unnamed::kKeep);
+  most += book.available() - counted;
+  if (holds_any(most, options_.min_allocatable)) return false;
+  hold_back(book);
   return true;
 }
 
@@ -173,10 +215,7 @@ Resources DrfAllocator::bounded_offer(AgentBook& book, uint32_t role, Resources 
     fits = fits && row_[name] <= most[name];
   }
   if (fits) return offer;
-  if (!book.held_back) {
-    book.held_back = true;
-    held_.push_back(book.handle().index);
-  }
+  hold_back(book);
   const Resources counted = offer.filter(counts_in_quota);
   offer -= counted;
   return offer + quota_.take(counted, most, QuotaBook::Unnamed::kKeep);

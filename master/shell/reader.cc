@@ -23,8 +23,10 @@ class Reader::Thread final : private MailboxOwner<ToReader>,
                              private LinkHandler,
                              private OperatorsEffects {
  public:
-  Thread(Feed& feed, Mailbox<FromReader>& loop, std::string build)
-      : feed_(feed), loop_(loop), operators_(tables_, *this, std::move(build)) {}
+  Thread(Feed& feed, Mailbox<FromReader>& loop, std::string build, std::vector<std::string> unfair)
+      : feed_(feed), loop_(loop), operators_(tables_, *this, std::move(build)) {
+    tables_.exclude_from_shares(std::move(unfair));
+  }
 
   ~Thread() override {
     if (thread_.joinable()) {
@@ -169,8 +171,8 @@ Reader::Reader(std::unique_ptr<Thread> thread) : thread_(std::move(thread)) {}
 Reader::~Reader() = default;
 
 Result<std::unique_ptr<Reader>> Reader::start(Feed& feed, Mailbox<FromReader>& loop,
-                                              std::string build) {
-  auto thread = std::make_unique<Thread>(feed, loop, std::move(build));
+                                              std::string build, std::vector<std::string> unfair) {
+  auto thread = std::make_unique<Thread>(feed, loop, std::move(build), std::move(unfair));
   TRY(thread->start());
   return std::unique_ptr<Reader>(new Reader(std::move(thread)));
 }

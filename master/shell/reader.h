@@ -46,9 +46,10 @@ using ToReader = std::variant<FeedBatch, OperatorLink, CommandAnswer, StopReader
 
 class Reader {
  public:
-  // `feed` is told what was consumed; it and `loop` outlive the reader.
+  // `feed` is told what was consumed; it and `loop` outlive the reader. `unfair`: the resources
+  // that do not count in dominant shares.
   static Result<std::unique_ptr<Reader>> start(Feed& feed, Mailbox<FromReader>& loop,
-                                               std::string build);
+                                               std::string build, std::vector<std::string> unfair);
   ~Reader();  // ends the thread
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;

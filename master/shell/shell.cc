@@ -31,7 +31,7 @@ Result<std::unique_ptr<MasterShell>> MasterShell::create(MasterShellConfig confi
 MasterShell::MasterShell(MasterShellConfig config, Log& log)
     : config_(std::move(config)),
       log_(log),
-      allocator_(config_.allocator, config_.seed ^ 1),
+      allocator_(config_.allocator, config_.seed ^ 1, clock_),
       master_(config_.master, config_.seed, allocator_, authorizer_, *this),
       feed_(kFeedItemsMax) {}
 
@@ -48,7 +48,8 @@ Result<void> MasterShell::open() {
   const Address bound = TRY(transport_->listen(listen));
   store_ = TRY(FileStore::create(*reactor_, config_.registry_dir, *this, *this));
   from_reader_ = TRY(Mailbox<FromReader>::create(*reactor_, *this, kReaderMailMax));
-  reader_ = TRY(Reader::start(feed_, *from_reader_, config_.master.build));
+  reader_ = TRY(Reader::start(feed_, *from_reader_, config_.master.build,
+                              config_.allocator.fairness_excluded));
   started_ = now().mono;
   if (!store_->repair().empty()) {
     log_.write({.severity = Severity::kWarning,
@@ -82,6 +83,7 @@ bool MasterShell::turn(bool more) {
   }
   links_.report();
   const bool work_left = master_.work(at);
+  allocator_.note_turn();
   feed_reader(at);
   measure(at.mono);
   log_.flush();
@@ -160,6 +162,7 @@ std::vector<MetricRow> MasterShell::metrics() const {
     count(fmt::format("links/frames_refused/{}", to_text(static_cast<FrameError>(i))),
           links.refused[i]);
   }
+  allocator_.append_rows(rows);
   std::ranges::sort(rows, {}, &MetricRow::key);
   return rows;
 }

@@ -20,9 +20,9 @@
 #include "common/io/signals.h"
 #include "common/io/tcp.h"
 #include "common/metrics.h"
-#include "master/allocator/drf_allocator.h"
 #include "master/authorizer.h"
 #include "master/master.h"
+#include "master/shell/allocator_metrics.h"
 #include "master/shell/feed.h"
 #include "master/shell/links.h"
 #include "master/shell/reader.h"
@@ -102,7 +102,8 @@ class MasterShell final : private MasterEffects,
   Links links_{*this};
   std::unique_ptr<TcpTransport> transport_;
   std::unique_ptr<FileStore> store_;
-  DrfAllocator allocator_;
+  SystemClock clock_;
+  TimedAllocator allocator_;
   AllowAll authorizer_;
   Master master_;
   Metrics metrics_{Metrics::Side::kMaster};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/limits.h"
+#include "master/shell/allocator_metrics.h"
 
 namespace tepui {
 
@@ -326,6 +327,7 @@ int64_t Tables::dominant_share_ppm(const RoleRow& row) const {
   used.add(row.offered.quantities());
   int64_t share = 0;
   for (const Quantities::Item& item : used.items()) {
+    if (std::ranges::find(unfair_, item.name) != unfair_.end()) continue;
     const auto total = cluster_milli_.find(item.name);
     if (total == cluster_milli_.end() || total->second <= 0) continue;
     __extension__ using Wide = __int128;
@@ -472,10 +474,20 @@ std::map<std::string, MetricRow> Tables::metric_rows() const {
   };
   for (const MetricRow& row : metrics_) put(row.key, row.value);
   std::map<std::string, int64_t> used;
+  HeldResources cluster{.total_milli = cluster_milli_, .held_milli = {}};
   for (const auto& [id, sums] : agent_sums_) {
     const Quantities sum = sums.allocated.quantities();
-    for (const Quantities::Item& item : sum.items()) used[item.name] += item.milli;
+    for (const Quantities::Item& item : sum.items()) {
+      used[item.name] += item.milli;
+      cluster.held_milli[item.name] += item.milli;
+    }
+    const Quantities offered = sums.offered.quantities();
+    for (const Quantities::Item& item : offered.items()) {
+      cluster.held_milli[item.name] += item.milli;
+    }
   }
+  put_resource_rows(cluster, rows);
+  put_quota_rows(roles_, rows);
   for (const auto& [name, total] : cluster_milli_) {
     const double in_use = static_cast<double>(used[name]);
     const double all = static_cast<double>(total);

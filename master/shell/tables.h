@@ -29,6 +29,9 @@ using ListCursor = std::variant<std::monostate, AgentId, FrameworkId,
 
 class Tables {
  public:
+  // Names of resources that do not count in the dominant share.
+  void exclude_from_shares(std::vector<std::string> names) { unfair_ = std::move(names); }
+
   void apply(feed::Item item, WallTime at);
   // Whether what changes is collected, for watchers. A resync is noted in any case.
   enum class Collect : uint8_t { kNothing, kChanges };
@@ -115,7 +118,8 @@ class Tables {
   std::map<std::string, RoleRow> roles_;
   std::map<OfferId, OfferRow> offers_;
   std::map<std::string, MaintenanceRow> maintenance_;  // by hostname
-  std::map<std::string, int64_t> cluster_milli_;       // total of every scalar of reachable agents
+  std::vector<std::string> unfair_;
+  std::map<std::string, int64_t> cluster_milli_;  // total of every scalar of reachable agents
   std::map<std::pair<Table, std::string>, WallTime> seen_before_;  // between Reset and Complete
   std::vector<MetricRow> metrics_;  // as the loop last told, sorted by key
   Collect collect_ = Collect::kChanges;
