@@ -149,7 +149,8 @@ void Ledger::on(const event::AgentStanding& e) {
   if (e.draining != "drained") return;
   world_.reached("agent.drained");
   for (const auto& [key, task] : tasks_) {
-    if (task.agent != *e.id) continue;
+    // One that has ended may come back with the agent, if its acknowledgement was lost.
+    if (task.agent != *e.id || is_terminal(task.state)) continue;
     world_.violated("drain", fmt::format("agent {} is called drained with task {} on it",
                                          e.id->value, key.second.value));
   }
