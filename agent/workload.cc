@@ -150,7 +150,10 @@ std::optional<Outcome> Workload::refusal(const AgentFramework& framework,
   if (item.task.spec == nullptr) return invalid("The task has no description");
   if (Result<void> valid = validate(item.task); !valid) return invalid(valid.error().message);
   const Resources& wanted = item.task.spec->resources;
-  if (!config_.info.resources.contains(charged_ + wanted)) {
+  if (const auto links = volume_links(config_.work_dir, wanted); !links) {
+    return invalid(links.error().message);
+  }
+  if (!can_hold(config_.info.resources, charged_ + wanted)) {
     return dropped(TaskReason::kResourcesUnknown,
                    fmt::format("The task needs {}, but of the agent's {} only {} is free",
                                to_text(wanted), to_text(config_.info.resources),
@@ -242,7 +245,7 @@ void Workload::start_launches(Now now) {
       continue;
     }
     // What a removed framework still holds comes free within its grace.
-    if (!config_.info.resources.contains(held_ + task->task.resources)) return;
+    if (!can_hold(config_.info.resources, held_ + task->task.resources)) return;
     queue_.pop_front();
     begin_launch(now, frameworks_.at(key.first), *task);
   }

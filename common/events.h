@@ -16,6 +16,7 @@
 
 #include "common/frameworks.h"
 #include "common/ids.h"
+#include "common/operations.h"
 #include "common/resources.h"
 #include "common/tasks.h"
 
@@ -34,6 +35,10 @@ struct Deposed {
 struct AgentAdded {
   const AgentInfo* info;
   bool reregistered;
+};
+// Its total changed: operations made something else of it, or it lends more or less.
+struct AgentUpdated {
+  const AgentInfo* info;
 };
 struct AgentDisconnected {
   const AgentId* id;
@@ -102,6 +107,14 @@ struct RoleChanged {
   std::string_view role;
   int64_t weight_milli;
 };
+// An operation was begun, refused, applied or lost; the agent is empty if it was refused, the
+// framework if it is an operator's.
+struct OperationUpdated {
+  const AgentId* agent_id;
+  const FrameworkId* framework_id;
+  const Operation* operation;
+  const OperationStatus* status;
+};
 struct RegistryWritten {
   uint64_t token;
   size_t bytes;
@@ -169,18 +182,17 @@ struct MessageDropped {
 
 }  // namespace event
 
-using Event =
-    std::variant<event::Elected, event::Deposed, event::AgentAdded, event::AgentDisconnected,
-                 event::AgentUnreachable, event::AgentRemoved, event::AgentBroken,
-                 event::FrameworkAdded, event::FrameworkRecovered, event::FrameworkUpdated,
-                 event::FrameworkDisconnected, event::FrameworkRemoved, event::TaskAdded,
-                 event::TaskUpdated, event::TaskRemoved, event::OfferMade, event::OfferEnded,
-                 event::AllocationRan, event::RoleChanged, event::RegistryWritten,
-                 event::RegistryFailed, event::AgentRegistered, event::MasterLost,
-                 event::ContainerLaunching, event::ContainerStarted, event::ContainerLaunchFailed,
-                 event::ContainerExited, event::ContainerDestroyed, event::TaskStatusCreated,
-                 event::TaskStatusAcknowledged, event::AgentDegraded, event::PeerRejected,
-                 event::MessageReceived, event::MessageDropped>;
+using Event = std::variant<
+    event::Elected, event::Deposed, event::AgentAdded, event::AgentDisconnected,
+    event::AgentUnreachable, event::AgentRemoved, event::AgentBroken, event::FrameworkAdded,
+    event::FrameworkRecovered, event::FrameworkUpdated, event::FrameworkDisconnected,
+    event::FrameworkRemoved, event::TaskAdded, event::TaskUpdated, event::TaskRemoved,
+    event::OfferMade, event::OfferEnded, event::AllocationRan, event::RoleChanged,
+    event::RegistryWritten, event::RegistryFailed, event::AgentRegistered, event::MasterLost,
+    event::ContainerLaunching, event::ContainerStarted, event::ContainerLaunchFailed,
+    event::ContainerExited, event::ContainerDestroyed, event::TaskStatusCreated,
+    event::TaskStatusAcknowledged, event::AgentDegraded, event::PeerRejected,
+    event::MessageReceived, event::MessageDropped, event::AgentUpdated, event::OperationUpdated>;
 
 // Called synchronously by the core, on its thread.
 class EventSink {

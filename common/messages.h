@@ -17,6 +17,7 @@
 
 #include "common/frameworks.h"
 #include "common/ids.h"
+#include "common/operations.h"
 #include "common/resources.h"
 #include "common/tasks.h"
 #include "common/time.h"
@@ -67,9 +68,10 @@ struct Filters {
 };
 
 struct OfferOperation {
-  enum class Type : uint8_t { kLaunch = 1 };
+  enum class Type : uint8_t { kLaunch = 1, kConvert = 2 };
   Type type = Type::kLaunch;
   std::vector<TaskInfo> tasks;  // kLaunch
+  Operation operation;          // kConvert: changes what kind of resources these are
 };
 
 struct Accept {
@@ -116,10 +118,29 @@ struct Reconcile {
   std::vector<Item> items;  // empty: implicit, all of the framework's tasks
 };
 
+// Of statuses of operations, by their uuid.
+struct AcknowledgeOperations {
+  struct Item {
+    AgentId agent_id;
+    OperationId operation_id;
+    Uuid uuid;
+  };
+  std::vector<Item> items;
+};
+
+struct ReconcileOperations {
+  struct Item {
+    OperationId operation_id;
+    AgentId agent_id;  // empty: not known
+  };
+  std::vector<Item> items;  // empty: implicit, all of the framework's operations with an id
+};
+
 struct Heartbeat {};
 
-using SchedulerToMaster = std::variant<Hello, Subscribe, Teardown, Accepts, Decline, Suppress,
-                                       Revive, Kill, Acknowledge, Reconcile, Heartbeat, Goodbye>;
+using SchedulerToMaster =
+    std::variant<Hello, Subscribe, Teardown, Accepts, Decline, Suppress, Revive, Kill, Acknowledge,
+                 Reconcile, Heartbeat, Goodbye, AcknowledgeOperations, ReconcileOperations>;
 
 // ------------------------------------------------------------------------- master to scheduler
 
@@ -173,19 +194,35 @@ struct ErrorMessage {
   std::string message;
 };
 
+struct OperationUpdates {
+  std::vector<OperationStatus> statuses;  // a nil uuid: not to be acknowledged
+};
+
 using MasterToScheduler = std::variant<HelloReply, Subscribed, OfferBatch, Rescind, Updates,
-                                       Failure, ErrorMessage, Heartbeat, Goodbye>;
+                                       Failure, ErrorMessage, Heartbeat, Goodbye, OperationUpdates>;
 
 // ----------------------------------------------------------------------------- agent to master
 
+// An operation as masters and agents exchange it.
+struct AgentOperation {
+  Uuid uuid;                 // of the operation, given by the master
+  FrameworkId framework_id;  // empty: an operator's
+  Operation operation;
+  OperationStatus status;  // kPending: not applied yet
+};
+
+// In both registrations, info.resources is the total as the agent has it now: what was configured,
+// with the reservations and volumes that operations made of it.
 struct RegisterAgent {
-  AgentInfo info;  // info.id empty
+  AgentInfo info;                          // info.id empty
+  std::vector<AgentOperation> operations;  // applied, their statuses not acknowledged
 };
 
 struct ReregisterAgent {
   AgentInfo info;  // info.id as the master gave it
   std::vector<FrameworkInfo> frameworks;
-  std::vector<Task> tasks;  // all that are not both terminal and acknowledged
+  std::vector<Task> tasks;                 // all that are not both terminal and acknowledged
+  std::vector<AgentOperation> operations;  // applied, their statuses not acknowledged
 };
 
 struct StatusUpdates {
@@ -203,8 +240,18 @@ struct Pong {};
 // The agent leaves for good; its tasks are dead.
 struct UnregisterAgent {};
 
+// What became of operations; repeated until acknowledged.
+struct OperationReports {
+  std::vector<AgentOperation> items;
+};
+
+// The agent has more or less to lend: `revocable` replaces all that was revocable of its total.
+struct UpdateAgent {
+  Resources revocable;
+};
+
 using AgentToMaster = std::variant<Hello, RegisterAgent, ReregisterAgent, StatusUpdates, Pong,
-                                   UnregisterAgent, Goodbye>;
+                                   UnregisterAgent, Goodbye, OperationReports, UpdateAgent>;
 
 // ----------------------------------------------------------------------------- master to agent
 
@@ -265,9 +312,23 @@ struct ShutdownAgent {
   std::string message;
 };
 
+// To be applied in order, and before the launches that follow.
+struct ApplyOperations {
+  std::vector<AgentOperation> items;
+};
+
+struct AcknowledgeOperationReports {
+  struct Item {
+    Uuid operation;
+    Uuid status;
+  };
+  std::vector<Item> items;
+};
+
 using MasterToAgent =
     std::variant<HelloReply, Registered, LaunchTasks, KillTask, AcknowledgeUpdates,
-                 ShutdownFramework, ReconcileTasks, Ping, ShutdownAgent, ErrorMessage, Goodbye>;
+                 ShutdownFramework, ReconcileTasks, Ping, ShutdownAgent, ErrorMessage, Goodbye,
+                 ApplyOperations, AcknowledgeOperationReports>;
 
 // ------------------------------------------------------------------------ operator and server
 
@@ -379,15 +440,15 @@ struct ReadFile {
   uint32_t request = 0;
   FrameworkId framework_id;
   TaskId task_id;
-  std::string path;      // "stdout", relative to the sandbox, no ".."
-  uint64_t offset = 0;   // UINT64_MAX: only tell the size
-  uint32_t length = 0;   // at most limits::kReadFileMax
+  std::string path;     // "stdout", relative to the sandbox, no ".."
+  uint64_t offset = 0;  // UINT64_MAX: only tell the size
+  uint32_t length = 0;  // at most limits::kReadFileMax
 };
 struct FileData {
   uint32_t request = 0;
   uint64_t offset = 0;
-  uint64_t size = 0;       // of the file now
-  bool task_ended = false; // no more will come
+  uint64_t size = 0;        // of the file now
+  bool task_ended = false;  // no more will come
   std::string data;
 };
 // The answer to OperatorKill, and to any request that failed.
@@ -398,6 +459,7 @@ struct RequestDone {
 
 using OperatorToServer =
     std::variant<Hello, ListRequest, WatchRequest, OperatorKill, ReadFile, Goodbye>;
-using ServerToOperator = std::variant<HelloReply, ListReply, WatchEvent, FileData, RequestDone, Goodbye>;
+using ServerToOperator =
+    std::variant<HelloReply, ListReply, WatchEvent, FileData, RequestDone, Goodbye>;
 
 }  // namespace tepui

@@ -73,6 +73,8 @@ class Metrics : public EventSink {
   void on(const event::PeerRejected& e);
   void on(const event::MessageReceived& e);
   void on(const event::MessageDropped& e);
+  void on(const event::AgentUpdated&) {}
+  void on(const event::OperationUpdated&) {}
 
   void on_task_ended(TaskState state, const TaskStatus& status);
   double* named(std::string_view key);

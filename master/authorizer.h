@@ -16,6 +16,11 @@ enum class Action : uint8_t {
   kTeardownFramework,
   kKillTask,
   kView,
+  kReserve,
+  kUnreserve,
+  kCreateVolume,
+  kDestroyVolume,
+  kResizeVolume,
 };
 
 class Authorizer {

@@ -15,6 +15,9 @@ namespace tepui::master {
 // isolate_broken does the rest at the end of the input. False: broken.
 bool move_resources(State& s, AgentEntry& agent, Books::Column from, Books::Column to,
                     const Resources& what);
+// Converts in the books, and breaks likewise.
+bool convert_resources(State& s, AgentEntry& agent, Books::Column column,
+                       const Conversion& conversion);
 void isolate_broken(State& s);
 
 }  // namespace tepui::master

@@ -47,6 +47,8 @@ class SchedulerHandler {
   virtual void on_rescinded(Scheduler& scheduler, OfferId offer) = 0;
   // Acknowledged by itself when this returns, unless SchedulerOptions::explicit_acknowledgements.
   virtual void on_update(Scheduler& scheduler, const TaskStatus& status) = 0;
+  // What became of an operation that has an id. Acknowledged likewise.
+  virtual void on_operation_update(Scheduler&, const OperationStatus&) {}
   virtual void on_agent_lost(Scheduler& scheduler, const AgentId& agent) = 0;
   // All offers are void. The scheduler subscribes again by itself.
   virtual void on_disconnected(Scheduler& scheduler, std::string_view why) = 0;
@@ -83,12 +85,18 @@ class Scheduler {
   // Launches on offers of one agent and role; what is not used is filtered for `refuse`.
   void launch(std::span<const OfferId> offers, std::vector<TaskInfo> tasks,
               std::optional<Duration> refuse = std::nullopt);
+  // Any operations, in order, each on what those before it made (sdk/operations.h builds them).
+  void accept(std::span<const OfferId> offers, std::vector<OfferOperation> operations,
+              std::optional<Duration> refuse = std::nullopt);
   void decline(std::span<const OfferId> offers, std::optional<Duration> refuse = std::nullopt);
   void suppress(std::vector<std::string> roles = {});
   void revive(std::vector<std::string> roles = {});
   void kill(const TaskId& task, std::optional<KillPolicy> policy = std::nullopt);
   void acknowledge(const TaskStatus& status);
+  void acknowledge(const OperationStatus& status);
   void reconcile(std::vector<Reconcile::Item> tasks = {});
+  // Dropped while not subscribed: ask again in on_subscribed.
+  void reconcile_operations(std::vector<ReconcileOperations::Item> operations = {});
   // Ends the framework and all its tasks.
   void teardown();
   bool subscribed() const;

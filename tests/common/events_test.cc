@@ -26,6 +26,8 @@ struct Samples {
             .resources = Resources::scalars({{"mem", 2000}}),
             .state = TaskState::kRunning};
   ContainerId container{"c1"};
+  Operation operation{.id = {"o1"}};
+  OperationStatus operation_status{.state = OperationState::kError, .message = "no"};
 
   std::vector<Event> all() const {
     return {event::Elected{3, "c-e3"},
@@ -61,7 +63,9 @@ struct Samples {
             event::AgentDegraded{"no memory controller"},
             event::PeerRejected{SessionId{5}, "old epoch"},
             event::MessageReceived{"accept"},
-            event::MessageDropped{"accept", "unknown offer"}};
+            event::MessageDropped{"accept", "unknown offer"},
+            event::AgentUpdated{&agent},
+            event::OperationUpdated{&agent.id, &framework.id, &operation, &operation_status}};
   }
 };
 

@@ -37,6 +37,12 @@ void AgentNode::start() {
   config.info.hostname = fmt::format("agent{}", node_);
   config.info.address = fmt::format("127.0.0.1:{}", 5000 + node_);
   config.info.resources = resources_;
+  if (durable_) {
+    const Result<Resources> total = restore_total(resources_, durable_->total);
+    if (!total) return world_.violated("volumes", total.error().message);
+    config.info.resources = *total;
+    config.operations = durable_->operations;
+  }
   config.info.controllers = {"cpu", "memory", "pids"};
   config.build = "sim";
   config.work_dir = "/var/lib/tepui";
@@ -189,6 +195,22 @@ void AgentNode::signal(const ContainerId& id, int signal_number) {
 void AgentNode::kill(const ContainerId& id) { host_.kill(id); }
 
 void AgentNode::destroy(const ContainerId& id) { host_.destroy(id); }
+
+// Durable after a while, unless the process dies first or the disk is full.
+void AgentNode::checkpoint(const AgentCheckpoint& checkpoint) {
+  world_.after(world_.up_to(20ms), [this, life = life_, checkpoint] {
+    if (life != life_ || agent_ == nullptr) return;
+    if (world_.rng().chance(1, 50)) {
+      world_.reached("agent.checkpoint_failed");
+      agent_->on_checkpoint_failed(world_.now(), checkpoint.serial,
+                                   Error{.message = "no space is left", .code = 28});
+    } else {
+      durable_ = checkpoint;
+      agent_->on_checkpointed(world_.now(), checkpoint.serial);
+    }
+    after_input();
+  });
+}
 
 void AgentNode::wake_at(Instant when) { alarm_.set(when); }
 

@@ -3,6 +3,7 @@
 // containers outlive the process.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/agent.h"
@@ -57,6 +58,7 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   void signal(const ContainerId& id, int signal_number) override;
   void kill(const ContainerId& id) override;
   void destroy(const ContainerId& id) override;
+  void checkpoint(const AgentCheckpoint& checkpoint) override;
   void wake_at(Instant when) override;
   void exit(std::string_view why) override;
   void on_event(const Event& event) override;
@@ -70,6 +72,7 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   World& world_;
   const NodeId node_;
   const Resources resources_;
+  std::optional<AgentCheckpoint> durable_;  // outlives the process
   SimHost host_;
   uint32_t life_ = 0;
   LinkNumber link_ = 0;  // 0: none

@@ -1,0 +1,81 @@
+#include "agent/volumes.h"
+
+#include <gtest/gtest.h>
+
+#include "sdk/operations.h"
+
+namespace tepui {
+namespace {
+
+const Resources kDisk = Resources::scalars({{"disk", 10'000}});
+
+Resources volume(std::string id, std::string path, std::string role = "eng", bool shared = false) {
+  return volume_on(
+      reserved(kDisk, role, "p"),
+      {.id = std::move(id), .path = std::move(path), .principal = "p", .shared = shared});
+}
+Resources on_source(Disk::Source source) {
+  const Resources plain = volume("v", "data");
+  ResourceKind kind = *plain.items().front().kind;
+  kind.disk->source = source;
+  kind.disk->source_root = "/mnt/d";
+  return *Resources::create({{.kind = make_kind(kind), .amount = int64_t{10'000}}});
+}
+std::string directory(const Resources& one) {
+  return volume_directory("/work", one.items().front());
+}
+
+TEST(Volumes, LieBelowTheirDiskByRoleAndId) {
+  EXPECT_EQ(directory(volume("v", "data")), "/work/volumes/roles/eng/v");
+  EXPECT_EQ(directory(on_source(Disk::Source::kPath)), "/mnt/d/volumes/roles/eng/v");
+  EXPECT_EQ(directory(on_source(Disk::Source::kMount)), "/mnt/d");
+}
+
+TEST(Volumes, OfARoleBelowAnotherNeverMeetItsVolumes) {
+  EXPECT_NE(directory(volume("v", "data", "eng/search")),
+            directory(volume("search", "data", "eng")) + "/v");
+  EXPECT_EQ(directory(volume("v", "data", "eng/search")), "/work/volumes/roles/eng search/v");
+}
+
+TEST(Volumes, AreLinkedWhereTheyAskAndNotOverEachOther) {
+  const auto links = volume_links("/work", volume("u", "a") + volume("v", "b/c"));
+  ASSERT_TRUE(links.has_value());
+  ASSERT_EQ(links->size(), 2u);
+  EXPECT_EQ(links->at(1).directory, "/work/volumes/roles/eng/v");
+  EXPECT_EQ(links->at(1).container_path, "b/c");
+  EXPECT_FALSE(volume_links("/work", volume("u", "a") + volume("v", "a")).has_value());
+  EXPECT_FALSE(volume_links("/work", volume("u", "a") + volume("v", "a/b")).has_value());
+  EXPECT_FALSE(volume_links("/work", volume("u", "/a")).has_value());
+  EXPECT_FALSE(volume_links("/work", volume("u", "stdout")).has_value());
+}
+
+TEST(Volumes, ThatAreSharedAreThereForEverybody) {
+  const Resources shared = volume("v", "data", "eng", true);
+  EXPECT_TRUE(can_hold(shared, shared + shared));
+  EXPECT_FALSE(can_hold(kDisk, shared));
+  EXPECT_FALSE(can_hold(volume("v", "data"), volume("v", "data") + volume("v", "data")));
+}
+
+TEST(Volumes, KeepTheirPlaceInWhatIsConfiguredAnew) {
+  const Resources before =
+      Resources::scalars({{"cpus", 4000}, {"disk", 90'000}}) + volume("v", "data");
+  const Resources larger = Resources::scalars({{"cpus", 8000}, {"disk", 120'000}});
+  EXPECT_EQ(restore_total(larger, before),
+            Resources::scalars({{"cpus", 8000}, {"disk", 110'000}}) + volume("v", "data"));
+  const Result<Resources> lost =
+      restore_total(Resources::scalars({{"cpus", 8000}, {"disk", 9'000}}), before);
+  ASSERT_FALSE(lost.has_value());
+  EXPECT_NE(lost.error().message.find("lack disk:1"), std::string::npos) << lost.error().message;
+}
+
+TEST(Volumes, OnStaticReservationsComeFromThose) {
+  const Resources configured = *Resources::parse("disk(eng):10");
+  ResourceKind kind = *configured.items().front().kind;
+  kind.disk = Disk{.persistence_id = "v", .container_path = "data"};
+  const Resources made = *Resources::create({{.kind = make_kind(kind), .amount = int64_t{10'000}}});
+  EXPECT_EQ(restore_total(configured, made), made);
+  EXPECT_FALSE(restore_total(kDisk, made).has_value());
+}
+
+}  // namespace
+}  // namespace tepui
