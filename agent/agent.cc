@@ -37,6 +37,7 @@ struct MessageName {
   std::string_view operator()(const AcknowledgeOperationReports&) const {
     return "acknowledge_operation_reports";
   }
+  std::string_view operator()(const DrainAgent&) const { return "drain_agent"; }
 };
 
 }  // namespace
@@ -82,6 +83,7 @@ struct Agent::State {
   void on(Now now, const ShutdownAgent& message);
   void on(Now now, const ErrorMessage& message);
   void on(Now now, const Goodbye& message);
+  void on(Now now, const DrainAgent& message);
 
   // ---- the end
   void end_when_quiet(Now now);
@@ -276,6 +278,10 @@ void Agent::State::on(Now /*now*/, const ErrorMessage& message) {
 
 void Agent::State::on(Now /*now*/, const Goodbye& message) {
   reconnect("the master said goodbye: " + message.why);
+}
+
+void Agent::State::on(Now now, const DrainAgent& message) {
+  if (obeys("drain_agent")) workload.on_drain(now, message);
 }
 
 // ------------------------------------------------------------------------------ the machine

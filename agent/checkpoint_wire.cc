@@ -48,10 +48,17 @@ std::string encode_checkpoint(const StoredCheckpoint& checkpoint) {
   out.begin();
   const auto total = write(out, checkpoint.total);
   const auto operations = write(out, checkpoint.operations);
-  const auto removing = out.texts(checkpoint.removing);
+  const auto destroying =
+      out.tables<wire::VolumePlace>(checkpoint.destroying, [&out](const VolumePlace& place) {
+        wire::VolumePlaceBuilder table(out.builder());
+        table.add_base(out.field(place.base));
+        table.add_directory(out.field(place.directory));
+        return table.Finish();
+      });
   const auto text = out.finish_text();
-  wire::FinishCheckpointBuffer(out.builder(), wire::CreateCheckpoint(out.builder(), kFormat, text,
-                                                                     total, operations, removing));
+  wire::FinishCheckpointBuffer(
+      out.builder(),
+      wire::CreateCheckpoint(out.builder(), kFormat, text, total, operations, destroying));
   const auto* bytes = reinterpret_cast<const char*>(out.builder().GetBufferPointer());
   Header header{.length = out.builder().GetSize()};
   header.checksum = XXH64(bytes, header.length, header.length);
@@ -82,9 +89,13 @@ Result<StoredCheckpoint> decode_checkpoint(std::string_view bytes) {
   }
   WireReader in(root.text());
   const WirePath at{.field = "checkpoint"};
+  const auto place = [&in](const wire::VolumePlace& source, const WirePath& path) {
+    return VolumePlace{.base = in.line(source.base(), path / "base"),
+                       .directory = in.line(source.directory(), path / "directory")};
+  };
   StoredCheckpoint checkpoint{.total = read(in, root.total(), at / "total"),
                               .operations = read(in, root.operations(), at / "operations"),
-                              .removing = in.lines(root.removing(), at / "removing")};
+                              .destroying = in.tables(root.destroying(), at / "destroying", place)};
   if (!in.ok()) return std::unexpected(in.take_error());
   return checkpoint;
 }

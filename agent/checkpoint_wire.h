@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/volumes.h"
 #include "common/messages.h"
 #include "common/resources.h"
 #include "common/result.h"
@@ -25,8 +26,8 @@ namespace tepui {
 struct StoredCheckpoint {
   Resources total;
   std::vector<AgentOperation> operations;
-  // Directories of volumes that were destroyed; what was in them may still be there.
-  std::vector<std::string> removing;
+  // Of volumes that were destroyed; what was in them may still be there.
+  std::vector<VolumePlace> destroying;
 };
 
 std::string encode_checkpoint(const StoredCheckpoint& checkpoint);

@@ -33,7 +33,7 @@ struct LaunchSpec {
   CommandInfo command;                           // working_directory and user resolved
   std::vector<EnvironmentVariable> environment;  // complete: nothing is inherited
   IsolationPlan plan;
-  std::vector<VolumeLink> volumes;
+  std::vector<VolumeMount> volumes;
 };
 
 // How a container's command ended, as its shim recorded it.
@@ -51,10 +51,10 @@ struct AgentCheckpoint {
   uint64_t serial = 0;
   Resources total;
   std::vector<AgentOperation> operations;  // applied, their statuses not acknowledged
-  // Directories of volumes, absolute. Those to make must be empty or not there; those to remove are
-  // emptied once the rest is durable, also if the agent is restarted in between.
-  std::vector<std::string> make;
-  std::vector<std::string> remove;
+  // Of volumes. They are made before the rest is durable, and destroyed after it, also if the agent
+  // is restarted in between.
+  std::vector<VolumePlace> make;
+  std::vector<VolumePlace> destroy;
 };
 
 class AgentEffects : public EventSink {

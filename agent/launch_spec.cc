@@ -65,8 +65,8 @@ LaunchSpec make_launch_spec(const LaunchInput& input) {
                                           .pids_max = input.config.tunables.pids_max,
                                           .controllers = input.config.info.controllers})};
   // Checked before the task was accepted.
-  spec.volumes =
-      volume_links(input.config.work_dir, input.spec.resources).value_or(std::vector<VolumeLink>{});
+  spec.volumes = volume_mounts(input.spec.resources, input.config.work_dir)
+                     .value_or(std::vector<VolumeMount>{});
   const std::string directory = below(input.config.work_dir, spec.sandbox);
   spec.environment = make_environment(input, directory);
   spec.command.user = input.task.user;

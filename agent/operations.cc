@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "agent/total.h"
 #include "agent/volumes.h"
 #include "common/limits.h"
 
@@ -57,13 +58,13 @@ void AgentOperations::begin_step() {
 
 // A volume that is made and undone, or undone and made again, in one step would keep its content.
 bool AgentOperations::meets_own_trace(const Step& step, const Conversion& conversion) const {
-  const auto is_listed = [this](const std::vector<std::string>& list, const Resources& resources) {
+  const auto is_listed = [this](const std::vector<VolumePlace>& list, const Resources& resources) {
     return std::ranges::any_of(resources.items(), [&](const Resource& item) {
       return is_volume(item) &&
-             std::ranges::find(list, volume_directory(config_.work_dir, item)) != list.end();
+             std::ranges::find(list, volume_place(*item.kind, config_.work_dir)) != list.end();
     });
   };
-  return is_listed(step.checkpoint.remove, conversion.to) ||
+  return is_listed(step.checkpoint.destroy, conversion.to) ||
          is_listed(step.checkpoint.make, conversion.from);
 }
 
@@ -88,15 +89,15 @@ void AgentOperations::apply(Step& step, AgentOperation operation) {
     return refuse(fmt::format("some of {} is in use by a task", to_text(conversion->from)));
   }
   step.total = std::move(total);
-  const auto directories = [this](const Resources& resources, std::vector<std::string>& list) {
+  const auto directories = [this](const Resources& resources, std::vector<VolumePlace>& list) {
     for (const Resource& item : resources.items()) {
-      if (is_volume(item)) list.push_back(volume_directory(config_.work_dir, item));
+      if (is_volume(item)) list.push_back(volume_place(*item.kind, config_.work_dir));
     }
   };
   if (operation.operation.type == Operation::Type::kCreate) {
     directories(conversion->to, step.checkpoint.make);
   } else if (operation.operation.type == Operation::Type::kDestroy) {
-    directories(conversion->from, step.checkpoint.remove);
+    directories(conversion->from, step.checkpoint.destroy);
   }
   status.state = OperationState::kFinished;
   status.converted = conversion->to;

@@ -100,6 +100,9 @@ Outcome killed(const ExitRecord& record, const Termination& termination) {
   } else if (termination.cause() == KillCause::kFrameworkRemoved) {
     outcome.reason = TaskReason::kFrameworkRemoved;
     why = "Killed because its framework was removed";
+  } else if (termination.cause() == KillCause::kDrained) {
+    outcome.reason = TaskReason::kAgentDraining;
+    why = "Killed because the agent is being drained";
   } else if (termination.cause() == KillCause::kAgentShutdown) {
     why = "Killed because the agent shuts down";
   }

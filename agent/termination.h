@@ -17,6 +17,7 @@ enum class KillCause : uint8_t {
   kNone,
   kCompletionTime,    // max_completion_time is over
   kRequested,         // by the framework or an operator
+  kDrained,           // an operator empties the agent
   kFrameworkRemoved,  // its framework was torn down
   kAgentShutdown,     // the agent ends
 };

@@ -5,99 +5,90 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/check.h"
+
 namespace tepui {
 
 namespace {
 
-bool is_below(std::string_view path, std::string_view directory) {
-  return path.size() > directory.size() && path[directory.size()] == '/' &&
-         path.starts_with(directory);
-}
-
-bool is_made(const Resource& item) {
-  const std::vector<Reservation>& stack = item.kind->reservations;
-  return is_volume(item) || (!stack.empty() && stack.back().type == Reservation::Type::kDynamic);
-}
-
-// What the operations made this of.
-Resource origin(const Resource& item) {
-  ResourceKind kind = *item.kind;
-  std::erase_if(kind.reservations, [](const Reservation& reservation) {
-    return reservation.type == Reservation::Type::kDynamic;
-  });
-  kind.shared = false;
-  if (is_volume(item)) {
-    const Disk& disk = *item.kind->disk;
-    if (disk.source == Disk::Source::kRoot) {
-      kind.disk.reset();
+std::string as_file_name(std::string_view role) {
+  std::string name;
+  for (const char c : role) {
+    if (c == '/') {
+      name += "%2F";
+    } else if (c == '%') {
+      name += "%25";
     } else {
-      *kind.disk = Disk{.source = disk.source, .source_root = disk.source_root};
+      name += c;
     }
   }
-  return {.kind = make_kind(std::move(kind)), .amount = item.amount};
+  return name;
+}
+
+// "a//b/./c/" as "a/b/c".
+Result<std::string> inside_sandbox(const Disk& disk) {
+  const std::string_view path = disk.container_path;
+  const auto refuse = [&](std::string_view why) {
+    return fail(
+        fmt::format("container path '{}' of volume '{}' {}", path, disk.persistence_id, why));
+  };
+  if (path.starts_with('/')) {
+    return refuse(
+        "is absolute; without a root file system of its own a task sees volumes below "
+        "its sandbox");
+  }
+  std::string clean;
+  for (size_t begin = 0; begin < path.size();) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view part = path.substr(begin, end - begin);
+    begin = end + 1;
+    if (part.empty() || part == ".") continue;
+    if (part == "..") return refuse("leaves the sandbox");
+    if (!clean.empty()) clean += '/';
+    clean += part;
+  }
+  if (clean.empty()) return refuse("names no directory below the sandbox");
+  if (clean == "stdout" || clean == "stderr") return refuse("is where the output of the task goes");
+  return clean;
+}
+
+bool is_at_or_below(std::string_view path, std::string_view of) {
+  return path.starts_with(of) && (path.size() == of.size() || path[of.size()] == '/');
 }
 
 }  // namespace
 
-std::string volume_directory(std::string_view work_dir, const Resource& volume) {
-  const Disk& disk = *volume.kind->disk;
-  if (disk.source == Disk::Source::kMount) return disk.source_root;
-  const std::string_view root =
-      disk.source == Disk::Source::kPath ? std::string_view(disk.source_root) : work_dir;
-  std::string role(volume.kind->reservation_role());
-  std::ranges::replace(role, '/', ' ');
-  return fmt::format("{}/volumes/roles/{}/{}", root, role, disk.persistence_id);
+bool is_volume(const ResourceKind& kind) { return kind.disk && !kind.disk->persistence_id.empty(); }
+
+VolumePlace volume_place(const ResourceKind& kind, std::string_view work_dir) {
+  CHECK(is_volume(kind));
+  const Disk& disk = *kind.disk;
+  if (disk.source == Disk::Source::kMount) return {.base = disk.source_root, .directory = {}};
+  return {.base = disk.source == Disk::Source::kPath ? disk.source_root : std::string(work_dir),
+          .directory = fmt::format("volumes/roles/{}/{}", as_file_name(kind.reservation_role()),
+                                   disk.persistence_id)};
 }
 
-Result<std::vector<VolumeLink>> volume_links(std::string_view work_dir,
-                                             const Resources& resources) {
-  std::vector<VolumeLink> links;
+Result<std::vector<VolumeMount>> volume_mounts(const Resources& resources,
+                                               std::string_view work_dir) {
+  std::vector<VolumeMount> mounts;
   for (const Resource& item : resources.items()) {
-    if (!is_volume(item)) continue;
-    const std::string& path = item.kind->disk->container_path;
-    TRY(validate_container_path(path));
-    if (path == "stdout" || path == "stderr") {
-      return fail(fmt::format("container path '{}' is where the task's own output goes", path));
-    }
-    for (const VolumeLink& other : links) {
-      const std::string& taken = other.container_path;
-      if (path == taken || is_below(path, taken) || is_below(taken, path)) {
-        return fail(fmt::format("two volumes are at '{}' and '{}'", taken, path));
+    if (!is_volume(*item.kind)) continue;
+    const Disk& disk = *item.kind->disk;
+    std::string path = TRY(inside_sandbox(disk));
+    for (const VolumeMount& other : mounts) {
+      if (!is_at_or_below(path, other.container_path) &&
+          !is_at_or_below(other.container_path, path)) {
+        continue;
       }
+      return fail(fmt::format("volume '{}' at '{}' and another at '{}' are in each other's way",
+                              disk.persistence_id, path, other.container_path));
     }
-    links.push_back({.directory = volume_directory(work_dir, item),
-                     .container_path = path,
-                     .shared = item.kind->shared});
+    mounts.push_back({.place = volume_place(*item.kind, work_dir),
+                      .container_path = std::move(path),
+                      .read_only = disk.read_only});
   }
-  return links;
-}
-
-bool can_hold(const Resources& total, const Resources& in_use) {
-  const auto is_shared = [](const Resource& item) { return item.kind->shared; };
-  const Resources shared = in_use.filter(is_shared);
-  if (shared.empty()) return total.contains(in_use);
-  const std::span<const Resource> items = total.items();
-  const bool has_all = std::ranges::all_of(shared.items(), [items](const Resource& wanted) {
-    return std::ranges::any_of(items, [&wanted](const Resource& item) {
-      return *item.kind == *wanted.kind && item.amount == wanted.amount;
-    });
-  });
-  const auto is_exclusive = [](const Resource& item) { return !item.kind->shared; };
-  return has_all && total.contains(in_use.filter(is_exclusive));
-}
-
-Result<Resources> restore_total(const Resources& configured, const Resources& checkpointed) {
-  const Resources made = checkpointed.filter(is_made);
-  std::vector<Resource> origins;
-  for (const Resource& item : made.items()) origins.push_back(origin(item));
-  const Resources needed = TRY(Resources::create(std::move(origins)));
-  if (!configured.contains(needed)) {
-    return fail(fmt::format(
-        "{} are reserved or hold volumes on this agent, made of {}, of which the configured "
-        "resources {} lack {}; configure them again, or remove the checkpoint to give them up",
-        to_text(made), to_text(needed), to_text(configured), to_text(needed.minus(configured))));
-  }
-  return configured - needed + made;
+  return mounts;
 }
 
 }  // namespace tepui

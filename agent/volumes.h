@@ -1,6 +1,12 @@
 #pragma once
-// Volumes: where persistent volumes lie on a machine, what a task sees of them, and how what was
-// reserved fits what the machine is configured to have.
+// Where the data of persistent volumes is, and where tasks see it.
+//
+//   ROOT   <work_dir>/volumes/roles/<role>/<id>
+//   PATH   <root of the disk>/volumes/roles/<role>/<id>
+//   MOUNT  <root of the disk>: the volume is the whole file system
+//
+// A hierarchical role is one directory ("eng/web" as "eng%2Fweb"), so that no volume of a role can
+// lie inside one of another. Follows the layout of Apache Mesos otherwise.
 //
 // Pure.
 
@@ -8,30 +14,32 @@
 #include <string_view>
 #include <vector>
 
-#include "common/operations.h"
 #include "common/resources.h"
 #include "common/result.h"
 
 namespace tepui {
 
-// `<root>/volumes/roles/<role>/<id>`, where the root is the work directory or that of a PATH disk,
-// and a '/' in the role becomes a space, which no role contains. Of a mounted disk, its root.
-std::string volume_directory(std::string_view work_dir, const Resource& volume);
-
-// A volume in a task's sandbox.
-struct VolumeLink {
-  std::string directory;       // absolute
-  std::string container_path;  // below the sandbox
-  bool shared = false;         // keeps its owner, whoever uses it
+// Of an agent: a role's volumes have distinct ids.
+struct VolumePlace {
+  std::string base;       // absolute; must exist, except below the work directory
+  std::string directory;  // relative to base; empty: the base itself
+  auto operator<=>(const VolumePlace&) const = default;
 };
-// Fails if two of them are at the same place or one in another, or a place is none.
-Result<std::vector<VolumeLink>> volume_links(std::string_view work_dir, const Resources& resources);
 
-// Whether what is in use fits the total. What is shared is there for any number of users.
-bool can_hold(const Resources& total, const Resources& in_use);
+// A volume that a task uses.
+struct VolumeMount {
+  VolumePlace place;
+  std::string container_path;  // relative to the sandbox
+  bool read_only = false;
+  bool operator==(const VolumeMount&) const = default;
+};
 
-// The total of an agent that was configured to have `configured`, and had made `checkpointed` of
-// what it was configured to have before. Fails if what is reserved is not there any more.
-Result<Resources> restore_total(const Resources& configured, const Resources& checkpointed);
+bool is_volume(const ResourceKind& kind);
+// Of a persistent volume only (CHECK).
+VolumePlace volume_place(const ResourceKind& kind, std::string_view work_dir);
+// All volumes among these. Refuses two of one container path, one inside the other, and paths that
+// a task without a root file system of its own cannot have: absolute ones, and those with "..".
+Result<std::vector<VolumeMount>> volume_mounts(const Resources& resources,
+                                               std::string_view work_dir);
 
 }  // namespace tepui

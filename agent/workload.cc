@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/launch_spec.h"
+#include "agent/total.h"
 #include "common/check.h"
 #include "common/limits.h"
 
@@ -141,6 +142,7 @@ std::optional<Outcome> Workload::refusal(const AgentFramework& framework,
                    .message = std::move(message)};
   };
   if (shutting_down_) return dropped(TaskReason::kAgentRemoved, "The agent is shutting down");
+  if (draining_) return dropped(TaskReason::kAgentDraining, "The agent is being drained");
   const auto invalid = [](std::string message) {
     return Outcome{.state = TaskState::kError,
                    .reason = TaskReason::kTaskInvalid,
@@ -150,8 +152,8 @@ std::optional<Outcome> Workload::refusal(const AgentFramework& framework,
   if (item.task.spec == nullptr) return invalid("The task has no description");
   if (Result<void> valid = validate(item.task); !valid) return invalid(valid.error().message);
   const Resources& wanted = item.task.spec->resources;
-  if (const auto links = volume_links(config_.work_dir, wanted); !links) {
-    return invalid(links.error().message);
+  if (const auto mounts = volume_mounts(wanted, config_.work_dir); !mounts) {
+    return invalid(mounts.error().message);
   }
   if (!can_hold(config_.info.resources, charged_ + wanted)) {
     return dropped(TaskReason::kResourcesUnknown,
@@ -353,6 +355,7 @@ void Workload::on_destroyed(Now /*now*/, const ContainerId& id) {
     return drop("destroyed", fmt::format("container {} is not being destroyed", id.value));
   }
   containers_.erase(found);
+  if (containers_.empty()) draining_ = false;
   effects_.on_event(event::ContainerDestroyed{.id = &id});
 }
 
@@ -375,7 +378,8 @@ void Workload::request_kill(Now now, AgentFramework& framework, AgentTask& task,
   if (!grace && own) grace = own->grace_ns;
   const Termination::Step step =
       task.termination.request(now.mono, cause, grace.value_or(config_.tunables.kill_grace));
-  const bool told = cause == KillCause::kRequested || cause == KillCause::kAgentShutdown;
+  const bool told = cause == KillCause::kRequested || cause == KillCause::kDrained ||
+                    cause == KillCause::kAgentShutdown;
   if (told && framework.info.has(FrameworkCapability::kTaskKillingState) &&
       task.task.state != TaskState::kKilling) {
     publish(now, framework, task, TaskState::kKilling);
@@ -418,6 +422,23 @@ void Workload::shut_down(Now now, std::optional<Duration> grace) {
     if (task == nullptr) continue;
     request_kill(now, frameworks_.at(key.first), *task, KillCause::kAgentShutdown, grace);
   }
+}
+
+void Workload::on_drain(Now now, const DrainAgent& message) {
+  std::vector<Key> live;
+  for (const auto& [id, framework] : frameworks_) {
+    for (const auto& [task_id, task] : framework.tasks) {
+      if (task.phase != AgentTask::Phase::kEnded) live.emplace_back(id, task_id);
+    }
+  }
+  for (const Key& key : live) {
+    AgentTask& task = *find_task(key.first, key.second);
+    const std::optional<KillPolicy>& own = task.spec->kill_policy;
+    Duration grace = own ? own->grace_ns : config_.tunables.kill_grace;
+    if (message.max_grace) grace = std::min(grace, *message.max_grace);
+    request_kill(now, frameworks_.at(key.first), task, KillCause::kDrained, grace);
+  }
+  draining_ = !containers_.empty();
 }
 
 void Workload::on_tunables() { streams_.set_retry(retry_of(config_.tunables)); }

@@ -41,6 +41,8 @@ class Workload {
   void on_acknowledge(Now now, const AcknowledgeUpdates& message);
   void on_shutdown_framework(Now now, const ShutdownFramework& message);
   void on_reconcile(Now now, const ReconcileTasks& message);
+  // Everything is killed; what comes meanwhile is dropped.
+  void on_drain(Now now, const DrainAgent& message);
 
   // ---- the machine's
   void on_launched(Now now, const ContainerId& id, int64_t pid);
@@ -115,6 +117,7 @@ class Workload {
   UpdateStreams streams_;
   std::vector<StatusUpdates::Item> answers_;  // about strangers, for the end of the turn
   bool shutting_down_ = false;
+  bool draining_ = false;  // until the last container has ended
 
   std::map<FrameworkId, AgentFramework> frameworks_;
   std::map<ContainerId, Container> containers_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "agent/total.h"
 #include "agent/workload.h"
 
 namespace tepui {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/io/document.h"
+#include "common/offer_constraints.h"
 #include "common/result.h"
 #include "common/tasks.h"
 
@@ -23,6 +24,7 @@ struct BatchTask {
 struct Batch {
   std::string name = "batch";
   std::string role = "*";
+  ConstraintGroup constraints;  // of the agents it wants; none: any
   std::vector<BatchTask> tasks;
 };
 

@@ -31,6 +31,7 @@ void append(Rows& to, Rows&& from) {
   move(to.roles, from.roles);
   move(to.offers, from.offers);
   move(to.metrics, from.metrics);
+  move(to.maintenance, from.maintenance);
 }
 
 }  // namespace
@@ -107,11 +108,17 @@ Result<Rows> Client::list(ListRequest request) {
   }
 }
 
-Result<void> Client::kill(OperatorKill kill) {
-  kill.request = next_request_++;
-  send(kill);
-  TRY(receive(kill.request, deadline()));
-  return {};
+Result<std::optional<Explanation>> Client::command(OperatorRequest request) {
+  const uint32_t number = next_request_++;
+  std::visit(
+      [&](auto& one) {
+        one.request = number;
+        send(one);
+      },
+      request);
+  ServerToOperator message = TRY(receive(number, deadline()));
+  if (auto* explanation = std::get_if<Explanation>(&message)) return std::move(*explanation);
+  return std::optional<Explanation>();
 }
 
 Result<FileData> Client::read(ReadFile read) {

@@ -33,7 +33,9 @@ class Client final : private LinkHandler {
   ~Client() override;
 
   Result<Rows> list(ListRequest request);
-  Result<void> kill(OperatorKill kill);
+  // A command to the master; the error is the reason of its refusal. Explain alone is answered by
+  // more than that it is done.
+  Result<std::optional<Explanation>> command(OperatorRequest request);
   Result<FileData> read(ReadFile read);
 
   // Calls back for the snapshot (part by part) and for every change, until one of them answers

@@ -19,6 +19,15 @@ Command list_command(std::string name, std::string help, std::vector<Option> opt
           .positionals = {{.name = "ID", .help = "Only this one.", .need = OptionNeed::kOptional}}};
 }
 
+Option constraint_option() {
+  return {.name = "constraint",
+          .kind = OptionKind::kTexts,
+          .help =
+              "Only agents with this attribute, hostname, region or zone: rack=r12, rack!=r12, "
+              "hostname~node-.*, zone!~eu-.*, gpu-model (has it), !gpu-model; may be repeated, "
+              "all must hold."};
+}
+
 Option framework_option() {
   return {.name = "framework", .help = "The framework's id, where several have such a task."};
 }
@@ -69,6 +78,7 @@ std::vector<Command> running_commands() {
                     .minimum = 1,
                     .maximum = 10000},
                    {.name = "role", .fallback = "*", .help = "The role that is charged."},
+                   constraint_option(),
                    {.name = "name", .fallback = "run", .help = "The task's id."},
                    {.name = "user", .help = "Run as this user of the agent's machine."},
                    {.name = "env",
@@ -76,10 +86,12 @@ std::vector<Command> running_commands() {
                     .help = "NAME=VALUE in the command's environment; may be repeated."}},
        .rest = "COMMAND [ARGUMENT...]",
        .examples = "  tepui run --cpus=0.5 --mem=64MB -- sh -c 'echo $MESOS_SANDBOX; id'\n"
-                   "  tepui run --instances=3 -- hostname\n"},
+                   "  tepui run --instances=3 -- hostname\n"
+                   "  tepui run --constraint=rack=r12 --constraint='!gpu-model' -- hostname\n"},
       {.name = "batch",
        .help = "Run the tasks of a file to their end, with progress and a summary.",
        .options = {{.name = "role", .help = "The role that is charged, instead of the file's."},
+                   constraint_option(),
                    {.name = "output",
                     .help = "A folder that gets NAME.stdout and NAME.stderr of every task."}},
        .positionals = {{.name = "FILE", .help = "TOML, or JSON if its name ends in .json."}},

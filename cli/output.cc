@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/quota_text.h"
 #include "common/text.h"
 
 namespace tepui::cli {
@@ -102,11 +103,18 @@ TextTable agents_table(const Rows& rows, WallTime now) {
       {"ID", "HOST", "ADDRESS", "STATE", "TASKS", "CPUS", "USED", "MEM", "USED", "AGE", "LACKS"});
   for (const AgentRow& row : rows.agents) {
     std::string lacks;
+    std::string state = row.state;
+    if (!row.draining.empty()) {
+      state += ", " + row.draining;
+    } else if (row.deactivated) {
+      state += ", deactivated";
+    }
+    if (row.unavailability) state += ", maintenance planned";
     for (const std::string& sentence : row.info.degraded) {
       if (!lacks.empty()) lacks += "; ";
       lacks += sentence;
     }
-    out.add({row.info.id.value, row.info.hostname, row.info.address, row.state,
+    out.add({row.info.id.value, row.info.hostname, row.info.address, state,
              std::to_string(row.tasks), scalar_of(row.info.resources, "cpus"),
              scalar_of(row.allocated, "cpus"), scalar_of(row.info.resources, "mem"),
              scalar_of(row.allocated, "mem"), age(row.registered_at, now), lacks});
@@ -150,14 +158,15 @@ TextTable table_of(Table table, const Rows& rows, WallTime now) {
     case Table::kTasks:
       return tasks_table(rows, now);
     case Table::kRoles: {
-      TextTable out(
-          {"ROLE", "WEIGHT", "SHARE", "FRAMEWORKS", "CPUS", "MEM", "OFFERED CPUS", "OFFERED MEM"});
+      TextTable out({"ROLE", "WEIGHT", "SHARE", "FRAMEWORKS", "CPUS", "MEM", "OFFERED CPUS",
+                     "OFFERED MEM", "GUARANTEES", "LIMITS", "CONSUMED"});
       for (const RoleRow& row : rows.roles) {
         out.add({row.name, milli_to_text(row.weight_milli),
                  fmt::format("{:.1f}%", static_cast<double>(row.dominant_share_ppm) / 1e4),
                  std::to_string(row.frameworks), scalar_of(row.allocated, "cpus"),
                  scalar_of(row.allocated, "mem"), scalar_of(row.offered, "cpus"),
-                 scalar_of(row.offered, "mem")});
+                 scalar_of(row.offered, "mem"), to_text(row.quota.guarantees),
+                 to_text(row.quota.limits_milli), to_text(row.consumed)});
       }
       return out;
     }
@@ -166,6 +175,16 @@ TextTable table_of(Table table, const Rows& rows, WallTime now) {
       for (const OfferRow& row : rows.offers) {
         out.add({to_text(row.id), row.framework_id.value, row.agent_id.value, row.role,
                  to_text(row.resources), age(row.made_at, now)});
+      }
+      return out;
+    }
+    case Table::kMaintenance: {
+      TextTable out({"HOST", "MODE", "START", "DURATION", "DRAINS"});
+      for (const MaintenanceRow& row : rows.maintenance) {
+        const std::optional<Duration>& duration = row.unavailability.duration;
+        out.add({row.hostname, row.mode, to_text(row.unavailability.start),
+                 duration ? fmt::format("{}s", duration->count() / 1'000'000'000) : "for good",
+                 row.drain ? "yes" : "no"});
       }
       return out;
     }

@@ -35,11 +35,45 @@ Document json_of(const Labels& labels) {
   return out;
 }
 
+Document json_of(std::span<const Quantities::Item> items) {
+  Json out;
+  for (const Quantities::Item& item : items) {
+    out.emplace_back(item.name, static_cast<double>(item.milli) / 1000);
+  }
+  return out;
+}
+
+Document json_of(const std::map<std::string, int64_t>& limits_milli) {
+  Json out;
+  for (const auto& [name, milli] : limits_milli) {
+    out.emplace_back(name, static_cast<double>(milli) / 1000);
+  }
+  return out;
+}
+
+Document json_of(const Unavailability& unavailability) {
+  Json out{{"start", to_text(unavailability.start)}};
+  if (unavailability.duration) {
+    out.emplace_back("duration_secs", to_secs(*unavailability.duration));
+  }
+  return out;
+}
+
+Document json_of(const MaintenanceRow& row) {
+  return Json{{"hostname", row.hostname},
+              {"mode", row.mode},
+              {"unavailability", json_of(row.unavailability)},
+              {"drain", row.drain}};
+}
+
 Document json_of(const AgentRow& row) {
   return Json{{"id", row.info.id.value},
               {"hostname", row.info.hostname},
               {"address", row.info.address},
               {"state", row.state},
+              {"deactivated", row.deactivated},
+              {"draining", row.draining},
+              {"unavailability", row.unavailability ? json_of(*row.unavailability) : Document()},
               {"tasks", row.tasks},
               {"resources", json_of(row.info.resources)},
               {"allocated", json_of(row.allocated)},
@@ -92,7 +126,10 @@ Document json_of(const RoleRow& row) {
               {"dominant_share", static_cast<double>(row.dominant_share_ppm) / 1e6},
               {"frameworks", row.frameworks},
               {"allocated", json_of(row.allocated)},
-              {"offered", json_of(row.offered)}};
+              {"offered", json_of(row.offered)},
+              {"guarantees", json_of(row.quota.guarantees.items())},
+              {"limits", json_of(row.quota.limits_milli)},
+              {"consumed", json_of(row.consumed.items())}};
 }
 
 Document json_of(const OfferRow& row) {
@@ -135,6 +172,8 @@ Document json_rows(Table table, const Rows& rows) {
       return list_of(rows.roles);
     case Table::kOffers:
       return list_of(rows.offers);
+    case Table::kMaintenance:
+      return list_of(rows.maintenance);
     case Table::kMetrics: {
       Json out;
       for (const MetricRow& row : rows.metrics) out.emplace_back(row.key, row.value);
@@ -144,8 +183,8 @@ Document json_rows(Table table, const Rows& rows) {
   return {};
 }
 
-constexpr std::string_view kTableNames[kTableCount] = {"agents", "frameworks", "tasks",
-                                                       "roles",  "offers",     "metrics"};
+constexpr std::string_view kTableNames[kTableCount] = {
+    "agents", "frameworks", "tasks", "roles", "offers", "metrics", "maintenance"};
 
 }  // namespace
 

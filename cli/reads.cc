@@ -46,6 +46,8 @@ size_t rows_of(Table table, const Rows& rows) {
       return rows.offers.size();
     case Table::kMetrics:
       return rows.metrics.size();
+    case Table::kMaintenance:
+      return rows.maintenance.size();
   }
   return 0;
 }
@@ -172,7 +174,7 @@ Outcome<int> kill(const Settings& settings) {
   if (settings.given("grace")) {
     request.kill_policy = KillPolicy{.grace_ns = settings.duration("grace")};
   }
-  if (const auto done = (*client)->kill(request); !done) {
+  if (const auto done = (*client)->command(request); !done) {
     return std::unexpected(Failure{kNotFound, done.error().message});
   }
   return kDone;

@@ -125,18 +125,24 @@ class Runner final : private BatchOwner, private SignalsOwner {
     return driver_->scheduler().subscribed();
   }
 
+  FrameworkInfo info() const {
+    FrameworkInfo info{.name = plan_.batch.name,
+                       .user = plan_.user,
+                       .principal = common_.principal,
+                       .roles = {plan_.batch.role},
+                       .capabilities = bit(FrameworkCapability::kPartitionAware) |
+                                       bit(FrameworkCapability::kMultiRole),
+                       // Long enough to survive a restart of the master.
+                       .failover_timeout = std::chrono::minutes(1)};
+    if (!plan_.batch.constraints.empty()) {
+      add_constraints(info, plan_.batch.role, plan_.batch.constraints);
+    }
+    return info;
+  }
+
   Result<void> open() {
     driver_ = TRY(SchedulerDriver::create(
-        {.master = common_.master,
-         .scheduler = {.info = {.name = plan_.batch.name,
-                                .user = plan_.user,
-                                .principal = common_.principal,
-                                .roles = {plan_.batch.role},
-                                .capabilities = bit(FrameworkCapability::kPartitionAware) |
-                                                bit(FrameworkCapability::kMultiRole),
-                                // Long enough to survive a restart of the master.
-                                .failover_timeout = std::chrono::minutes(1)},
-                       .build = version_text()}},
+        {.master = common_.master, .scheduler = {.info = info(), .build = version_text()}},
         framework_));
     signals_ = TRY(Signals::create(driver_->reactor(), *this));
     streams_ = TRY(OutputStreams::create(driver_->reactor()));
@@ -240,6 +246,16 @@ class Runner final : private BatchOwner, private SignalsOwner {
 
 Failure usage(std::string message) { return {kUsage, std::move(message)}; }
 
+Outcome<ConstraintGroup> constraints_of(const Settings& settings) {
+  ConstraintGroup group;
+  for (const std::string& text : settings.list("constraint")) {
+    auto constraint = parse_constraint(text);
+    if (!constraint) return std::unexpected(usage("--constraint: " + constraint.error().message));
+    group.push_back(*std::move(constraint));
+  }
+  return group;
+}
+
 Outcome<Batch> batch_of_run(const Settings& settings) {
   CommandInfo command{
       .shell = false, .value = settings.rest().front(), .arguments = settings.rest()};
@@ -269,7 +285,9 @@ Outcome<Batch> batch_of_run(const Settings& settings) {
                .discovery = {},
                .group = {},
                .data = {}});
-  Batch batch{.name = name, .role = role, .tasks = {}};
+  auto constraints = constraints_of(settings);
+  if (!constraints) return std::unexpected(constraints.error());
+  Batch batch{.name = name, .role = role, .constraints = *std::move(constraints), .tasks = {}};
   const int64_t instances = settings.integer("instances");
   for (int64_t i = 0; i < instances; ++i) {
     batch.tasks.push_back(
@@ -323,6 +341,9 @@ Outcome<int> batch(const Settings& settings) {
   auto batch = parse_batch(*document, file, BatchDefaults{});
   if (!batch) return std::unexpected(usage(batch.error().message));
   if (settings.given("role")) batch->role = settings.text("role");
+  auto constraints = constraints_of(settings);
+  if (!constraints) return std::unexpected(constraints.error());
+  batch->constraints = *std::move(constraints);
   const std::string folder = settings.text("output");
   if (!folder.empty() && mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) {
     return std::unexpected(usage(fmt::format("cannot make {}: {}", folder, strerror(errno))));

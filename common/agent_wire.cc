@@ -295,6 +295,18 @@ AcknowledgeOperationReports read(WireReader& in, const wire::AcknowledgeOperatio
   return AcknowledgeOperationReports{.items = in.structs(message.items(), at / "items", item)};
 }
 
+Offset<wire::DrainAgent> write(WireWriter& out, const DrainAgent& message) {
+  wire::DrainAgentBuilder table(out.builder());
+  if (message.max_grace) table.add_max_grace_ns(message.max_grace->count());
+  return table.Finish();
+}
+
+DrainAgent read(WireReader&, const wire::DrainAgent& message) {
+  DrainAgent result;
+  if (message.max_grace_ns().has_value()) result.max_grace = Duration(*message.max_grace_ns());
+  return result;
+}
+
 std::optional<MasterToAgent> read_body(WireReader& in, const wire::MasterToAgent& root) {
   switch (root.body_type()) {
     case wire::MasterToAgentBody::HelloReply:
@@ -323,6 +335,8 @@ std::optional<MasterToAgent> read_body(WireReader& in, const wire::MasterToAgent
       return read(in, *root.body_as_ApplyOperations());
     case wire::MasterToAgentBody::AcknowledgeOperationReports:
       return read(in, *root.body_as_AcknowledgeOperationReports());
+    case wire::MasterToAgentBody::DrainAgent:
+      return read(in, *root.body_as_DrainAgent());
     case wire::MasterToAgentBody::NONE:
       break;
   }

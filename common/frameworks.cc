@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "common/limits.h"
 #include "common/roles.h"
@@ -61,6 +62,52 @@ Result<void> check_roles(const FrameworkInfo& info) {
   return {};
 }
 
+Result<void> check_own_role(const FrameworkInfo& info, std::string_view role,
+                            std::string_view previous, std::string_view what) {
+  if (!std::binary_search(info.roles.begin(), info.roles.end(), role)) {
+    return fail(
+        fmt::format("{} name the role '{}', which is not a role of the framework", what, role));
+  }
+  if (previous == role) return fail(fmt::format("{} name the role '{}' twice", what, role));
+  if (previous > role) {
+    return fail(fmt::format("{} are not sorted: '{}' comes after '{}'", what, role, previous));
+  }
+  return {};
+}
+
+Result<void> check_constraints(const FrameworkInfo& info) {
+  std::string_view previous;
+  for (const RoleConstraints& of_role : info.offer_constraints) {
+    TRY(check_own_role(info, of_role.role, previous, "offer constraints"));
+    previous = of_role.role;
+  }
+  return validate(info.offer_constraints);
+}
+
+Result<void> check_minimums(const FrameworkInfo& info) {
+  std::string_view previous;
+  size_t sets = 0;
+  for (const RoleMinimum& minimum : info.min_allocatable) {
+    TRY(check_own_role(info, minimum.role, previous, "minimum sets"));
+    previous = minimum.role;
+    sets += minimum.sets.size();
+    for (const Quantities& set : minimum.sets) {
+      for (const Quantities::Item& item : set.items()) {
+        TRY(validate_resource_name(item.name, "resource name in a minimum set"));
+        if (item.milli <= limits::kScalarMilliMax) continue;
+        return fail(fmt::format("minimum set of role '{}' wants {} of {}, at most {} are possible",
+                                minimum.role, milli_to_text(item.milli), item.name,
+                                milli_to_text(limits::kScalarMilliMax)));
+      }
+    }
+  }
+  if (sets > limits::kMinAllocatableSetsMax) {
+    return fail(fmt::format("framework has {} minimum sets, at most {} are allowed", sets,
+                            limits::kMinAllocatableSetsMax));
+  }
+  return {};
+}
+
 Result<void> check_attributes(const std::vector<Attribute>& attributes) {
   for (const Attribute& attribute : attributes) {
     TRY(validate_resource_name(attribute.name, "attribute name"));
@@ -82,7 +129,31 @@ Result<void> validate(const FrameworkInfo& info) {
   TRY(check_text(info.webui_url, "framework web address"));
   TRY(check_roles(info));
   if (info.failover_timeout < Duration::zero()) return fail("failover timeout is negative");
-  return {};
+  TRY(check_constraints(info));
+  return check_minimums(info);
+}
+
+namespace {
+
+template <class OfRole>
+OfRole& entry_of(std::vector<OfRole>& entries, std::string_view role) {
+  auto entry = std::lower_bound(
+      entries.begin(), entries.end(), role,
+      [](const OfRole& known, std::string_view wanted) { return known.role < wanted; });
+  if (entry == entries.end() || entry->role != role) {
+    entry = entries.insert(entry, OfRole{.role = std::string(role)});
+  }
+  return *entry;
+}
+
+}  // namespace
+
+void add_constraints(FrameworkInfo& info, std::string_view role, ConstraintGroup group) {
+  entry_of(info.offer_constraints, role).groups.push_back(std::move(group));
+}
+
+void set_min_allocatable(FrameworkInfo& info, std::string_view role, std::vector<Quantities> sets) {
+  entry_of(info.min_allocatable, role).sets = std::move(sets);
 }
 
 Result<void> validate(const AgentInfo& info) {

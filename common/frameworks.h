@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/ids.h"
+#include "common/offer_constraints.h"
 #include "common/resources.h"
 #include "common/result.h"
 #include "common/time.h"
@@ -28,6 +29,14 @@ enum class FrameworkCapability : uint8_t {
 };
 constexpr uint32_t bit(FrameworkCapability c) { return uint32_t{1} << static_cast<int>(c); }
 
+// What is worth an offer to a framework under one role, instead of the master's own minimum: any
+// one of the sets. None: everything is.
+struct RoleMinimum {
+  std::string role;
+  std::vector<Quantities> sets;
+  bool operator==(const RoleMinimum&) const = default;
+};
+
 struct FrameworkInfo {
   FrameworkId id;  // empty: a new framework
   std::string name;
@@ -41,13 +50,19 @@ struct FrameworkInfo {
   Duration failover_timeout{};                // 0: torn down as soon as it disconnects
   bool checkpoint = true;
   Labels labels;
+  std::vector<RoleConstraints> offer_constraints;  // by role, sorted, unique; absent: every agent
+  std::vector<RoleMinimum> min_allocatable;        // by role, sorted, unique
 
   bool has(FrameworkCapability c) const { return (capabilities & bit(c)) != 0; }
   bool operator==(const FrameworkInfo&) const = default;
 };
 
-// Names, roles, timeout range; sorts nothing, the error says what is wrong and where.
+// Names, roles, timeout range, constraints and minimum sets; sorts nothing, the error says what is
+// wrong and where.
 Result<void> validate(const FrameworkInfo& info);
+// For authors of frameworks. A further group for the role: agents that pass it are offered as well.
+void add_constraints(FrameworkInfo& info, std::string_view role, ConstraintGroup group);
+void set_min_allocatable(FrameworkInfo& info, std::string_view role, std::vector<Quantities> sets);
 
 struct Domain {
   std::string region;

@@ -2,10 +2,98 @@
 
 namespace tepui {
 
+namespace {
+
+Offset<wire::OfferConstraint> write(WireWriter& out, const OfferConstraint& constraint) {
+  wire::OfferConstraintBuilder table(out.builder());
+  table.add_target(static_cast<wire::ConstraintTarget>(constraint.target));
+  table.add_attribute(out.field(constraint.attribute));
+  table.add_index(constraint.index);
+  table.add_test(static_cast<wire::ConstraintTest>(constraint.test));
+  table.add_value(out.field(constraint.value));
+  return table.Finish();
+}
+
+OfferConstraint read(WireReader& in, const wire::OfferConstraint& constraint, const WirePath& at) {
+  using Target = OfferConstraint::Target;
+  using Test = OfferConstraint::Test;
+  return {.target =
+              in.enumeration<Target>(constraint.target(), OfferConstraint::kTargets, at / "target"),
+          .attribute = in.line(constraint.attribute(), at / "attribute"),
+          .index = constraint.index(),
+          .test = in.enumeration<Test>(constraint.test(), OfferConstraint::kTests, at / "test"),
+          .value = in.line(constraint.value(), at / "value")};
+}
+
+Offset<wire::RoleConstraints> write(WireWriter& out, const RoleConstraints& constraints) {
+  const auto groups =
+      out.tables<wire::ConstraintGroup>(constraints.groups, [&out](const ConstraintGroup& group) {
+        const auto items = out.tables<wire::OfferConstraint>(
+            group, [&out](const OfferConstraint& constraint) { return write(out, constraint); });
+        return wire::CreateConstraintGroup(out.builder(), items);
+      });
+  return wire::CreateRoleConstraints(out.builder(), out.field(constraints.role), groups);
+}
+
+RoleConstraints read(WireReader& in, const wire::RoleConstraints& table, const WirePath& at) {
+  const auto constraint = [&in](const wire::OfferConstraint& item, const WirePath& path) {
+    return read(in, item, path);
+  };
+  const auto group = [&](const wire::ConstraintGroup& item, const WirePath& path) {
+    return in.tables(item.constraints(), path / "constraints", constraint);
+  };
+  return {.role = in.line(table.role(), at / "role"),
+          .groups = in.tables(table.groups(), at / "groups", group)};
+}
+
+Offset<wire::RoleMinimum> write(WireWriter& out, const RoleMinimum& minimum) {
+  const auto sets =
+      out.tables<wire::MinimumSet>(minimum.sets, [&out](const Quantities& quantities) {
+        const auto scalars =
+            out.structs<wire::Scalar>(quantities.items(), [&out](const Quantities::Item& item) {
+              return wire::Scalar(item.milli, out.text(item.name));
+            });
+        return wire::CreateMinimumSet(out.builder(), scalars);
+      });
+  return wire::CreateRoleMinimum(out.builder(), out.field(minimum.role), sets);
+}
+
+Quantities read(WireReader& in, const wire::MinimumSet& set, const WirePath& at) {
+  Quantities quantities;
+  const WirePath scalars = at / "scalars";
+  const std::span<const wire::Scalar> items = in.items(set.scalars(), scalars);
+  if (!in.check_count(items.size(), limits::kResourceItemsMax, scalars, "scalars")) return {};
+  for (size_t i = 0; i < items.size() && in.ok(); ++i) {
+    // Adding only at the end keeps a long list cheap.
+    std::string name = in.line(items[i].name(), scalars[i] / "name");
+    const bool in_order = i == 0 || quantities.items().back().name < name;
+    if (!in_order) in.fail(scalars[i], "is not sorted by name");
+    if (items[i].milli() <= 0 || items[i].milli() > limits::kScalarMilliMax) {
+      in.fail(scalars[i] / "milli", "is not an amount above zero");
+    }
+    if (in.ok()) quantities.add(name, items[i].milli());
+  }
+  return quantities;
+}
+
+RoleMinimum read(WireReader& in, const wire::RoleMinimum& minimum, const WirePath& at) {
+  const auto set = [&in](const wire::MinimumSet& item, const WirePath& path) {
+    return read(in, item, path);
+  };
+  return {.role = in.line(minimum.role(), at / "role"),
+          .sets = in.tables(minimum.sets(), at / "sets", set)};
+}
+
+}  // namespace
+
 Offset<wire::FrameworkInfo> write(WireWriter& out, const FrameworkInfo& info) {
   const auto roles = out.texts(info.roles);
   const auto suppressed_roles = out.texts(info.suppressed_roles);
   const auto labels = write(out, info.labels);
+  const auto constraints = out.tables<wire::RoleConstraints>(
+      info.offer_constraints, [&out](const RoleConstraints& item) { return write(out, item); });
+  const auto minimums = out.tables<wire::RoleMinimum>(
+      info.min_allocatable, [&out](const RoleMinimum& item) { return write(out, item); });
   wire::FrameworkInfoBuilder table(out.builder());
   table.add_id(out.field(info.id.value));
   table.add_name(out.field(info.name));
@@ -19,6 +107,8 @@ Offset<wire::FrameworkInfo> write(WireWriter& out, const FrameworkInfo& info) {
   table.add_failover_timeout_ns(info.failover_timeout.count());
   table.add_checkpoint(info.checkpoint);
   table.add_labels(labels);
+  table.add_offer_constraints(constraints);
+  table.add_min_allocatable(minimums);
   return table.Finish();
 }
 
@@ -42,6 +132,13 @@ FrameworkInfo read(WireReader& in, const wire::FrameworkInfo* info, const WirePa
       .failover_timeout = Duration(info->failover_timeout_ns()),
       .checkpoint = info->checkpoint(),
       .labels = read(in, info->labels(), at / "labels"),
+      .offer_constraints = in.tables(info->offer_constraints(), at / "offer_constraints",
+                                     [&in](const wire::RoleConstraints& item,
+                                           const WirePath& path) { return read(in, item, path); }),
+      .min_allocatable = in.tables(info->min_allocatable(), at / "min_allocatable",
+                                   [&in](const wire::RoleMinimum& item, const WirePath& path) {
+                                     return read(in, item, path);
+                                   }),
   };
 }
 

@@ -31,8 +31,8 @@ inline constexpr size_t kLinkCongestedBytes = 4 << 20;
 inline constexpr size_t kLinkQueueBytesMax = 64 << 20;
 static_assert(kLinkQueueBytesMax >= 2 * size_t{kFrameBytesMax});
 inline constexpr uint32_t kSessionsPerLinkMax = 4096;
-// Received and not yet looked at, because the link used up its part of the turn; above this the link
-// is not read from until it caught up, and the peer feels it.
+// Received and not yet looked at, because the link used up its part of the turn; above this the
+// link is not read from until it caught up, and the peer feels it.
 inline constexpr size_t kLinkBacklogBytes = 1 << 20;
 // Links of one transport; more are accepted and closed at once.
 inline constexpr uint32_t kLinksMax = 65536;
@@ -54,8 +54,8 @@ inline constexpr Duration kConnectBackoffMax = 5s;
 // One turn of a shell: no more than this many frames of one link before the others have theirs.
 inline constexpr int kFramesPerTurn = 256;
 
-inline constexpr uint32_t kOfferBatchMax = 1024;    // offers in one message
-inline constexpr uint32_t kUpdateBatchMax = 1024;   // statuses in one message, 4 kB each at most
+inline constexpr uint32_t kOfferBatchMax = 1024;   // offers in one message
+inline constexpr uint32_t kUpdateBatchMax = 1024;  // statuses in one message, 4 kB each at most
 // Launches of one agent are cut into messages of about this size, well below a frame.
 inline constexpr size_t kLaunchBatchBytes = 2 << 20;
 inline constexpr uint32_t kAcceptOffersMax = 1024;  // offers named by one accept
@@ -67,7 +67,8 @@ inline constexpr uint32_t kListPartRows = 1024;     // rows in one part of a Lis
 // Status updates: first repeat and the longest wait between repeats, as in Mesos.
 inline constexpr Duration kUpdateRetryMin = 10s;
 inline constexpr Duration kUpdateRetryMax = 10min;
-// After a re-registration the waiting heads leave in groups, each at a moment drawn from the spread.
+// After a re-registration the waiting heads leave in groups, each at a moment drawn from the
+// spread.
 inline constexpr size_t kResumeGroup = 64;
 inline constexpr Duration kResumeSpread = 500ms;
 
@@ -95,6 +96,16 @@ inline constexpr size_t kSchedulerKeptCallsMax = 65536;
 // Filters.
 inline constexpr Duration kFilterDefault = 5s;
 inline constexpr Duration kFilterMax = 24h * 365;
+
+// Offer constraints and minimum sets of one framework: what a scheduler with hundreds of
+// applications needs. Regular expressions cost the master memory and time for each agent, so they
+// are fewer, and each is bounded in what it may compile to.
+inline constexpr size_t kConstraintsMax = 1024;
+inline constexpr size_t kConstraintRegexesMax = 64;
+inline constexpr int kConstraintRegexProgramMax = 200;
+inline constexpr int64_t kConstraintRegexBytesMax = 16 << 10;
+inline constexpr uint32_t kConstraintIndexMax = 1000;
+inline constexpr size_t kMinAllocatableSetsMax = 64;
 
 // Resources. One amount may be 10^11 units (100 PB of disk), so that the sum over 50,000 agents
 // still fits in an int64. Names stay short since they are labels of metrics.

@@ -17,7 +17,10 @@
 
 #include "common/frameworks.h"
 #include "common/ids.h"
+#include "common/maintenance.h"
 #include "common/operations.h"
+#include "common/operator_messages.h"
+#include "common/quota.h"
 #include "common/resources.h"
 #include "common/tasks.h"
 #include "common/time.h"
@@ -138,9 +141,21 @@ struct ReconcileOperations {
 
 struct Heartbeat {};
 
+// Inverse offers ask to leave a machine before it goes out of service. The answer is advice to the
+// operator; nothing is killed for it.
+struct AcceptInverseOffers {
+  std::vector<OfferId> offers;
+  Filters filters;  // when to be asked again
+};
+struct DeclineInverseOffers {
+  std::vector<OfferId> offers;
+  Filters filters;
+};
+
 using SchedulerToMaster =
     std::variant<Hello, Subscribe, Teardown, Accepts, Decline, Suppress, Revive, Kill, Acknowledge,
-                 Reconcile, Heartbeat, Goodbye, AcknowledgeOperations, ReconcileOperations>;
+                 Reconcile, Heartbeat, Goodbye, AcceptInverseOffers, DeclineInverseOffers,
+                 AcknowledgeOperations, ReconcileOperations>;
 
 // ------------------------------------------------------------------------- master to scheduler
 
@@ -160,6 +175,7 @@ struct AgentFacts {
   std::string address;
   std::vector<Attribute> attributes;
   Domain domain;
+  std::optional<Unavailability> unavailability;  // maintenance is planned
 };
 
 struct OfferItem {
@@ -198,8 +214,21 @@ struct OperationUpdates {
   std::vector<OperationStatus> statuses;  // a nil uuid: not to be acknowledged
 };
 
-using MasterToScheduler = std::variant<HelloReply, Subscribed, OfferBatch, Rescind, Updates,
-                                       Failure, ErrorMessage, Heartbeat, Goodbye, OperationUpdates>;
+struct InverseOffers {
+  struct Item {
+    OfferId id;
+    AgentId agent_id;
+    Unavailability unavailability;
+  };
+  std::vector<Item> offers;
+};
+struct RescindInverseOffers {
+  std::vector<OfferId> offers;
+};
+
+using MasterToScheduler =
+    std::variant<HelloReply, Subscribed, OfferBatch, Rescind, Updates, Failure, ErrorMessage,
+                 Heartbeat, Goodbye, InverseOffers, RescindInverseOffers, OperationUpdates>;
 
 // ----------------------------------------------------------------------------- agent to master
 
@@ -325,10 +354,15 @@ struct AcknowledgeOperationReports {
   std::vector<Item> items;
 };
 
+// Kill all tasks, and take no new ones until all have ended.
+struct DrainAgent {
+  std::optional<Duration> max_grace;  // the most that a task's own grace period may be
+};
+
 using MasterToAgent =
     std::variant<HelloReply, Registered, LaunchTasks, KillTask, AcknowledgeUpdates,
                  ShutdownFramework, ReconcileTasks, Ping, ShutdownAgent, ErrorMessage, Goodbye,
-                 ApplyOperations, AcknowledgeOperationReports>;
+                 DrainAgent, ApplyOperations, AcknowledgeOperationReports>;
 
 // ------------------------------------------------------------------------ operator and server
 
@@ -339,8 +373,9 @@ enum class Table : uint8_t {
   kRoles = 3,
   kOffers = 4,
   kMetrics = 5,
+  kMaintenance = 6,
 };
-inline constexpr int kTableCount = 6;
+inline constexpr int kTableCount = 7;
 
 struct AgentRow {
   AgentInfo info;
@@ -349,6 +384,9 @@ struct AgentRow {
   Resources offered;
   WallTime registered_at{};
   uint32_t tasks = 0;
+  bool deactivated = false;  // an operator wants it not to be offered
+  std::string draining;      // "draining", "drained", or empty
+  std::optional<Unavailability> unavailability;
 };
 struct FrameworkRow {
   FrameworkInfo info;
@@ -369,6 +407,9 @@ struct RoleRow {
   Resources allocated;
   Resources offered;
   uint32_t frameworks = 0;
+  Quota quota;
+  // Of the role and all below it: what is reserved, and what of the rest runs tasks.
+  Quantities consumed;
 };
 struct OfferRow {
   OfferId id;
@@ -391,6 +432,7 @@ struct Rows {
   std::vector<RoleRow> roles;
   std::vector<OfferRow> offers;
   std::vector<MetricRow> metrics;
+  std::vector<MaintenanceRow> maintenance;
 };
 
 // `key` empty: the whole table (list); else the row with that id or name (get).
@@ -428,13 +470,6 @@ struct WatchEvent {
   std::vector<Removed> removed;
 };
 
-// Kills a task in the name of an operator.
-struct OperatorKill {
-  uint32_t request = 0;
-  FrameworkId framework_id;
-  TaskId task_id;
-  std::optional<KillPolicy> kill_policy;
-};
 // At the agent: bytes of a file in a task's sandbox.
 struct ReadFile {
   uint32_t request = 0;
@@ -451,15 +486,17 @@ struct FileData {
   bool task_ended = false;  // no more will come
   std::string data;
 };
-// The answer to OperatorKill, and to any request that failed.
+// The answer to a command, and to any request that failed.
 struct RequestDone {
   uint32_t request = 0;
   std::string error;  // empty: done
 };
 
 using OperatorToServer =
-    std::variant<Hello, ListRequest, WatchRequest, OperatorKill, ReadFile, Goodbye>;
+    std::variant<Hello, ListRequest, WatchRequest, OperatorKill, ReadFile, Goodbye, UpdateQuota,
+                 UpdateWeights, OperateResources, UpdateMaintenanceSchedule, OperateMachines,
+                 OperateAgent, TeardownFramework, Explain>;
 using ServerToOperator =
-    std::variant<HelloReply, ListReply, WatchEvent, FileData, RequestDone, Goodbye>;
+    std::variant<HelloReply, ListReply, WatchEvent, FileData, RequestDone, Goodbye, Explanation>;
 
 }  // namespace tepui

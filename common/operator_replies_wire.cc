@@ -15,6 +15,7 @@ Offset<wire::AgentRow> write(WireWriter& out, const AgentRow& row) {
   const auto info = write(out, row.info);
   const auto allocated = write(out, row.allocated);
   const auto offered = write(out, row.offered);
+  const auto unavailability = write(out, row.unavailability);
   wire::AgentRowBuilder table(out.builder());
   table.add_info(info);
   table.add_state(out.field(row.state));
@@ -22,6 +23,9 @@ Offset<wire::AgentRow> write(WireWriter& out, const AgentRow& row) {
   table.add_offered(offered);
   table.add_registered_at_ns(to_ns(row.registered_at));
   table.add_tasks(row.tasks);
+  table.add_deactivated(row.deactivated);
+  table.add_draining(out.field(row.draining));
+  table.add_unavailability(unavailability);
   return table.Finish();
 }
 
@@ -33,6 +37,9 @@ AgentRow read(WireReader& in, const wire::AgentRow& row, const WirePath& at) {
       .offered = read(in, row.offered(), at / "offered"),
       .registered_at = WallTime(Duration(row.registered_at_ns())),
       .tasks = row.tasks(),
+      .deactivated = row.deactivated(),
+      .draining = in.line(row.draining(), at / "draining"),
+      .unavailability = read(in, row.unavailability(), at / "unavailability"),
   };
 }
 
@@ -72,6 +79,8 @@ TaskRow read(WireReader& in, const wire::TaskRow& row, const WirePath& at) {
 Offset<wire::RoleRow> write(WireWriter& out, const RoleRow& row) {
   const auto allocated = write(out, row.allocated);
   const auto offered = write(out, row.offered);
+  const auto quota = write(out, row.quota);
+  const auto consumed = write(out, row.consumed);
   wire::RoleRowBuilder table(out.builder());
   table.add_name(out.field(row.name));
   table.add_weight_milli(row.weight_milli);
@@ -79,6 +88,8 @@ Offset<wire::RoleRow> write(WireWriter& out, const RoleRow& row) {
   table.add_allocated(allocated);
   table.add_offered(offered);
   table.add_frameworks(row.frameworks);
+  table.add_quota(quota);
+  table.add_consumed(consumed);
   return table.Finish();
 }
 
@@ -90,6 +101,8 @@ RoleRow read(WireReader& in, const wire::RoleRow& row, const WirePath& at) {
       .allocated = read(in, row.allocated(), at / "allocated"),
       .offered = read(in, row.offered(), at / "offered"),
       .frameworks = row.frameworks(),
+      .quota = read(in, row.quota(), at / "quota"),
+      .consumed = read_quantities(in, row.consumed(), at / "consumed"),
   };
 }
 
@@ -120,6 +133,25 @@ MetricRow read(WireReader& in, const wire::MetricRow& row, const WirePath& at) {
   return MetricRow{.key = in.line(row.key(), at / "key"), .value = row.value()};
 }
 
+Offset<wire::MaintenanceRow> write(WireWriter& out, const MaintenanceRow& row) {
+  const auto unavailability = write(out, row.unavailability);
+  wire::MaintenanceRowBuilder table(out.builder());
+  table.add_hostname(out.field(row.hostname));
+  table.add_mode(out.field(row.mode));
+  table.add_unavailability(unavailability);
+  table.add_drain(row.drain);
+  return table.Finish();
+}
+
+MaintenanceRow read(WireReader& in, const wire::MaintenanceRow& row, const WirePath& at) {
+  return MaintenanceRow{
+      .hostname = in.line(row.hostname(), at / "hostname"),
+      .mode = in.line(row.mode(), at / "mode"),
+      .unavailability = read_unavailability(in, row.unavailability(), at / "unavailability"),
+      .drain = row.drain(),
+  };
+}
+
 template <class Wire, class Row>
 TableVector<Wire> write_rows(WireWriter& out, const std::vector<Row>& rows) {
   return out.tables<Wire>(rows, [&out](const Row& row) { return write(out, row); });
@@ -140,7 +172,9 @@ Offset<wire::Rows> write(WireWriter& out, const Rows& rows) {
   const auto metrics = out.structs<wire::MetricRow>(rows.metrics, [&out](const MetricRow& row) {
     return wire::MetricRow(row.value, out.text(row.key));
   });
-  return wire::CreateRows(out.builder(), agents, frameworks, tasks, roles, offers, metrics);
+  const auto maintenance = write_rows<wire::MaintenanceRow>(out, rows.maintenance);
+  return wire::CreateRows(out.builder(), agents, frameworks, tasks, roles, offers, metrics,
+                          maintenance);
 }
 
 Rows read(WireReader& in, const wire::Rows* rows, const WirePath& at) {
@@ -154,6 +188,7 @@ Rows read(WireReader& in, const wire::Rows* rows, const WirePath& at) {
       .metrics = in.structs(
           rows->metrics(), at / "metrics",
           [&in](const wire::MetricRow& row, const WirePath& path) { return read(in, row, path); }),
+      .maintenance = read_rows(in, rows->maintenance(), at / "maintenance"),
   };
 }
 
@@ -246,6 +281,32 @@ RequestDone read(WireReader& in, const wire::RequestDone& message) {
                      .error = in.text(message.error(), at / "error", limits::kTextBytesMax)};
 }
 
+Offset<wire::Explanation> write(WireWriter& out, const Explanation& message) {
+  const auto roles =
+      out.tables<wire::ExplainedRole>(message.roles, [&out](const Explanation::Role& role) {
+        const auto causes =
+            out.structs<wire::ExplainedCause>(role.causes, [&out](const Explanation::Cause& cause) {
+              return wire::ExplainedCause(out.text(cause.name), cause.agents);
+            });
+        return wire::CreateExplainedRole(out.builder(), out.field(role.role), causes);
+      });
+  return wire::CreateExplanation(out.builder(), message.request, roles);
+}
+
+Explanation read(WireReader& in, const wire::Explanation& message) {
+  const WirePath at{.field = "explanation"};
+  const auto cause = [&in](const wire::ExplainedCause& source, const WirePath& path) {
+    return Explanation::Cause{.name = in.line(source.name(), path / "name"),
+                              .agents = source.agents()};
+  };
+  const auto role = [&](const wire::ExplainedRole& source, const WirePath& path) {
+    return Explanation::Role{.role = in.line(source.role(), path / "role"),
+                             .causes = in.structs(source.causes(), path / "causes", cause)};
+  };
+  return Explanation{.request = message.request(),
+                     .roles = in.tables(message.roles(), at / "roles", role)};
+}
+
 std::optional<ServerToOperator> read_body(WireReader& in, const wire::ServerToOperator& root) {
   switch (root.body_type()) {
     case wire::ServerToOperatorBody::HelloReply:
@@ -260,6 +321,8 @@ std::optional<ServerToOperator> read_body(WireReader& in, const wire::ServerToOp
       return read(in, *root.body_as_RequestDone());
     case wire::ServerToOperatorBody::Goodbye:
       return read(in, *root.body_as_Goodbye());
+    case wire::ServerToOperatorBody::Explanation:
+      return read(in, *root.body_as_Explanation());
     case wire::ServerToOperatorBody::NONE:
       break;
   }

@@ -3,11 +3,14 @@
 #include <utility>
 
 #include "common/conversation_wire.h"
+#include "common/operator_commands_wire.h"
 
 namespace tepui {
 
 static_assert(sizeof(wire::MetricRow) == 16);
 static_assert(sizeof(wire::RemovedItem) == 20);
+static_assert(sizeof(wire::RoleWeight) == 16);
+static_assert(sizeof(wire::ExplainedCause) == 12);
 static_assert(static_cast<int>(wire::TableName::MAX) + 1 == kTableCount);
 
 namespace {
@@ -60,26 +63,6 @@ WatchRequest read(WireReader& in, const wire::WatchRequest& message) {
   return result;
 }
 
-Offset<wire::OperatorKill> write(WireWriter& out, const OperatorKill& message) {
-  const auto kill_policy = write(out, message.kill_policy);
-  wire::OperatorKillBuilder table(out.builder());
-  table.add_request(message.request);
-  table.add_framework_id(out.field(message.framework_id.value));
-  table.add_task_id(out.field(message.task_id.value));
-  table.add_kill_policy(kill_policy);
-  return table.Finish();
-}
-
-OperatorKill read(WireReader& in, const wire::OperatorKill& message) {
-  const WirePath at{.field = "operator_kill"};
-  return OperatorKill{
-      .request = message.request(),
-      .framework_id = FrameworkId{in.line(message.framework_id(), at / "framework_id")},
-      .task_id = TaskId{in.line(message.task_id(), at / "task_id")},
-      .kill_policy = read(in, message.kill_policy(), at / "kill_policy"),
-  };
-}
-
 Offset<wire::ReadFile> write(WireWriter& out, const ReadFile& message) {
   wire::ReadFileBuilder table(out.builder());
   table.add_request(message.request);
@@ -118,6 +101,22 @@ std::optional<OperatorToServer> read_body(WireReader& in, const wire::OperatorTo
       return read(in, *root.body_as_ReadFile());
     case wire::OperatorToServerBody::Goodbye:
       return read(in, *root.body_as_Goodbye());
+    case wire::OperatorToServerBody::UpdateQuota:
+      return read(in, *root.body_as_UpdateQuota());
+    case wire::OperatorToServerBody::UpdateWeights:
+      return read(in, *root.body_as_UpdateWeights());
+    case wire::OperatorToServerBody::OperateResources:
+      return read(in, *root.body_as_OperateResources());
+    case wire::OperatorToServerBody::UpdateMaintenanceSchedule:
+      return read(in, *root.body_as_UpdateMaintenanceSchedule());
+    case wire::OperatorToServerBody::OperateMachines:
+      return read(in, *root.body_as_OperateMachines());
+    case wire::OperatorToServerBody::OperateAgent:
+      return read(in, *root.body_as_OperateAgent());
+    case wire::OperatorToServerBody::TeardownFramework:
+      return read(in, *root.body_as_TeardownFramework());
+    case wire::OperatorToServerBody::Explain:
+      return read(in, *root.body_as_Explain());
     case wire::OperatorToServerBody::NONE:
       break;
   }

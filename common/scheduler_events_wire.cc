@@ -30,6 +30,7 @@ Subscribed read(WireReader& in, const wire::Subscribed& subscribed) {
 
 Offset<wire::AgentFacts> write(WireWriter& out, const AgentFacts& facts) {
   const auto attributes = write(out, facts.attributes);
+  const auto unavailability = write(out, facts.unavailability);
   wire::AgentFactsBuilder table(out.builder());
   table.add_agent(facts.agent);
   table.add_id(out.field(facts.id.value));
@@ -38,6 +39,7 @@ Offset<wire::AgentFacts> write(WireWriter& out, const AgentFacts& facts) {
   table.add_attributes(attributes);
   table.add_region(out.field(facts.domain.region));
   table.add_zone(out.field(facts.domain.zone));
+  table.add_unavailability(unavailability);
   return table.Finish();
 }
 
@@ -50,6 +52,7 @@ AgentFacts read(WireReader& in, const wire::AgentFacts& facts, const WirePath& a
       .attributes = read(in, facts.attributes(), at / "attributes"),
       .domain = {.region = in.line(facts.region(), at / "region"),
                  .zone = in.line(facts.zone(), at / "zone")},
+      .unavailability = read(in, facts.unavailability(), at / "unavailability"),
   };
 }
 
@@ -139,6 +142,36 @@ OperationUpdates read(WireReader& in, const wire::OperationUpdates& updates) {
                             })};
 }
 
+Offset<wire::InverseOffers> write(WireWriter& out, const InverseOffers& message) {
+  const auto offers =
+      out.tables<wire::InverseOffer>(message.offers, [&out](const InverseOffers::Item& item) {
+        const auto unavailability = write(out, item.unavailability);
+        return wire::CreateInverseOffer(out.builder(), item.id.value,
+                                        out.field(item.agent_id.value), unavailability);
+      });
+  return wire::CreateInverseOffers(out.builder(), offers);
+}
+
+InverseOffers read(WireReader& in, const wire::InverseOffers& message) {
+  const WirePath at{.field = "inverse_offers"};
+  const auto item = [&in](const wire::InverseOffer& source, const WirePath& path) {
+    return InverseOffers::Item{.id = OfferId{source.id()},
+                               .agent_id = in.id<AgentId>(source.agent_id(), path / "agent_id"),
+                               .unavailability = read_unavailability(in, source.unavailability(),
+                                                                     path / "unavailability")};
+  };
+  return InverseOffers{.offers = in.tables(message.offers(), at / "offers", item)};
+}
+
+Offset<wire::RescindInverseOffers> write(WireWriter& out, const RescindInverseOffers& message) {
+  return wire::CreateRescindInverseOffers(out.builder(), write(out, message.offers));
+}
+
+RescindInverseOffers read(WireReader& in, const wire::RescindInverseOffers& message) {
+  const WirePath at{.field = "rescind_inverse_offers"};
+  return RescindInverseOffers{.offers = read(in, message.offers(), at / "offers")};
+}
+
 std::optional<MasterToScheduler> read_body(WireReader& in, const wire::MasterToScheduler& root) {
   switch (root.body_type()) {
     case wire::MasterToSchedulerBody::HelloReply:
@@ -161,6 +194,10 @@ std::optional<MasterToScheduler> read_body(WireReader& in, const wire::MasterToS
       return read(in, *root.body_as_Goodbye());
     case wire::MasterToSchedulerBody::OperationUpdates:
       return read(in, *root.body_as_OperationUpdates());
+    case wire::MasterToSchedulerBody::InverseOffers:
+      return read(in, *root.body_as_InverseOffers());
+    case wire::MasterToSchedulerBody::RescindInverseOffers:
+      return read(in, *root.body_as_RescindInverseOffers());
     case wire::MasterToSchedulerBody::NONE:
       break;
   }

@@ -312,6 +312,36 @@ ReconcileOperations read(WireReader& in, const wire::ReconcileOperations& messag
   return ReconcileOperations{.items = in.structs(message.items(), at / "items", item)};
 }
 
+Offset<wire::AcceptInverseOffers> write(WireWriter& out, const AcceptInverseOffers& message) {
+  const auto offers = write(out, message.offers);
+  wire::AcceptInverseOffersBuilder table(out.builder());
+  table.add_offers(offers);
+  if (message.filters.refuse) table.add_refuse_ns(message.filters.refuse->count());
+  return table.Finish();
+}
+
+AcceptInverseOffers read(WireReader& in, const wire::AcceptInverseOffers& message) {
+  const WirePath at{.field = "accept_inverse_offers"};
+  AcceptInverseOffers result{.offers = read(in, message.offers(), at / "offers")};
+  if (message.refuse_ns().has_value()) result.filters.refuse = Duration(*message.refuse_ns());
+  return result;
+}
+
+Offset<wire::DeclineInverseOffers> write(WireWriter& out, const DeclineInverseOffers& message) {
+  const auto offers = write(out, message.offers);
+  wire::DeclineInverseOffersBuilder table(out.builder());
+  table.add_offers(offers);
+  if (message.filters.refuse) table.add_refuse_ns(message.filters.refuse->count());
+  return table.Finish();
+}
+
+DeclineInverseOffers read(WireReader& in, const wire::DeclineInverseOffers& message) {
+  const WirePath at{.field = "decline_inverse_offers"};
+  DeclineInverseOffers result{.offers = read(in, message.offers(), at / "offers")};
+  if (message.refuse_ns().has_value()) result.filters.refuse = Duration(*message.refuse_ns());
+  return result;
+}
+
 std::optional<SchedulerToMaster> read_body(WireReader& in, const wire::SchedulerToMaster& root) {
   switch (root.body_type()) {
     case wire::SchedulerToMasterBody::Hello:
@@ -342,6 +372,10 @@ std::optional<SchedulerToMaster> read_body(WireReader& in, const wire::Scheduler
       return read(in, *root.body_as_AcknowledgeOperations());
     case wire::SchedulerToMasterBody::ReconcileOperations:
       return read(in, *root.body_as_ReconcileOperations());
+    case wire::SchedulerToMasterBody::AcceptInverseOffers:
+      return read(in, *root.body_as_AcceptInverseOffers());
+    case wire::SchedulerToMasterBody::DeclineInverseOffers:
+      return read(in, *root.body_as_DeclineInverseOffers());
     case wire::SchedulerToMasterBody::NONE:
       break;
   }

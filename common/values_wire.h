@@ -87,6 +87,22 @@ TableVector<wire::AgentOperation> write(WireWriter& out,
 std::vector<AgentOperation> read(
     WireReader& in, const flatbuffers::Vector<Offset<wire::AgentOperation>>* operations,
     const WirePath& at);
+// --------------------------------------------------------------------------- quota, maintenance
+
+StructVector<wire::Scalar> write(WireWriter& out, const Quantities& quantities);
+Quantities read_quantities(WireReader& in, const flatbuffers::Vector<const wire::Scalar*>* scalars,
+                           const WirePath& at);
+Offset<wire::Quota> write(WireWriter& out, const Quota& quota);
+Quota read(WireReader& in, const wire::Quota* quota, const WirePath& at);
+
+Offset<wire::Unavailability> write(WireWriter& out, const Unavailability& unavailability);
+Offset<wire::Unavailability> write(WireWriter& out,
+                                   const std::optional<Unavailability>& unavailability);
+std::optional<Unavailability> read(WireReader& in, const wire::Unavailability* unavailability,
+                                   const WirePath& at);
+// The same where it must be there.
+Unavailability read_unavailability(WireReader& in, const wire::Unavailability* unavailability,
+                                   const WirePath& at);
 
 // ---------------------------------------------------------------------------- every conversation
 

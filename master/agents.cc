@@ -101,7 +101,9 @@ void leave_allocator(State& s, AgentEntry& agent) {
 AgentShape shape_of(const AgentEntry& agent) {
   return {.total = agent.info.resources,
           .hostname = agent.info.hostname,
-          .region = agent.info.domain.region};
+          .region = agent.info.domain.region,
+          .zone = agent.info.domain.zone,
+          .attributes = agent.info.attributes};
 }
 
 void start_pings(State& s, AgentEntry& agent) {

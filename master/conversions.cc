@@ -54,15 +54,12 @@ Result<void> commit(State& s, AgentEntry& agent, const FrameworkEntry* framework
     return fail("the agent has just been isolated");
   }
   agent.info.resources = agent.books.total();
-  // The total changes while nobody holds what is converted; no round can come between.
-  if (framework != nullptr) {
-    s.allocator.recover(s.now, framework->handle, agent.handle, role, conversion.from,
-                        std::nullopt);
-  }
-  s.allocator.update_agent(agent.handle, shape_of(agent));
-  if (framework != nullptr) {
-    s.allocator.allocate(framework->handle, agent.handle, role, conversion.to);
-  }
+  const Result<void> converted =
+      framework == nullptr
+          ? s.allocator.convert_available(agent.handle, conversion.from, conversion.to)
+          : s.allocator.convert_allocated(framework->handle, agent.handle, role, conversion.from,
+                                          conversion.to);
+  if (!stays_sound(s, agent, converted)) return fail("the agent has just been isolated");
   s.emit(event::AgentUpdated{.info = &agent.info});
   return {};
 }
@@ -177,7 +174,10 @@ void on_update_agent(State& s, AgentEntry& agent, const UpdateAgent& message) {
   const Resources held = agent.books.column(Column::kAllocated).revocable();
   const Conversion change{.from = agent.books.column(Column::kFree).revocable(),
                           .to = message.revocable.minus(held)};
-  (void)commit(s, agent, nullptr, {}, change);  // what fails isolates the agent
+  if (!convert_resources(s, agent, Column::kFree, change)) return;
+  agent.info.resources = agent.books.total();
+  s.allocator.update_agent(agent.handle, shape_of(agent));
+  s.emit(event::AgentUpdated{.info = &agent.info});
 }
 
 }  // namespace tepui::master

@@ -23,6 +23,7 @@ class MasterEffects : public EventSink {
   virtual void send(SessionId to, const MasterToScheduler& message) = 0;  // may be lost
   virtual void send(SessionId to, const MasterToAgent& message) = 0;      // may be lost
   virtual void send(SessionId to, const RequestDone& message) = 0;        // to an operator
+  virtual void send(SessionId to, const Explanation& message) = 0;        // to an operator
   // Ends the session after what was sent; no on_peer_lost follows.
   virtual void close(SessionId session, std::string_view why) = 0;
   // -> on_persisted(token) / on_persist_failed(token)

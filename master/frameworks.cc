@@ -70,6 +70,8 @@ Result<FrameworkInfo> check_info(State& s, const Session& session, const Subscri
     std::sort(roles->begin(), roles->end());
     roles->erase(std::unique(roles->begin(), roles->end()), roles->end());
   }
+  std::ranges::stable_sort(info.offer_constraints, {}, &RoleConstraints::role);
+  std::ranges::stable_sort(info.min_allocatable, {}, &RoleMinimum::role);
   if (info.principal.empty()) info.principal = session.principal;
   if (info.principal != session.principal && !session.principal.empty()) {
     return fail(fmt::format("framework principal '{}' is not that of the session, '{}'",

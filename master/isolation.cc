@@ -10,26 +10,24 @@
 
 namespace tepui::master {
 
-namespace {
-bool is_sound(State& s, AgentEntry& agent, const Result<void>& booked) {
+bool stays_sound(State& s, AgentEntry& agent, const Result<void>& booked) {
   if (booked.has_value()) return true;
   agent.broken = true;
   s.broken.push_back({.agent = agent.handle, .why = booked.error().message});
   return false;
 }
-}  // namespace
 
 bool move_resources(State& s, AgentEntry& agent, Books::Column from, Books::Column to,
                     const Resources& what) {
   if (agent.broken) return false;
   if (!agent.in_allocator) return true;  // closed: an agent out of reach holds nothing
-  return is_sound(s, agent, agent.books.move(from, to, what));
+  return stays_sound(s, agent, agent.books.move(from, to, what));
 }
 
 bool convert_resources(State& s, AgentEntry& agent, Books::Column column,
                        const Conversion& conversion) {
   if (agent.broken || !agent.in_allocator) return false;
-  return is_sound(s, agent, agent.books.convert(column, conversion));
+  return stays_sound(s, agent, agent.books.convert(column, conversion));
 }
 
 void isolate_broken(State& s) {

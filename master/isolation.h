@@ -11,6 +11,8 @@
 
 namespace tepui::master {
 
+// False, and the agent counts as broken from now on, if its books could not be kept.
+bool stays_sound(State& s, AgentEntry& agent, const Result<void>& booked);
 // Moves in the books of `agent`; if they refuse, the agent counts as broken from now on, and
 // isolate_broken does the rest at the end of the input. False: broken.
 bool move_resources(State& s, AgentEntry& agent, Books::Column from, Books::Column to,

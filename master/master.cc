@@ -11,6 +11,7 @@
 #include "master/accept.h"
 #include "master/agents.h"
 #include "master/audit.h"
+#include "master/commands.h"
 #include "master/conversions.h"
 #include "master/frameworks.h"
 #include "master/isolation.h"
@@ -108,6 +109,8 @@ struct SchedulerCall {
   }
   void operator()(const Heartbeat&) const {}
   void operator()(const Goodbye& message) const { lose_session(s, session.id, message.why); }
+  void operator()(const AcceptInverseOffers&) const { subscribed("accept_inverse_offers"); }
+  void operator()(const DeclineInverseOffers&) const { subscribed("decline_inverse_offers"); }
 };
 
 struct AgentCall {
@@ -162,23 +165,6 @@ void dispatch(State& s, SessionId from, Peer peer, const Message& message) {
     std::visit(Call{s, *session}, message);
   }
   isolate_broken(s);
-}
-
-std::string kill_for_operator(State& s, std::string_view principal, const OperatorKill& kill) {
-  FrameworkEntry* framework = find_framework(s, kill.framework_id);
-  if (framework == nullptr) {
-    return fmt::format("framework '{}' is not known", kill.framework_id.value);
-  }
-  TaskEntry* entry = find_task(*framework, kill.task_id);
-  if (entry == nullptr) return fmt::format("task '{}' is not known", kill.task_id.value);
-  if (entry->unreachable) {
-    return fmt::format("task '{}' is on an unreachable agent", kill.task_id.value);
-  }
-  if (!s.authorizer.authorize(principal, Action::kKillTask, kill.framework_id.value)) {
-    return fmt::format("'{}' may not kill tasks of this framework", principal);
-  }
-  request_kill(s, *entry, kill.kill_policy);
-  return {};
 }
 
 void on_deadline(State& s, const Due& due) {
@@ -244,11 +230,10 @@ void Master::on_message(Now now, SessionId from, const AgentToMaster& message) {
 }
 
 void Master::on_message(Now now, SessionId from, std::string_view principal,
-                        const OperatorKill& kill) {
+                        const OperatorRequest& request) {
   state_->now = now;
-  std::string error = state_->leading ? master::kill_for_operator(*state_, principal, kill)
-                                      : std::string("not the leader");
-  state_->effects.send(from, RequestDone{.request = kill.request, .error = std::move(error)});
+  master::on_operator_request(*state_, from, principal, request);
+  master::isolate_broken(*state_);
 }
 
 Result<void> Master::operate(Now now, std::string_view principal, const AgentId& id,

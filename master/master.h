@@ -85,7 +85,8 @@ class Master {
   void on_message(Now now, SessionId from, const SchedulerToMaster& message);
   void on_message(Now now, SessionId from, const AgentToMaster& message);
   // An operator's command (from the reader, which answers all the reads by itself).
-  void on_message(Now now, SessionId from, std::string_view principal, const OperatorKill& kill);
+  void on_message(Now now, SessionId from, std::string_view principal,
+                  const OperatorRequest& request);
 
   // An operator's operation on what an agent has. The error says why nothing was done; the end is
   // told by events.

@@ -1,10 +1,14 @@
 #include "master/offers.h"
 
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <string>
 #include <utility>
 
+#include "common/check.h"
 #include "common/limits.h"
+#include "common/offer_constraints.h"
 #include "master/isolation.h"
 #include "master/outbox.h"
 
@@ -99,7 +103,6 @@ Instant next_allocation(const State& s) {
 std::optional<Duration> refusal(const Filters& filters) {
   const Duration wanted = filters.refuse.value_or(limits::kFilterDefault);
   if (wanted < Duration::zero()) return limits::kFilterDefault;
-  if (wanted == Duration::zero()) return std::nullopt;
   return std::min(wanted, Duration(limits::kFilterMax));
 }
 
@@ -149,6 +152,42 @@ void on_decline(State& s, FrameworkEntry& framework, const Decline& decline) {
   }
 }
 
+namespace {
+
+class AgentsWanted final : public AgentFilter {
+ public:
+  explicit AgentsWanted(ConstraintFilter filter) : filter_(std::move(filter)) {}
+  bool allows(const AgentTraits& agent) const override {
+    return filter_.allows({.hostname = agent.hostname,
+                           .region = agent.region,
+                           .zone = agent.zone,
+                           .attributes = agent.attributes});
+  }
+
+ private:
+  const ConstraintFilter filter_;
+};
+
+std::map<std::string, std::shared_ptr<const AgentFilter>> filters_of(const FrameworkInfo& info) {
+  std::map<std::string, std::shared_ptr<const AgentFilter>> filters;
+  for (const RoleConstraints& constraints : info.offer_constraints) {
+    auto filter = ConstraintFilter::create(constraints.groups);
+    CHECK(filter.has_value());  // validate() has compiled them before
+    filters.emplace(constraints.role, std::make_shared<const AgentsWanted>(*std::move(filter)));
+  }
+  return filters;
+}
+
+std::map<std::string, std::vector<Quantities>> minimums_of(const FrameworkInfo& info) {
+  std::map<std::string, std::vector<Quantities>> minimums;
+  for (const RoleMinimum& minimum : info.min_allocatable) {
+    minimums.emplace(minimum.role, minimum.sets);
+  }
+  return minimums;
+}
+
+}  // namespace
+
 FrameworkShape shape_of(const FrameworkEntry& framework) {
   const FrameworkInfo& info = framework.info;
   return {.roles = info.roles,
@@ -157,7 +196,9 @@ FrameworkShape shape_of(const FrameworkEntry& framework) {
           .gpu_resources = info.has(FrameworkCapability::kGpuResources),
           .shared_resources = info.has(FrameworkCapability::kSharedResources),
           .reservation_refinement = info.has(FrameworkCapability::kReservationRefinement),
-          .region_aware = info.has(FrameworkCapability::kRegionAware)};
+          .region_aware = info.has(FrameworkCapability::kRegionAware),
+          .min_allocatable = minimums_of(info),
+          .constraints = filters_of(info)};
 }
 
 void on_congestion(State& s, FrameworkEntry& framework, bool congested) {

@@ -20,7 +20,7 @@ bool run_allocation(State& s);
 // When the next round may be wanted by time alone.
 Instant next_allocation(const State& s);
 
-// How long a refusal lasts: absent or negative means the default.
+// How long a refusal lasts: absent or negative means the default, zero no filter at all.
 std::optional<Duration> refusal(const Filters& filters);
 
 // The resources go back to the agent's free ones. `refuse`: see Allocator::recover.

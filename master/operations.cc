@@ -78,6 +78,13 @@ void acknowledge(State& s, AgentEntry& agent, const AgentOperation& report) {
                                   {.operation = report.uuid, .status = report.status.uuid});
 }
 
+// A framework that nobody knows any more has had the time in which everybody comes back after an
+// election; what became of its operations it sees in offers, and by reconciling.
+bool may_come(const State& s, const FrameworkId& id) {
+  return !s.frameworks_completed.contains(id) &&
+         s.now.mono < later(s.elected_at, s.config.tunables.agent_reregister_timeout);
+}
+
 void on_report(State& s, AgentEntry& agent, const AgentOperation& report) {
   if (!is_terminal(report.status.state) || report.status.uuid.is_nil()) {
     s.emit(event::MessageDropped{.name = "operation_report", .why = "it is not the end"});
@@ -86,7 +93,7 @@ void on_report(State& s, AgentEntry& agent, const AgentOperation& report) {
   FrameworkEntry* framework = framework_of(s, report);
   OperationEntry* entry = find_operation(s, report.uuid);
   const bool is_heard = wants_feedback(report);
-  if (is_heard && framework == nullptr && !s.frameworks_completed.contains(report.framework_id)) {
+  if (is_heard && framework == nullptr && may_come(s, report.framework_id)) {
     s.emit(event::MessageDropped{.name = "operation_report",
                                  .why = "its framework has not come back yet"});
     return;  // repeated until it has

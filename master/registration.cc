@@ -153,9 +153,12 @@ void admit_again(State& s, const ReregisterAgent& message, Session& session) {
   const bool keeps_books =
       agent.in_allocator && !agent.broken && agent.info.resources == message.info.resources;
   const bool is_repeated = agent.session == session.id;
-  if (agent.info != message.info) set_info(s, agent, message.info);
+  const bool is_changed = agent.info != message.info;
+  if (is_changed) set_info(s, agent, message.info);
   bind(s, agent, session);
   if (keeps_books) {
+    // Whom its offers go to may depend on its attributes, hostname and domain.
+    if (is_changed) s.allocator.update_agent(agent.handle, shape_of(agent));
     s.allocator.set_agent_active(agent.handle, true);
   } else {
     rescind_offers_of(s, agent);

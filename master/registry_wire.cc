@@ -19,7 +19,9 @@ std::string encode(WriteValue write_value) {
   WireWriter out;
   out.begin();
   const auto erase = []<class Table>(Offset<Table> table) {
-    return std::pair(wire::RegistryValueTraits<Table>::enum_value, table.Union());
+    // A copy: the generated constant has no address to bind to.
+    const wire::RegistryValue type = wire::RegistryValueTraits<Table>::enum_value;
+    return std::pair(type, table.Union());
   };
   const auto [type, value] = erase(write_value(out));
   const auto text = out.finish_text();

@@ -1,190 +1,72 @@
-// How long a round of the allocator takes: when all agents are free, when nothing changed, when one
-// agent changed; a full one against the usual way to do the same (perf/plain_division.h), which
-// sorts the roles anew for each agent.
+// How long a round of the allocator takes, in the cases that the goals name and in the classic ones
+// that other allocators are measured with; what it costs in instructions and memory; and how the
+// costs grow with the cluster. docs/performance.md says what each name measures.
 //
-// Times are processor time of the one thread that computes: a round neither waits nor sleeps, and
-// what else runs on the machine is not its work.
-//
-// The cluster: agents of four sizes with cpus, mem, disk and ports; roles in ten departments of ten
-// teams with weights; each framework in one role. A full round goes from the request to the list of
-// grants; giving everything back between rounds is not measured.
+//   bench_allocator               what takes less than three minutes
+//   bench_allocator --all         everything, up to 50,000 agents and 6,000 frameworks
+//   bench_allocator --only NAME   rounds, instructions, growth, multi_framework, quota, classic
 
-#include <time.h>
-
-#include <algorithm>
-#include <memory>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
-#include "common/check.h"
-#include "master/allocator/drf_allocator.h"
-#include "perf/plain_division.h"
+#include "perf/allocator_classic.h"
+#include "perf/allocator_frameworks.h"
+#include "perf/allocator_growth.h"
+#include "perf/allocator_quota.h"
+#include "perf/allocator_rounds.h"
 #include "perf/report.h"
 
-namespace tepui {
+namespace tepui::perf {
 namespace {
 
-double spent_us() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_nsec) / 1e3;
-}
-
-struct Size {
-  uint32_t agents;
-  uint32_t frameworks;
-  std::string text() const { return fmt::format("{}x{}", agents, frameworks); }
+struct Options {
+  bool all = false;
+  std::string only;
 };
 
-Resources total_of(uint32_t agent) {
-  const std::string text = fmt::format("cpus:{};mem:{}GB;disk:1TB;ports:[31000-32000]",
-                                       16 << agent % 4, 64 << agent % 3);
-  return Resources::parse(text).value();
-}
-int64_t department_weight(uint32_t department) { return 1000 + 500 * (department % 4); }
-int64_t team_weight(uint32_t team) { return 1000 + 1000 * (team % 3); }
-
-class Cluster {
- public:
-  Cluster(std::unique_ptr<Allocator> allocator, Size size) : allocator_(std::move(allocator)) {
-    for (uint32_t i = 0; i < 100; ++i) {
-      allocator_->set_weight(role(i), team_weight(i));
-      if (i < 10) allocator_->set_weight(fmt::format("dept{}", i), department_weight(i));
-    }
-    for (uint32_t i = 0; i < size.frameworks; ++i) {
-      allocator_->add_framework({.index = i, .generation = 1}, {.roles = {role(i % 100)}});
-    }
-    for (uint32_t i = 0; i < size.agents; ++i) {
-      allocator_->add_agent({.index = i, .generation = 1},
-                            {.total = total_of(i), .hostname = "host"});
-    }
-    grants_.reserve(size.agents);
+int run(const Options& options, const std::string& program) {
+  Report report("allocator");
+  const std::vector<std::pair<std::string, std::function<void()>>> parts = {
+      {"rounds", [&] { measure_rounds(report); }},
+      {"instructions", [&] { measure_instructions(report, program); }},
+      {"growth", [&] { measure_growth(report); }},
+      {"multi_framework", [&] { measure_multi_framework(report); }},
+      {"quota", [&] { measure_quota(report); }},
+      {"classic", [&] { measure_classic(report, options.all ? Extent::kAll : Extent::kSome); }},
+  };
+  for (const auto& [name, measure] : parts) {
+    if (options.only.empty() || options.only == name) measure();
   }
-
-  // Microseconds from the request for a round over free agents to the list of grants.
-  double full_round() {
-    for (const Grant& grant : grants_) give_back(grant);
-    grants_.clear();
-    const double start = spent_us();
-    round();
-    return spent_us() - start;
-  }
-
-  // Microseconds of a round when nothing changed since the one before.
-  double idle_round() {
-    begin();
-    constexpr int kRepeats = 1000;
-    const double start = spent_us();
-    for (int i = 0; i < kRepeats; ++i) round();
-    return (spent_us() - start) / kRepeats;
-  }
-
-  // One agent came back, and is granted again; both count.
-  double one_agent_round() {
-    begin();
-    constexpr int kRepeats = 100;
-    const double start = spent_us();
-    for (int i = 0; i < kRepeats; ++i) {
-      Grant& grant = held_[next_++ * 7919 % held_.size()];
-      give_back(grant);
-      grants_.clear();
-      round();
-      CHECK(grants_.size() == 1);
-      grant = std::move(grants_[0]);
-    }
-    return (spent_us() - start) / kRepeats;
-  }
-
- private:
-  static std::string role(uint32_t i) { return fmt::format("dept{}/team{}", i % 10, i / 10); }
-
-  // Everything is granted, and the grants are kept aside.
-  void begin() {
-    if (!held_.empty()) return;
-    round();
-    held_ = std::exchange(grants_, {});
-  }
-
-  void round() {
-    allocator_->request_full_round();
-    while (allocator_->step({}, UINT32_MAX, grants_) == Allocator::Step::kMore) {
-    }
-  }
-
-  void give_back(const Grant& grant) {
-    allocator_->recover({}, grant.framework, grant.agent, grant.role, grant.resources, {});
-  }
-
-  std::unique_ptr<Allocator> allocator_;
-  std::vector<Grant> grants_;
-  std::vector<Grant> held_;
-  size_t next_ = 0;
-};
-
-// The same cluster, divided the usual way.
-class PlainCluster {
- public:
-  explicit PlainCluster(Size size) {
-    for (uint32_t i = 0; i < size.frameworks; ++i) {
-      auto& department = division_.child(division_.root(), fmt::format("dept{}", i % 10));
-      department.weight = static_cast<double>(department_weight(i % 10)) / 1000;
-      auto& team = division_.child(department, fmt::format("team{}", i % 100 / 10));
-      team.weight = static_cast<double>(team_weight(i % 100)) / 1000;
-      division_.child(team, fmt::format("{:08x}", i));
-    }
-    for (uint32_t i = 0; i < size.agents; ++i) division_.add_agent(total_of(i));
-    given_.reserve(size.agents);
-  }
-
-  double full_round() {
-    division_.clear();
-    given_.clear();
-    const double start = spent_us();
-    division_.divide(given_);
-    return spent_us() - start;
-  }
-
- private:
-  perf::PlainDivision division_;
-  std::vector<perf::PlainDivision::Given> given_;
-};
-
-std::unique_ptr<Cluster> cluster_of(Size size) {
-  return std::make_unique<Cluster>(std::make_unique<DrfAllocator>(AllocatorOptions{}, 7), size);
-}
-
-int run() {
-  perf::Report report("allocator");
-  const perf::Metric ms = {.unit = "ms", .better = perf::Better::kLower};
-  const perf::Metric us = {.unit = "us", .better = perf::Better::kLower};
-
-  for (const Size size : {Size{1000, 100}, Size{10000, 1000}, Size{20000, 2000}}) {
-    const auto ours = cluster_of(size);
-    PlainCluster plain(size);
-    report.compare(
-        ms,
-        {.name = "allocator/full/" + size.text(),
-         .measure = [&] { return ours->full_round() / 1e3; }},
-        {.name = "sorting anew per agent", .measure = [&] { return plain.full_round() / 1e3; }},
-        size.agents > 10000 ? 11 : 21);
-  }
-  const Size large = {.agents = 20000, .frameworks = 2000};
-  const auto idle = cluster_of(large);
-  report.measure(
-      us, {.name = "allocator/idle/" + large.text(), .measure = [&] { return idle->idle_round(); }},
-      11);
-  const auto one = cluster_of(large);
-  report.measure(us,
-                 {.name = "allocator/one_agent/" + large.text(),
-                  .measure = [&] { return one->one_agent_round(); }},
-                 11);
   return report.finish();
 }
 
-}  // namespace
-}  // namespace tepui
+int start(int count, char** arguments) {
+  Options options;
+  for (int i = 1; i < count; ++i) {
+    const std::string argument = arguments[i];
+    if (argument == "--all") {
+      options.all = true;
+    } else if (argument == "--only" && i + 1 < count) {
+      options.only = arguments[++i];
+    } else if (argument == "--counted-round" && i + 2 < count) {
+      return run_counted_round({.agents = static_cast<uint32_t>(std::atoi(arguments[i + 1])),
+                                .frameworks = static_cast<uint32_t>(std::atoi(arguments[i + 2]))});
+    } else {
+      std::fprintf(stderr,
+                   "bench_allocator: unknown argument '%s', expected --all or --only PART\n",
+                   argument.c_str());
+      return 2;
+    }
+  }
+  return run(options, arguments[0]);
+}
 
-int main() { return tepui::run(); }
+}  // namespace
+}  // namespace tepui::perf
+
+int main(int argc, char** argv) { return tepui::perf::start(argc, argv); }

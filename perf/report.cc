@@ -90,15 +90,17 @@ bool Outcome::resolved() const {
 
 Report::Report(std::string name) : name_(std::move(name)) {}
 
-void Report::measure(const Metric& metric, const Subject& subject, uint32_t rounds) {
+Sample Report::measure(const Metric& metric, const Subject& subject, uint32_t rounds) {
   subject.measure();
   std::vector<double> values;
   for (uint32_t i = 0; i < rounds; ++i) values.push_back(subject.measure());
+  const Sample sample = sample_of(std::move(values));
   add({.name = subject.name,
        .unit = metric.unit,
        .better = metric.better,
-       .sample = sample_of(std::move(values)),
+       .sample = sample,
        .against = std::nullopt});
+  return sample;
 }
 
 void Report::compare(const Metric& metric, const Subject& a, const Subject& b, uint32_t rounds) {

@@ -59,7 +59,7 @@ class Report {
   explicit Report(std::string name);
 
   // One warm-up call that does not count, then `rounds` calls.
-  void measure(const Metric& metric, const Subject& subject, uint32_t rounds);
+  Sample measure(const Metric& metric, const Subject& subject, uint32_t rounds);
   // One warm-up call of each, then `rounds` pairs: a b, b a, a b, …
   void compare(const Metric& metric, const Subject& a, const Subject& b, uint32_t rounds);
   // What was measured elsewhere (the percentiles of one long run, say).

@@ -47,6 +47,8 @@ struct Scheduler::State {
   void on(const ErrorMessage& error);
   void on(const Heartbeat&);
   void on(const Goodbye& goodbye);
+  void on(const InverseOffers& message);
+  void on(const RescindInverseOffers& message);
 
   void greet();
   void subscribe();
@@ -229,6 +231,19 @@ void Scheduler::State::on(const Rescind& rescind) {
   }
 }
 
+void Scheduler::State::on(const InverseOffers& message) {
+  if (!expect(Phase::kSubscribed, "inverse_offers")) return;
+  if (!message.offers.empty()) handler.on_inverse_offers(scheduler, message.offers);
+}
+
+void Scheduler::State::on(const RescindInverseOffers& message) {
+  if (!expect(Phase::kSubscribed, "rescind_inverse_offers")) return;
+  for (const OfferId offer : message.offers) {
+    handler.on_inverse_offer_rescinded(scheduler, offer);
+    if (phase != Phase::kSubscribed) return;
+  }
+}
+
 void Scheduler::State::on(const Updates& updates) {
   if (!expect(Phase::kSubscribed, "updates")) return;
   delivering_updates = true;
@@ -351,6 +366,18 @@ void Scheduler::accept(std::span<const OfferId> offers, std::vector<OfferOperati
 void Scheduler::decline(std::span<const OfferId> offers, std::optional<Duration> refuse) {
   if (offers.empty()) return;
   state_->call("decline", Decline{.offers = {offers.begin(), offers.end()}, .filters = {refuse}});
+}
+
+void Scheduler::accept_inverse(std::span<const OfferId> offers, std::optional<Duration> refuse) {
+  if (offers.empty()) return;
+  state_->call("accept_inverse_offers",
+               AcceptInverseOffers{.offers = {offers.begin(), offers.end()}, .filters = {refuse}});
+}
+
+void Scheduler::decline_inverse(std::span<const OfferId> offers, std::optional<Duration> refuse) {
+  if (offers.empty()) return;
+  state_->call("decline_inverse_offers",
+               DeclineInverseOffers{.offers = {offers.begin(), offers.end()}, .filters = {refuse}});
 }
 
 void Scheduler::suppress(std::vector<std::string> roles) {

@@ -50,6 +50,10 @@ class SchedulerHandler {
   // What became of an operation that has an id. Acknowledged likewise.
   virtual void on_operation_update(Scheduler&, const OperationStatus&) {}
   virtual void on_agent_lost(Scheduler& scheduler, const AgentId& agent) = 0;
+  // The machines of these agents will be out of service: whoever can should leave them by then.
+  // Answered with accept_inverse() or decline_inverse(); either is only advice to the operator.
+  virtual void on_inverse_offers(Scheduler&, std::span<const InverseOffers::Item>) {}
+  virtual void on_inverse_offer_rescinded(Scheduler&, OfferId) {}
   // All offers are void. The scheduler subscribes again by itself.
   virtual void on_disconnected(Scheduler& scheduler, std::string_view why) = 0;
   // The master ended the subscription for good (failed over, torn down, refused).
@@ -89,6 +93,10 @@ class Scheduler {
   void accept(std::span<const OfferId> offers, std::vector<OfferOperation> operations,
               std::optional<Duration> refuse = std::nullopt);
   void decline(std::span<const OfferId> offers, std::optional<Duration> refuse = std::nullopt);
+  void accept_inverse(std::span<const OfferId> offers,
+                      std::optional<Duration> refuse = std::nullopt);
+  void decline_inverse(std::span<const OfferId> offers,
+                       std::optional<Duration> refuse = std::nullopt);
   void suppress(std::vector<std::string> roles = {});
   void revive(std::vector<std::string> roles = {});
   void kill(const TaskId& task, std::optional<KillPolicy> policy = std::nullopt);

@@ -24,6 +24,7 @@
 #include "agent/linux/shim_spec.h"
 #include "agent/linux/text_tail.h"
 #include "agent/linux/users.h"
+#include "agent/linux/volumes.h"
 #include "common/io/clock.h"
 
 namespace tepui {
@@ -48,32 +49,8 @@ Result<Fd> open_output(int sandbox, const char* name, const std::optional<UserId
   return file;
 }
 
-// A symbolic link, for a task has no mounts of its own: it sees the volume where it asked for it,
-// and nothing keeps it from writing there. A volume of one task at a time belongs to its user.
-Result<void> link_volume(int sandbox, const VolumeLink& volume,
-                         const std::optional<UserIds>& user) {
-  Fd root(open(volume.directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!root) {
-    return std::unexpected(system_error(errno, "opening the volume " + volume.directory));
-  }
-  if (user.has_value() && !volume.shared && fchown(root.get(), user->uid, user->gid) != 0) {
-    return std::unexpected(system_error(errno, "giving away the volume " + volume.directory));
-  }
-  const size_t slash = volume.container_path.rfind('/');
-  const bool is_deep = slash != std::string::npos;
-  Fd parent(is_deep ? -1 : dup(sandbox));
-  if (is_deep) {
-    parent = TRY(make_directories_at(sandbox, volume.container_path.substr(0, slash), 0755));
-  }
-  const std::string name = volume.container_path.substr(is_deep ? slash + 1 : 0);
-  if (!parent || symlinkat(volume.directory.c_str(), parent.get(), name.c_str()) != 0) {
-    return std::unexpected(system_error(errno, "linking the volume at " + volume.container_path));
-  }
-  return {};
-}
-
 Result<Sandbox> make_sandbox(const ContainerPlaces& places, const std::string& path,
-                             const std::vector<VolumeLink>& volumes,
+                             const std::vector<VolumeMount>& volumes,
                              const std::optional<UserIds>& user) {
   Fd directory = TRY(make_directories_at(places.work.get(), path, 0755));
   if (user.has_value() && fchown(directory.get(), user->uid, user->gid) != 0) {
@@ -84,7 +61,7 @@ Result<Sandbox> make_sandbox(const ContainerPlaces& places, const std::string& p
   sandbox.errors = TRY(open_output(directory.get(), "stderr", user));
   struct stat status{};
   if (fstat(sandbox.errors.get(), &status) == 0) sandbox.errors_inode = status.st_ino;
-  for (const VolumeLink& volume : volumes) TRY(link_volume(directory.get(), volume, user));
+  for (const VolumeMount& volume : volumes) TRY(link_volume(directory.get(), volume, user));
   return sandbox;
 }
 

@@ -1,21 +1,17 @@
 #include "agent/shell/checkpoints.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "agent/linux/files.h"
+#include "agent/linux/volumes.h"
 #include "common/check.h"
-#include "common/io/files.h"
 
 namespace tepui {
 
@@ -23,107 +19,6 @@ namespace {
 
 constexpr const char* kFile = "resources";
 constexpr const char* kDraft = "resources.draft";
-constexpr std::string_view kLostAndFound = "lost+found";
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { closedir(directory); }
-};
-using Directory = std::unique_ptr<DIR, CloseDirectory>;
-
-// The entries of an open directory; the file system's own is not one.
-Result<std::vector<std::string>> entries_of(int fd, const std::string& path) {
-  const int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  Directory directory(copy < 0 ? nullptr : fdopendir(copy));
-  if (directory == nullptr) return std::unexpected(system_error(errno, "reading " + path));
-  std::vector<std::string> names;
-  while (const dirent* entry = readdir(directory.get())) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != ".." && name != kLostAndFound) names.emplace_back(name);
-  }
-  return names;
-}
-
-// Removes everything in the directory. Follows no symbolic link, and stays on its file system.
-Result<void> empty_directory(int fd, const std::string& path, dev_t device) {
-  for (const std::string& name : TRY(entries_of(fd, path))) {
-    const std::string child_path = path + "/" + name;
-    if (unlinkat(fd, name.c_str(), 0) == 0) continue;
-    if (errno != EISDIR && errno != EPERM) {
-      return std::unexpected(system_error(errno, "removing " + child_path));
-    }
-    Fd child(openat(fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    struct stat status{};
-    if (!child || fstat(child.get(), &status) != 0) {
-      return std::unexpected(system_error(errno, "opening " + child_path));
-    }
-    if (status.st_dev != device) {
-      return fail(fmt::format("something is mounted at {}, which belongs to a destroyed volume",
-                              child_path));
-    }
-    TRY(empty_directory(child.get(), child_path, device));
-    if (unlinkat(fd, name.c_str(), AT_REMOVEDIR) != 0) {
-      return std::unexpected(system_error(errno, "removing " + child_path));
-    }
-  }
-  return {};
-}
-
-// Empties the directory of a volume, and removes it where it is not the root of a disk.
-Result<void> remove_volume(const std::string& path) {
-  Fd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!directory && errno == ENOENT) return {};
-  struct stat status{};
-  if (!directory || fstat(directory.get(), &status) != 0) {
-    return std::unexpected(system_error(errno, "opening the volume " + path));
-  }
-  TRY(empty_directory(directory.get(), path, status.st_dev));
-  // Of a mounted disk the root stays: it is busy, or not empty.
-  (void)rmdir(path.c_str());
-  return {};
-}
-
-Result<void> remove_volumes(const std::vector<std::string>& paths) {
-  Result<void> result;
-  for (const std::string& path : paths) {
-    Result<void> removed = remove_volume(path);
-    if (!removed && result) result = std::move(removed);
-  }
-  return result;
-}
-
-// Every directory of the path; what was there before must be empty at its end, so that nobody is
-// handed the content of another volume.
-Result<void> make_volume(const std::string& path) {
-  for (size_t end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1)) {
-    // What is missing here fails below, with the whole path in the message.
-    (void)mkdir(path.substr(0, end).c_str(), 0755);
-  }
-  if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
-    return std::unexpected(system_error(errno, "making the volume " + path));
-  }
-  Fd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!directory) return std::unexpected(system_error(errno, "opening the volume " + path));
-  const std::vector<std::string> entries = TRY(entries_of(directory.get(), path));
-  if (!entries.empty()) {
-    return fail(fmt::format("the directory {} of the new volume holds '{}' and {} others", path,
-                            entries.front(), entries.size() - 1));
-  }
-  return {};
-}
-
-// The directories of a volume must outlive a power failure as the file does.
-Result<void> sync_parents(const std::string& path) {
-  for (size_t end = path.rfind('/'); end != std::string::npos && end > 0;
-       end = path.rfind('/', end - 1)) {
-    const std::string parent = path.substr(0, end);
-    Fd directory(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!directory || fsync(directory.get()) != 0) {
-      return std::unexpected(system_error(errno, "syncing " + parent));
-    }
-    if (parent.ends_with("/volumes")) break;
-  }
-  return {};
-}
 
 Result<void> write_file(const std::string& work_dir, const StoredCheckpoint& checkpoint) {
   Fd work = TRY(open_directory_at(AT_FDCWD, work_dir));
@@ -179,8 +74,9 @@ Result<std::optional<StoredCheckpoint>> load_checkpoint(const std::string& work_
                                                "volumes of this agent)",
                                                path)));
   }
-  TRY(remove_volumes(checkpoint->removing));
-  checkpoint->removing.clear();
+  for (const VolumePlace& place : std::exchange(checkpoint->destroying, {})) {
+    TRY(destroy_volume(place));
+  }
   return std::move(*checkpoint);
 }
 
@@ -198,21 +94,38 @@ void Checkpoints::write(const AgentCheckpoint& checkpoint) {
 }
 
 void Checkpoints::run() {
-  removed_ = {};
-  written_ = [this]() -> Result<void> {
-    for (const std::string& path : wanted_.make) {
-      TRY(make_volume(path));
-      TRY(sync_parents(path));
-    }
-    return write_file(
-        work_dir_,
-        {.total = wanted_.total, .operations = wanted_.operations, .removing = wanted_.remove});
-  }();
-  if (written_) removed_ = remove_volumes(wanted_.remove);
+  written_ = write_now();
+  left_why_ = {};
+  if (written_) destroy_left();
+}
+
+Result<void> Checkpoints::write_now() {
+  // Who makes a volume where one was destroyed must not find its data.
+  for (const VolumePlace& place : wanted_.make) {
+    if (std::erase(left_, place) > 0) TRY(destroy_volume(place));
+    TRY(create_volume(place));
+  }
+  std::vector<VolumePlace> destroying = left_;
+  destroying.insert(destroying.end(), wanted_.destroy.begin(), wanted_.destroy.end());
+  TRY(write_file(
+      work_dir_,
+      {.total = wanted_.total, .operations = wanted_.operations, .destroying = destroying}));
+  left_ = std::move(destroying);
+  return {};
+}
+
+// What fails is tried again with the next checkpoint, and at the next start.
+void Checkpoints::destroy_left() {
+  for (const VolumePlace& place : std::exchange(left_, {})) {
+    Result<void> destroyed = destroy_volume(place);
+    if (destroyed) continue;
+    left_.push_back(place);
+    left_why_ = std::move(destroyed);
+  }
 }
 
 void Checkpoints::on_done() {
-  if (written_ && !removed_) owner_.on_volume_left(removed_.error());
+  if (!left_why_) owner_.on_volume_left(left_why_.error());
   if (written_) {
     owner_.on_checkpointed(wanted_.serial);
   } else {

@@ -3,9 +3,9 @@
 // directories of persistent volumes on disk: `<work_dir>/meta/resources`.
 //
 // One write: the new directories are made, the file is written beside the old one, synced and
-// renamed, its directory is synced; only then are the directories of destroyed volumes emptied. A
-// crash in between leaves either the old state or the new one; what was still to be removed is in
-// the file and is removed at the next start.
+// renamed, its directory is synced; only then are the directories of destroyed volumes destroyed. A
+// crash in between leaves either the old state or the new one; what was still to be destroyed is
+// in the file and is destroyed at the next start.
 //
 // What blocks runs on a thread of its own, one write at a time; open() runs before the loop.
 
@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/checkpoint_wire.h"
 #include "agent/effects.h"
@@ -47,13 +48,16 @@ class Checkpoints final : private Job {
   Checkpoints(CheckpointsOwner& owner, std::string work_dir)
       : owner_(owner), work_dir_(std::move(work_dir)) {}
   void run() override;
+  Result<void> write_now();
+  void destroy_left();
   void on_done() override;
 
   CheckpointsOwner& owner_;
   const std::string work_dir_;
   AgentCheckpoint wanted_;
   Result<void> written_;
-  Result<void> removed_;
+  std::vector<VolumePlace> left_;  // destroyed, but their data is still there
+  Result<void> left_why_;
   std::unique_ptr<Worker> worker_;  // last: its thread uses the others
 };
 

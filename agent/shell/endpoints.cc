@@ -106,6 +106,7 @@ Result<Rows> Endpoints::rows_of(const ListRequest& request) const {
     case Table::kFrameworks:
     case Table::kRoles:
     case Table::kOffers:
+    case Table::kMaintenance:
       break;
   }
   return fail("an agent lists agents, tasks and metrics only: ask the master");
@@ -125,10 +126,6 @@ void Endpoints::send_in_parts(SessionId id, uint32_t request, Rows rows) {
 
 void Endpoints::on(SessionId id, const WatchRequest& request) {
   done(id, request.request, "an agent cannot be watched: ask the master");
-}
-
-void Endpoints::on(SessionId id, const OperatorKill& request) {
-  done(id, request.request, "an agent takes no kills from operators: ask the master");
 }
 
 void Endpoints::on(SessionId id, const ReadFile& request) {

@@ -57,9 +57,13 @@ class Endpoints {
   void on(SessionId id, const Hello& hello);
   void on(SessionId id, const ListRequest& request);
   void on(SessionId id, const WatchRequest& request);
-  void on(SessionId id, const OperatorKill& request);
   void on(SessionId id, const ReadFile& request);
   void on(SessionId id, const Goodbye& goodbye);
+  // Commands are the master's to take.
+  template <class Command>
+  void on(SessionId id, const Command& command) {
+    done(id, command.request, "an agent takes no commands: ask the master");
+  }
 
   Result<Rows> rows_of(const ListRequest& request) const;
   void send_in_parts(SessionId id, uint32_t request, Rows rows);

@@ -6,6 +6,8 @@
 #include <csignal>
 #include <utility>
 
+#include "agent/total.h"
+
 namespace tepui {
 
 namespace {

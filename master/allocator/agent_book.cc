@@ -22,10 +22,27 @@ AgentBook::AgentBook(AgentHandle handle, AgentShape shape) : handle_(handle) {
   set_shape(std::move(shape));
 }
 
-void AgentBook::set_shape(AgentShape shape) {
-  for (Allocation& allocation : allocations_) spell_out(allocation);
-  total_ = std::move(shape.total);
+bool AgentBook::set_shape(AgentShape shape) {
+  auto labels = std::make_unique<Labels>(Labels{.hostname = std::move(shape.hostname),
+                                                .zone = std::move(shape.zone),
+                                                .attributes = std::move(shape.attributes)});
+  const bool changed = labels_ == nullptr || *labels_ != *labels || region_ != shape.region;
+  labels_ = std::move(labels);
   region_ = std::move(shape.region);
+  set_total(std::move(shape.total));
+  return changed;
+}
+
+AgentTraits AgentBook::traits() const {
+  return {.hostname = labels_->hostname,
+          .region = region_,
+          .zone = labels_->zone,
+          .attributes = labels_->attributes};
+}
+
+void AgentBook::set_total(Resources total) {
+  for (Allocation& allocation : allocations_) spell_out(allocation);
+  total_ = std::move(total);
   is_plain_ = true;
   has_gpus_ = false;
   has_shared_ = false;
@@ -129,6 +146,24 @@ void AgentBook::give_back(uint32_t framework, uint32_t role, const Resources& re
   } else {
     available_ += resources;
   }
+}
+
+void AgentBook::convert(uint32_t framework, uint32_t role, const Resources& from,
+                        const Resources& to) {
+  Allocation* allocation = find_mutable(framework, role);
+  CHECK(allocation != nullptr);
+  spell_out(*allocation);
+  allocation->resources -= from;
+  allocation->resources += to;
+  if (allocation->resources.empty()) {
+    if (allocation != &allocations_.back()) *allocation = std::move(allocations_.back());
+    allocations_.pop_back();
+  }
+  set_total(total_ - from + to);
+}
+
+void AgentBook::convert_available(const Resources& from, const Resources& to) {
+  set_total(total_ - from + to);
 }
 
 void AgentBook::prefetch() const {

@@ -9,6 +9,7 @@
 // Pure.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,12 +33,14 @@ class AgentBook {
 
   AgentBook() = default;
   AgentBook(AgentHandle handle, AgentShape shape);
-  void set_shape(AgentShape shape);
+  // True if constraints may answer differently now.
+  bool set_shape(AgentShape shape);
 
   AgentHandle handle() const { return handle_; }
   const Resources& total() const { return total_; }
   const Resources& available() const { return available_; }
   const std::string& region() const { return region_; }
+  AgentTraits traits() const;
   std::span<const Allocation> allocations() const { return allocations_; }
   const Allocation* find(uint32_t framework, uint32_t role) const;
   // Never empty.
@@ -63,6 +66,11 @@ class AgentBook {
   // Comes back from an allocation that contains it.
   void give_back(uint32_t framework, uint32_t role, const Resources& resources);
 
+  // What an allocation holds, or what is available, became something else. It contains `from`, and
+  // so does the total.
+  void convert(uint32_t framework, uint32_t role, const Resources& from, const Resources& to);
+  void convert_available(const Resources& from, const Resources& to);
+
   // From scratch.
   Resources compute_available(bool& over_allocated) const;
 
@@ -72,13 +80,25 @@ class AgentBook {
 
   // The caller's own: kept beside the books because a round looks at all of it.
   bool active = true;
+  bool listed = true;        // not excluded by the whitelist
+  bool maintenance = false;  // planned to go
+  bool held_back = false;    // something of it was kept from someone by quota
   uint64_t since_round = 0;  // the last one begun when the agent came
   Amounts total_amounts;     // as it was added to the cluster's totals
 
  private:
   Allocation* find_mutable(uint32_t framework, uint32_t role);
   void spell_out(Allocation& allocation);
+  void set_total(Resources total);
   void recompute();
+
+  // What only constraints look at.
+  struct Labels {
+    std::string hostname;
+    std::string zone;
+    std::vector<Attribute> attributes;
+    bool operator==(const Labels&) const = default;
+  };
 
   // In the order of a visit.
   AgentHandle handle_;
@@ -91,6 +111,7 @@ class AgentBook {
   std::vector<Allocation> allocations_;
   std::string region_;
   Resources total_;
+  std::unique_ptr<Labels> labels_;
 };
 
 }  // namespace tepui

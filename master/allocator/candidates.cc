@@ -70,6 +70,14 @@ void Candidates::take(uint64_t round_key, std::vector<uint32_t>& order) {
   for (const uint64_t rank : ranks_) order.push_back(rank & (kAgentsMax - 1));
 }
 
+void Candidates::arrange(uint64_t round_key, std::vector<uint32_t>& order) {
+  ranks_.clear();
+  for (const uint32_t agent : order) ranks_.push_back(rank(round_key, agent));
+  sort_ranks();
+  order.clear();
+  for (const uint64_t rank : ranks_) order.push_back(rank & (kAgentsMax - 1));
+}
+
 // Ranks are spread evenly, so dealing them to about as many buckets leaves little to sort.
 void Candidates::sort_ranks() {
   if (ranks_.size() > 64) {

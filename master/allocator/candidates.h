@@ -19,6 +19,8 @@ class Candidates {
   // Sorts agents by a hash; ties by index. Unique per agent: the low bits are the agent.
   static constexpr uint32_t kAgentsMax = 1 << 24;
   static uint64_t round_key(uint64_t seed, uint64_t round);
+  // Of the first part of a round, in which guarantees are served.
+  static uint64_t guarantee_key(uint64_t seed, uint64_t round) { return round_key(~seed, round); }
   static uint64_t rank(uint64_t round_key, uint32_t agent);
 
   // An agent whose resources nobody could be offered is never a candidate.
@@ -30,6 +32,8 @@ class Candidates {
 
   // The candidates leave, in the order of the round.
   void take(uint64_t round_key, std::vector<uint32_t>& order);
+  // The same agents in the order of another key.
+  void arrange(uint64_t round_key, std::vector<uint32_t>& order);
 
  private:
   static constexpr uint32_t kNowhere = UINT32_MAX;

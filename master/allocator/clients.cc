@@ -8,7 +8,11 @@
 
 namespace tepui {
 
-Clients::Clients(const ClusterTotals& totals) : totals_(totals), sorter_(totals) {}
+Clients::Clients(const ClusterTotals& totals, const AllocatorOptions& options)
+    : totals_(totals),
+      random_roles_(options.role_sorter == SorterPolicy::kRandom),
+      random_frameworks_(options.framework_sorter == SorterPolicy::kRandom),
+      sorter_(totals) {}
 
 // ---------------------------------------------------------------- members
 
@@ -114,17 +118,34 @@ bool Clients::update(FrameworkHandle handle, const FrameworkShape& shape,
   framework.reservation_refinement = shape.reservation_refinement;
   framework.region_aware = shape.region_aware;
 
+  if (set_rules(framework, shape)) more = true;
   for (const std::string& name : shape.roles) hold(framework, name);
   for (Member& member : framework.members) {
     const std::string& name = roles_[member.role]->name;
     const bool subscribes = std::ranges::find(shape.roles, name) != shape.roles.end();
     if (member.subscribed && !subscribes) left.push_back(member.role);
     member.subscribed = subscribes;
+    const auto minimum = framework.min_allocatable.find(name);
+    member.minimum = minimum == framework.min_allocatable.end() ? nullptr : &minimum->second;
+    const auto filter = framework.constraints.find(name);
+    member.filter = filter == framework.constraints.end() ? nullptr : filter->second.get();
     member.suppressed = std::ranges::find(shape.suppressed, name) != shape.suppressed.end();
     if (list(framework, member)) more = true;
   }
   for (const uint32_t role : left) drop_unused(framework, role);
   return more;
+}
+
+bool Clients::set_rules(Framework& framework, const FrameworkShape& shape) {
+  const bool changed = framework.min_allocatable != shape.min_allocatable ||
+                       framework.constraints != shape.constraints;
+  with_rules_ -= framework.has_rules() ? 1 : 0;
+  with_minimum_ -= framework.min_allocatable.empty() ? 0 : 1;
+  framework.min_allocatable = shape.min_allocatable;
+  framework.constraints = shape.constraints;
+  with_rules_ += framework.has_rules() ? 1 : 0;
+  with_minimum_ += framework.min_allocatable.empty() ? 0 : 1;
+  return changed;
 }
 
 bool Clients::set_active(Framework& framework, bool active) {
@@ -144,6 +165,7 @@ bool Clients::set_suppressed(Framework& framework, Member& member, bool suppress
 void Clients::remove(FrameworkHandle handle) {
   Framework& framework = *find(handle);
   set_active(framework, false);
+  set_rules(framework, {});
   while (!framework.members.empty()) {
     Member& last = framework.members.back();
     CHECK(last.allocations == 0);
@@ -172,14 +194,43 @@ void Clients::unallocated(uint32_t framework, uint32_t role, const Demand& deman
   drop_unused(*frameworks_[framework], role);
 }
 
+void Clients::converted(uint32_t framework, uint32_t role, const Demand& before,
+                        const Demand& after, bool is_last) {
+  Member& member = member_at(framework, role);
+  roles_[role]->frameworks.update(member.client, before, after);
+  sorter_.update(roles_[role]->client, before, after);
+  if (!is_last) return;
+  CHECK(member.allocations > 0);
+  --member.allocations;
+  drop_unused(*frameworks_[framework], role);
+}
+
+void Clients::begin_roles() {
+  if (random_roles_) {
+    random_.begin(draw_);
+  } else {
+    sorter_.begin();
+  }
+}
+
+void Clients::begin_frameworks(uint32_t role) {
+  Role& known = *roles_[role];
+  if (random_frameworks_) {
+    known.random.begin(RandomOrder::key_of(draw_, known.name));
+  } else {
+    known.frameworks.begin();
+  }
+}
+
 uint32_t Clients::next_role() {
-  const DrfSorter::Client client = sorter_.next();
+  const DrfSorter::Client client = random_roles_ ? random_.next() : sorter_.next();
   return client == DrfSorter::kNone ? kNone : sorter_.tag(client);
 }
 
 uint32_t Clients::next_framework(uint32_t role) {
   DrfSorter& frameworks = roles_[role]->frameworks;
-  const DrfSorter::Client client = frameworks.next();
+  const DrfSorter::Client client =
+      random_frameworks_ ? roles_[role]->random.next() : frameworks.next();
   return client == DrfSorter::kNone ? kNone : frameworks.tag(client);
 }
 

@@ -25,6 +25,7 @@
 #include "master/allocator/cluster_totals.h"
 #include "master/allocator/demand.h"
 #include "master/allocator/drf_sorter.h"
+#include "master/allocator/random_order.h"
 
 namespace tepui {
 
@@ -36,6 +37,9 @@ class Clients {
     bool subscribed = false;
     bool suppressed = false;
     uint32_t allocations = 0;  // agents on which it holds something
+    // Of the framework, for this role; null: none.
+    const std::vector<Quantities>* minimum = nullptr;
+    const AgentFilter* filter = nullptr;
   };
   struct Framework {
     FrameworkHandle handle;
@@ -45,16 +49,23 @@ class Clients {
     bool shared_resources = false;
     bool reservation_refinement = false;
     bool region_aware = false;
+    std::map<std::string, std::vector<Quantities>> min_allocatable;
+    std::map<std::string, std::shared_ptr<const AgentFilter>> constraints;
     std::vector<Member> members;
+    bool has_rules() const { return !min_allocatable.empty() || !constraints.empty(); }
   };
   struct Role {
-    explicit Role(const ClusterTotals& totals) : frameworks(totals) {}
+    explicit Role(const ClusterTotals& totals) : frameworks(totals), random(frameworks) {}
     std::string name;
     DrfSorter::Client client = 0;  // in the sorter of roles
     DrfSorter frameworks;
+    RandomOrder random;  // instead of the order by share, if that is the policy
+    // The allocator's own: where the quota book has the role, as of that version of it.
+    mutable uint32_t quota_node = 0;
+    mutable uint64_t quota_version = 0;
   };
 
-  explicit Clients(const ClusterTotals& totals);
+  Clients(const ClusterTotals& totals, const AllocatorOptions& options);
 
   // These answer whether anyone is listed now who was not before, or can use more than before.
   bool add(FrameworkHandle handle, const FrameworkShape& shape);
@@ -67,8 +78,17 @@ class Clients {
   void remove(FrameworkHandle handle);
 
   Framework* find(FrameworkHandle handle);
+  const Framework* find(FrameworkHandle handle) const {
+    return const_cast<Clients*>(this)->find(handle);
+  }
   const Framework* at(uint32_t index) const { return frameworks_[index].get(); }
   Member* member(Framework& framework, std::string_view role);
+  const Member& member(uint32_t framework, uint32_t role) const {
+    return const_cast<Clients*>(this)->member_at(framework, role);
+  }
+  // Any framework has rules of its own; any a minimum of its own.
+  bool any_rules() const { return with_rules_ > 0; }
+  bool any_minimum() const { return with_minimum_ > 0; }
   const Role& role(uint32_t index) const { return *roles_[index]; }
   // Becomes a member without subscribing, if it is none.
   Member& hold(Framework& framework, std::string_view role);
@@ -83,14 +103,22 @@ class Clients {
   // and holds nothing anywhere is gone after that.
   void unallocated(uint32_t framework, uint32_t role, const Demand& demand, bool is_last);
 
+  // What the member holds became something else, which is no allocation.
+  void converted(uint32_t framework, uint32_t role, const Demand& before, const Demand& after,
+                 bool is_last);
+
   bool any_listed() const { return sorter_.active_clients() > 0; }
   bool allocates(uint32_t name) const { return sorter_.allocates(name); }
 
+  bool any_random() const { return random_roles_ || random_frameworks_; }
+  // What random orders are drawn with from now on.
+  void set_draw(uint64_t key) { draw_ = key; }
+
   // The walk over the roles, then over the frameworks of one; see DrfSorter. kNone at the end.
   static constexpr uint32_t kNone = UINT32_MAX;
-  void begin_roles() { sorter_.begin(); }
+  void begin_roles();
   uint32_t next_role();
-  void begin_frameworks(uint32_t role) { roles_[role]->frameworks.begin(); }
+  void begin_frameworks(uint32_t role);
   uint32_t next_framework(uint32_t role);
 
   std::vector<RoleShare> shares() const;
@@ -104,13 +132,21 @@ class Clients {
   // Lists the member or not, as it should be; true if it was not listed before and is now.
   bool list(const Framework& framework, const Member& member);
   void drop_unused(Framework& framework, uint32_t role);
+  // True if any rule changed.
+  bool set_rules(Framework& framework, const FrameworkShape& shape);
 
   const ClusterTotals& totals_;
+  const bool random_roles_;
+  const bool random_frameworks_;
+  uint64_t draw_ = 0;
   DrfSorter sorter_;
+  RandomOrder random_{sorter_};
   std::map<std::string, uint32_t, std::less<>> roles_by_name_;
   std::vector<std::unique_ptr<Role>> roles_;
   std::vector<uint32_t> free_roles_;
   std::vector<std::unique_ptr<Framework>> frameworks_;
+  uint32_t with_rules_ = 0;
+  uint32_t with_minimum_ = 0;
 };
 
 }  // namespace tepui

@@ -7,11 +7,22 @@
 
 namespace tepui {
 
+bool holds_any(const Resources& resources, const std::vector<Quantities>& alternatives) {
+  if (resources.empty()) return false;
+  if (alternatives.empty()) return true;
+  return std::ranges::any_of(alternatives, [&](const Quantities& minimum) {
+    return std::ranges::all_of(minimum.items(), [&](const Quantities::Item& item) {
+      return resources.total_milli(item.name) >= item.milli;
+    });
+  });
+}
+
 DrfAllocator::DrfAllocator(AllocatorOptions options, uint64_t seed)
     : options_(std::move(options)),
       seed_(seed),
       totals_(options_.fairness_excluded),
-      clients_(totals_) {}
+      clients_(totals_, options_),
+      returns_(options_.unused_returns_max) {}
 
 // ---------------------------------------------------------------- agents
 
@@ -32,6 +43,15 @@ void DrfAllocator::uncount_total(AgentBook& book) {
   book.total_amounts.clear();
 }
 
+// After the total changed.
+void DrfAllocator::recount_total(AgentBook& book) {
+  uncount_total(book);
+  count_total(book);
+  release_names();
+  shared_agents_.erase(book.handle().index);
+  if (book.has_shared()) shared_agents_.insert(book.handle().index);
+}
+
 // A name that no agent has and of which nothing is allocated can be forgotten.
 void DrfAllocator::release_names() {
   for (uint32_t name = 0; name < totals_.size(); ++name) {
@@ -44,10 +64,14 @@ void DrfAllocator::add_agent(AgentHandle agent, AgentShape shape) {
   if (agent.index >= books_.size()) books_.resize(agent.index + 1);
   AgentBook& book = books_[agent.index];
   CHECK(book.handle().is_null());
+  const bool listed = is_whitelisted(shape);
   book = AgentBook(agent, std::move(shape));
   book.since_round = stats_.rounds;
+  book.listed = listed;
+  ++agents_;
   if (book.has_shared()) shared_agents_.insert(agent.index);
   count_total(book);
+  if (quota_.is_kept()) quota_.add_reserved(book.total());
   on_agent_changed(agent.index);
 }
 
@@ -55,14 +79,15 @@ void DrfAllocator::update_agent(AgentHandle agent, AgentShape shape) {
   AgentBook* book = find(agent);
   if (book == nullptr) return;
   const bool same_total = book->total() == shape.total;
-  book->set_shape(std::move(shape));
-  if (!same_total) {
-    uncount_total(*book);
-    count_total(*book);
-    release_names();
-    shared_agents_.erase(agent.index);
-    if (book->has_shared()) shared_agents_.insert(agent.index);
+  book->listed = is_whitelisted(shape);
+  if (quota_.is_kept()) quota_.subtract_reserved(book->total());
+  // What frameworks refused was another agent.
+  if (book->set_shape(std::move(shape))) {
+    filters_.remove_agent(agent.index);
+    returns_.remove_agent(agent.index);
   }
+  if (quota_.is_kept()) quota_.add_reserved(book->total());
+  if (!same_total) recount_total(*book);
   on_agent_changed(agent.index);
 }
 
@@ -74,9 +99,18 @@ void DrfAllocator::remove_agent(AgentHandle agent) {
     give_back(*book, last.framework, last.role, Resources(book->resources_of(last)));
   }
   filters_.remove_agent(agent.index);
+  returns_.remove_agent(agent.index);
+  inverse_.unplan(agent.index);
+  --agents_;
   candidates_.set_free(agent.index, false);
   shared_agents_.erase(agent.index);
   uncount_total(*book);
+  if (quota_.is_kept()) {
+    quota_.subtract_reserved(book->total());
+    row_.assign(quota_.names(), 0);
+    quota_.set_free(agent.index, row_);
+  }
+  loosened_ = true;
   *book = AgentBook();
   release_names();
 }
@@ -88,41 +122,60 @@ void DrfAllocator::set_agent_active(AgentHandle agent, bool active) {
   on_agent_changed(agent.index);
 }
 
-bool DrfAllocator::is_worth_offering(const Resources& resources) const {
-  if (resources.empty()) return false;
-  if (options_.min_allocatable.empty()) return true;
-  return std::ranges::any_of(options_.min_allocatable, [&](const Quantities& minimum) {
-    return std::ranges::all_of(minimum.items(), [&](const Quantities::Item& item) {
-      return resources.total_milli(item.name) >= item.milli;
-    });
-  });
+bool DrfAllocator::is_whitelisted(const AgentShape& shape) const {
+  return !whitelist_ || whitelist_->contains(shape.hostname);
+}
+
+void DrfAllocator::set_whitelist(std::optional<std::set<std::string>> hostnames) {
+  whitelist_ = std::move(hostnames);
+  for (AgentBook& book : books_) {
+    if (book.handle().is_null()) continue;
+    const bool listed = !whitelist_ || whitelist_->contains(std::string(book.traits().hostname));
+    if (listed == book.listed) continue;
+    book.listed = listed;
+    on_agent_changed(book.handle().index);
+  }
 }
 
 bool DrfAllocator::is_offerable(const AgentBook& book) const {
-  return book.active && is_worth_offering(book.available());
+  if (!book.active || !book.listed || book.available().empty()) return false;
+  return clients_.any_minimum() || holds_any(book.available(), options_.min_allocatable);
 }
 
 void DrfAllocator::update_free(uint32_t agent) {
   candidates_.set_free(agent, is_offerable(books_[agent]));
+  if (quota_.is_kept()) update_quota_free(books_[agent]);
+}
+
+void DrfAllocator::update_all_free() {
+  for (uint32_t agent = 0; agent < books_.size(); ++agent) {
+    if (!books_[agent].handle().is_null()) update_free(agent);
+  }
 }
 
 void DrfAllocator::on_agent_changed(uint32_t agent) {
   update_free(agent);
   candidates_.touch(agent);
+  loosened_ = true;
 }
 
 // ---------------------------------------------------------------- frameworks
 
 void DrfAllocator::add_framework(FrameworkHandle framework, FrameworkShape shape) {
+  const bool any_minimum = clients_.any_minimum();
   if (clients_.add(framework, shape)) candidates_.touch_all();
+  if (clients_.any_minimum() != any_minimum) update_all_free();
 }
 
 void DrfAllocator::update_framework(FrameworkHandle framework, FrameworkShape shape) {
   if (clients_.find(framework) == nullptr) return;
   std::vector<uint32_t> left;
+  const bool any_minimum = clients_.any_minimum();
   if (clients_.update(framework, shape, left)) candidates_.touch_all();
+  if (clients_.any_minimum() != any_minimum) update_all_free();
   for (const uint32_t role : left) {
     filters_.remove_client({.framework = framework.index, .role = role});
+    returns_.remove_client({framework.index, role});
   }
 }
 
@@ -142,16 +195,20 @@ void DrfAllocator::remove_framework(FrameworkHandle framework) {
       on_agent_changed(agent);
     }
   }
+  const bool any_minimum = clients_.any_minimum();
   clients_.remove(framework);
+  if (clients_.any_minimum() != any_minimum) update_all_free();
 }
 
 void DrfAllocator::set_framework_active(FrameworkHandle framework, bool active) {
   Clients::Framework* known = clients_.find(framework);
   if (known == nullptr || known->active == active) return;
   if (clients_.set_active(*known, active)) candidates_.touch_all();
-  if (active) return;
+  if (active) return inverse_.touch_all();
+  inverse_.forget(framework.index);
   for (const Clients::Member& member : known->members) {
     filters_.remove_client({.framework = framework.index, .role = member.role});
+    returns_.remove_client({framework.index, member.role});
   }
 }
 
@@ -173,12 +230,20 @@ void DrfAllocator::revive(FrameworkHandle framework, std::span<const std::string
     if (!roles.empty() && std::ranges::find(roles, name) == roles.end()) continue;
     const bool refused =
         filters_.remove_client({.framework = framework.index, .role = member.role});
+    returns_.remove_client({framework.index, member.role});
     if (clients_.set_suppressed(*known, member, false) || refused) candidates_.touch_all();
   }
+  inverse_.clear_refusals(framework.index);
 }
 
 void DrfAllocator::set_weight(std::string_view role, int64_t weight_milli) {
   clients_.set_weight(role, weight_milli);
+}
+
+void DrfAllocator::set_quota(std::string_view role, const Quota& quota) {
+  CHECK(validate(quota).has_value());
+  quota_.set(role, quota);
+  loosened_ = true;
 }
 
 // ---------------------------------------------------------------- allocations
@@ -193,12 +258,16 @@ void DrfAllocator::allocate(FrameworkHandle framework, AgentHandle agent, std::s
   book->allocate(framework.index, index, resources);
   demand_.measure(resources, agent.index, totals_);
   clients_.allocated(framework.index, index, demand_, is_new);
+  consume(index, resources);
   update_free(agent.index);
+  loosened_ = true;
+  inverse_.touch(agent.index);
 }
 
 void DrfAllocator::give_back(AgentBook& book, uint32_t framework, uint32_t role,
                              const Resources& resources) {
   demand_.measure(resources, book.handle().index, totals_);
+  release(role, resources);
   book.give_back(framework, role, resources);
   clients_.unallocated(framework, role, demand_, book.find(framework, role) == nullptr);
 }
@@ -219,158 +288,18 @@ void DrfAllocator::recover(Now now, FrameworkHandle framework, AgentHandle agent
     return recover(now, framework, agent, role, book->held(*allocation, resources), refuse);
   }
   if (resources.empty()) return;
-  if (refuse && *refuse > Duration{} && holder->active && member->subscribed) {
-    filters_.add(agent.index, {.framework = framework.index, .role = index}, resources,
-                 later(now.mono, *refuse), stats_.rounds);
+  if (refuse && holder->active && member->subscribed) {
+    if (*refuse <= Duration{}) {
+      const Resources kept = book->resources_of(*allocation) - resources;
+      refuse = returns_.on_returned({framework.index, index}, agent.index, resources, kept);
+    }
+    if (*refuse > Duration{}) {
+      filters_.add(agent.index, {.framework = framework.index, .role = index}, resources,
+                   later(now.mono, *refuse), stats_.rounds);
+    }
   }
   give_back(*book, framework.index, index, resources);
   on_agent_changed(agent.index);
-}
-
-void DrfAllocator::expire_filters(Now now) {
-  expired_.clear();
-  filters_.expire(now.mono, last_round_done(), expired_);
-  for (const uint32_t agent : expired_) candidates_.touch(agent);
-}
-
-// ---------------------------------------------------------------- rounds
-
-bool DrfAllocator::wants_round() const {
-  if (in_round_) return true;
-  return clients_.any_listed() && (!candidates_.empty() || filters_.any_overdue());
-}
-
-// Agents that nobody wanted as they are would only be refused again; what is shared, however, is
-// offered anew by each round that the timer asks for.
-void DrfAllocator::request_full_round() {
-  for (const uint32_t agent : shared_agents_) candidates_.touch(agent);
-}
-
-void DrfAllocator::begin_round(Now now) {
-  expire_filters(now);
-  ++stats_.rounds;
-  in_round_ = true;
-  next_ = 0;
-  candidates_.take(Candidates::round_key(seed_, stats_.rounds), order_);
-  if (!clients_.any_listed()) order_.clear();
-}
-
-Allocator::Step DrfAllocator::step(Now now, uint32_t agents_max, std::vector<Grant>& grants) {
-  CHECK(agents_max > 0);
-  if (!in_round_) begin_round(now);
-  for (uint32_t visited = 0; next_ < order_.size(); ++visited) {
-    if (visited == agents_max) return Step::kMore;
-    prefetch();
-    visit(order_[next_++], grants);
-  }
-  in_round_ = false;
-  expire_filters(now);
-  return Step::kDone;
-}
-
-// Visits are in random order over memory: what the next ones need is on its way meanwhile.
-void DrfAllocator::prefetch() const {
-  constexpr size_t kRecordAhead = 12;
-  constexpr size_t kContentsAhead = 6;
-  if (next_ + kRecordAhead < order_.size()) books_[order_[next_ + kRecordAhead]].prefetch();
-  if (next_ + kContentsAhead < order_.size()) {
-    books_[order_[next_ + kContentsAhead]].prefetch_contents();
-  }
-}
-
-void DrfAllocator::visit(uint32_t agent, std::vector<Grant>& grants) {
-  AgentBook& book = books_[agent];
-  if (!candidates_.is_free(agent) || book.since_round == stats_.rounds) return;
-  ++stats_.agents_visited;
-  Resources shared_offered;
-  const size_t before = grants.size();
-  clients_.begin_roles();
-  for (uint32_t role = clients_.next_role(); role != Clients::kNone; role = clients_.next_role()) {
-    if (book.available().empty()) break;
-    if (book.is_plain()) {
-      visit_plain(book, role, grants);
-    } else {
-      visit_mixed(book, role, shared_offered, grants);
-    }
-  }
-  if (grants.size() > before) update_free(agent);
-}
-
-bool DrfAllocator::is_capable(const Clients::Framework& framework, const AgentBook& book) const {
-  if (needs_gpu_capability(book) && !framework.gpu_resources) return false;
-  return !is_foreign(book) || framework.region_aware;
-}
-
-bool DrfAllocator::needs_gpu_capability(const AgentBook& book) const {
-  return book.has_gpus() && options_.filter_gpu_resources;
-}
-
-bool DrfAllocator::is_foreign(const AgentBook& book) const {
-  return !book.region().empty() && !options_.region.empty() && book.region() != options_.region;
-}
-
-bool DrfAllocator::is_refused(const AgentBook& book, uint32_t framework, uint32_t role,
-                              const Resources& offer) const {
-  const uint32_t agent = book.handle().index;
-  return filters_.any(agent) &&
-         filters_.refuses(agent, {.framework = framework, .role = role}, offer);
-}
-
-// Everybody could use all that is left, and it is worth offering: the first who did not refuse it
-// gets it.
-void DrfAllocator::visit_plain(AgentBook& book, uint32_t role, std::vector<Grant>& grants) {
-  const bool for_all = !needs_gpu_capability(book) && !is_foreign(book);
-  clients_.begin_frameworks(role);
-  for (uint32_t index = clients_.next_framework(role); index != Clients::kNone;
-       index = clients_.next_framework(role)) {
-    if (!for_all && !is_capable(*clients_.at(index), book)) continue;
-    if (is_refused(book, index, role, book.available())) continue;
-    const bool is_new = book.find(index, role) == nullptr;
-    const bool is_whole = book.is_whole();
-    Resources rest = book.allocate_rest(index, role);
-    if (is_whole) {
-      demand_.amounts = book.total_amounts;
-      demand_.shared.clear();
-    } else {
-      demand_.measure(rest, book.handle().index, totals_);
-    }
-    book_grant(book, index, role, is_new, std::move(rest), grants);
-    return;
-  }
-}
-
-void DrfAllocator::visit_mixed(AgentBook& book, uint32_t role, Resources& shared_offered,
-                               std::vector<Grant>& grants) {
-  const std::string& name = clients_.role(role).name;
-  clients_.begin_frameworks(role);
-  for (uint32_t index = clients_.next_framework(role); index != Clients::kNone;
-       index = clients_.next_framework(role)) {
-    const Resources left = book.available().allocatable_to(name).minus(shared_offered);
-    if (left.empty()) return;
-    const Clients::Framework& framework = *clients_.at(index);
-    if (!is_worth_offering(left) || !is_capable(framework, book)) continue;
-    Resources offer = left.filter([&framework](const Resource& item) {
-      return (framework.shared_resources || !item.kind->shared) &&
-             (framework.revocable_resources || !item.kind->revocable) &&
-             (framework.reservation_refinement || item.kind->reservations.size() <= 1);
-    });
-    if (!is_worth_offering(offer) || is_refused(book, index, role, offer)) continue;
-    shared_offered += offer.filter([](const Resource& item) { return item.kind->shared; });
-    const bool is_new = book.find(index, role) == nullptr;
-    book.allocate(index, role, offer);
-    demand_.measure(offer, book.handle().index, totals_);
-    book_grant(book, index, role, is_new, std::move(offer), grants);
-  }
-}
-
-void DrfAllocator::book_grant(AgentBook& book, uint32_t framework, uint32_t role, bool is_new,
-                              Resources resources, std::vector<Grant>& grants) {
-  clients_.allocated(framework, role, demand_, is_new);
-  ++stats_.grants;
-  grants.push_back({.framework = clients_.at(framework)->handle,
-                    .agent = book.handle(),
-                    .role = clients_.role(role).name,
-                    .resources = std::move(resources)});
 }
 
 }  // namespace tepui

@@ -12,6 +12,7 @@
 // Pure.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -26,8 +27,14 @@
 #include "master/allocator/cluster_totals.h"
 #include "master/allocator/demand.h"
 #include "master/allocator/filters.h"
+#include "master/allocator/inverse_offers.h"
+#include "master/allocator/quota_book.h"
+#include "master/allocator/unused_returns.h"
 
 namespace tepui {
+
+// They hold any of the alternatives; if there are none, anything at all.
+bool holds_any(const Resources& resources, const std::vector<Quantities>& alternatives);
 
 class DrfAllocator final : public Allocator {
  public:
@@ -48,65 +55,140 @@ class DrfAllocator final : public Allocator {
   void suppress(FrameworkHandle framework, std::span<const std::string> roles) override;
   void revive(FrameworkHandle framework, std::span<const std::string> roles) override;
   void set_weight(std::string_view role, int64_t weight_milli) override;
+  void set_quota(std::string_view role, const Quota& quota) override;
+  void set_whitelist(std::optional<std::set<std::string>> hostnames) override;
 
   void allocate(FrameworkHandle framework, AgentHandle agent, std::string_view role,
                 const Resources& resources) override;
   void recover(Now now, FrameworkHandle framework, AgentHandle agent, std::string_view role,
                const Resources& resources, std::optional<Duration> refuse) override;
+  Result<void> convert_allocated(FrameworkHandle framework, AgentHandle agent,
+                                 std::string_view role, const Resources& from,
+                                 const Resources& to) override;
+  Result<void> convert_available(AgentHandle agent, const Resources& from,
+                                 const Resources& to) override;
+
+  void set_maintenance(AgentHandle agent, bool planned) override;
+  void answer_inverse(Now now, FrameworkHandle framework, AgentHandle agent,
+                      std::optional<Duration> refuse) override;
+  std::vector<InverseGrant> take_inverse_grants() override;
+  void pause(Now now, uint32_t agents_expected) override;
+  bool is_paused() const override;
 
   bool wants_round() const override;
   void request_full_round() override;
-  Instant next_deadline() const override { return filters_.next_deadline(); }
-  void on_time(Now now) override { expire_filters(now); }
+  Instant next_deadline() const override;
+  void on_time(Now now) override;
   Step step(Now now, uint32_t agents_max, std::vector<Grant>& grants) override;
 
   std::vector<RoleShare> shares() const override { return clients_.shares(); }
+  RoleUse use(std::string_view role) const override;
+  std::vector<RoleUse> uses() const override;
+  OfferExplanation explain(FrameworkHandle framework, std::string_view role) const override;
   const AllocatorStats& stats() const override { return stats_; }
   Result<void> audit() const override;
 
  private:
   AgentBook* find(AgentHandle agent);
+  bool is_whitelisted(const AgentShape& shape) const;
   void count_total(AgentBook& book);
   void uncount_total(AgentBook& book);
+  void recount_total(AgentBook& book);
   void release_names();
   // Something of the agent, or about it, changed: it may be a candidate.
   void on_agent_changed(uint32_t agent);
   void update_free(uint32_t agent);
+  void update_all_free();
   bool is_offerable(const AgentBook& book) const;
   void give_back(AgentBook& book, uint32_t framework, uint32_t role, const Resources& resources);
   void expire_filters(Now now);
+
+  // Quota; none of these does anything while no role has one.
+  void rebuild_quota();
+  void fill(QuotaBook& quota) const;
+  QuotaBook::Node quota_node(uint32_t role) const;
+  void consume(uint32_t role, const Resources& resources);
+  void release(uint32_t role, const Resources& resources);
+  void update_quota_free(const AgentBook& book);
+  void find_needy();
+  void touch_held();
+  void visit_guaranteed(uint32_t agent, std::vector<Grant>& grants);
+  void serve_role(AgentBook& book, uint32_t role, std::vector<Grant>& grants);
+  Resources guaranteed_offer(const Resources& left, std::string_view role) const;
+  // All the quota of the role lets through what is left of the agent.
+  bool is_unbounded(const AgentBook& book, uint32_t role);
+  Resources bounded_offer(AgentBook& book, uint32_t role, Resources offer);
   uint64_t last_round_done() const { return in_round_ ? stats_.rounds - 1 : stats_.rounds; }
 
   void begin_round(Now now);
+  void draw_for(uint64_t round_key, uint32_t agent);
   void prefetch() const;
   void visit(uint32_t agent, std::vector<Grant>& grants);
   void visit_plain(AgentBook& book, uint32_t role, std::vector<Grant>& grants);
-  void visit_mixed(AgentBook& book, uint32_t role, Resources& shared_offered,
-                   std::vector<Grant>& grants);
+  void visit_mixed(AgentBook& book, uint32_t role, std::vector<Grant>& grants);
+  // What is left that the framework can use and would take; empty if nothing is.
+  Resources offer_for(const AgentBook& book, uint32_t framework, uint32_t role) const;
+  void grant(AgentBook& book, uint32_t framework, uint32_t role, Resources offer,
+             std::vector<Grant>& grants);
   bool is_capable(const Clients::Framework& framework, const AgentBook& book) const;
+  // By the framework's own rules for the role.
+  bool is_wanted(uint32_t framework, uint32_t role, const AgentBook& book) const;
+  bool is_worth_offering(uint32_t framework, uint32_t role, const Resources& resources) const;
   bool needs_gpu_capability(const AgentBook& book) const;
   bool is_foreign(const AgentBook& book) const;
-  bool is_worth_offering(const Resources& resources) const;
+  // Of `left`, what the framework can use.
+  static Resources usable(const Clients::Framework& framework, const Resources& left);
   bool is_refused(const AgentBook& book, uint32_t framework, uint32_t role,
                   const Resources& offer) const;
   // demand_ is that of `resources`.
   void book_grant(AgentBook& book, uint32_t framework, uint32_t role, bool is_new,
                   Resources resources, std::vector<Grant>& grants);
 
+  void ask_to_leave();
+  void add_uses(std::map<std::string, RoleUse, std::less<>>& uses) const;
+  OfferCause cause(const AgentBook& book, const Clients::Framework& framework, uint32_t role,
+                   const QuotaBook& quota) const;
+  // What quota makes of the offer: kWaiting if something is left that is worth offering.
+  OfferCause quota_cause(const Resources& offer, uint32_t framework, uint32_t role,
+                         const QuotaBook& quota) const;
+
   const AllocatorOptions options_;
   const uint64_t seed_;
   ClusterTotals totals_;
   Clients clients_;
   OfferFilters filters_;
+  UnusedReturns returns_;
   Candidates candidates_;
   std::vector<AgentBook> books_;      // by index of the handle
   std::set<uint32_t> shared_agents_;  // whose shared resources each full round offers again
+  QuotaBook quota_;
+  std::vector<uint32_t> held_;  // agents of which something was held back by quota
+  // Something came back, was added or configured since: what is held back may be less.
+  bool loosened_ = false;
+  std::optional<std::set<std::string>> whitelist_;
+  InverseAsking inverse_;
+  std::vector<InverseGrant> inverse_grants_;
   AllocatorStats stats_;
+
+  struct Pause {
+    uint32_t agents_expected = 0;
+    Instant until{};
+  };
+  std::optional<Pause> pause_;
+  uint32_t agents_ = 0;
 
   bool in_round_ = false;
   std::vector<uint32_t> order_;  // of the round
   size_t next_ = 0;              // in order_
-  Demand demand_;                // reused
+  // The part of the round before that, which serves guarantees:
+  std::vector<uint32_t> first_order_;
+  size_t first_next_ = 0;
+  std::vector<bool> needy_;  // by role: may still take something as guaranteed
+  uint32_t needy_count_ = 0;
+  std::map<uint32_t, Resources> shared_offered_;  // in this round, by agent
+  QuotaBook::Bounds bounds_;                      // reused
+  QuotaBook::Row row_;
+  Demand demand_;  // reused
   std::vector<uint32_t> expired_;
 };
 

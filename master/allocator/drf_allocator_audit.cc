@@ -94,6 +94,11 @@ Result<void> DrfAllocator::audit() const {
                             held.begin()->first.first));
   }
   TRY(filters_.audit());
+  if (quota_.is_kept()) {
+    QuotaBook expected = quota_;
+    fill(expected);
+    TRY(quota_.compare(expected));
+  }
   return clients_.audit();
 }
 

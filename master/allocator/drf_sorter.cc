@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "common/check.h"
+#include "master/allocator/random_order.h"
 
 namespace tepui {
 
@@ -84,6 +85,7 @@ void DrfSorter::split_leaf(uint32_t leaf) {
 
 DrfSorter::Client DrfSorter::add(std::string_view path, uint32_t tag) {
   CHECK(!path.empty());
+  ++version_;
   uint32_t current = kRoot;
   for (size_t end = 0; end < path.size();) {
     end = std::min(path.find('/', end == 0 ? 0 : end + 1), path.size());
@@ -109,6 +111,7 @@ DrfSorter::Client DrfSorter::add(std::string_view path, uint32_t tag) {
 void DrfSorter::remove(Client client) {
   CHECK(nodes_[client].is_leaf);
   set_active(client, false);
+  ++version_;
   const Demand all = allocation_of(client);
   for (uint32_t node = nodes_[client].parent; node != kNone; node = nodes_[node].parent) {
     subtract_demand(node, all);
@@ -169,6 +172,7 @@ std::string DrfSorter::path(Client client) const {
 void DrfSorter::set_active(Client client, bool active) {
   CHECK(nodes_[client].is_leaf);
   if ((nodes_[client].active_leaves > 0) == active) return;
+  ++version_;
   for (uint32_t node = client; node != kNone; node = nodes_[node].parent) {
     const uint32_t before = nodes_[node].active_leaves;
     if (!active && before == 1 && node != kRoot) unplace(node);
@@ -184,6 +188,7 @@ void DrfSorter::set_weight(std::string_view path, int64_t weight_milli) {
   } else {
     weights_.insert_or_assign(std::string(path), weight_milli);
   }
+  ++version_;
   const auto found = by_path_.find(path);
   if (found == by_path_.end()) return;
   nodes_[found->second].weight_milli = weight_milli;
@@ -432,6 +437,24 @@ DrfSorter::Client DrfSorter::next() {
     walk_.push_back({.node = child, .next = 0});
   }
   return kNone;
+}
+
+// Parents come before their children in order of path.
+void DrfSorter::list_leaves(std::vector<Leaf>& leaves) const {
+  leaves.clear();
+  std::vector<int64_t> children(nodes_.size(), 0);
+  for (const auto& [path, node] : by_path_) {
+    if (nodes_[node].active_leaves == 0) continue;
+    children[nodes_[node].parent] += nodes_[node].weight_milli;
+  }
+  std::vector<uint64_t> relative(nodes_.size(), RandomOrder::kWhole);
+  for (const auto& [path, node] : by_path_) {
+    if (nodes_[node].active_leaves == 0) continue;
+    const uint32_t parent = nodes_[node].parent;
+    relative[node] =
+        RandomOrder::part(relative[parent], nodes_[node].weight_milli, children[parent]);
+    if (nodes_[node].is_leaf) leaves.push_back({.client = node, .relative_weight = relative[node]});
+  }
 }
 
 std::vector<std::string> DrfSorter::sort() {

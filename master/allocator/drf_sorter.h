@@ -57,6 +57,15 @@ class DrfSorter {
   void begin();
   Client next();  // kNone at the end
 
+  // The active clients in order of path, with their part of all (see RandomOrder), and a number
+  // that changes with them.
+  struct Leaf {
+    Client client = kNone;
+    uint64_t relative_weight = 0;
+  };
+  void list_leaves(std::vector<Leaf>& leaves) const;
+  uint64_t version() const { return version_; }
+
   uint32_t tag(Client client) const { return nodes_[client].tag; }
   std::string path(Client client) const;  // as it was added
   std::span<const int64_t> amounts(Client client) const;
@@ -154,6 +163,7 @@ class DrfSorter {
   std::vector<int64_t> amounts_;  // stride_ per node
   size_t stride_ = 0;
   size_t clients_ = 0;
+  uint64_t version_ = 1;
   std::vector<uint32_t> dirty_;
   std::vector<Position> walk_;
 };

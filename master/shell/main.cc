@@ -185,7 +185,8 @@ Result<MasterShellConfig> read(const Settings& settings) {
       .allocator = {
           .min_allocatable = TRY(parse_min_allocatable(settings.text("min-allocatable-resources"))),
           .fairness_excluded = settings.list("fair-sharing-excluded-resource-names"),
-          .region = {}}};
+          .region = {},
+          .unused_returns_max = UnusedReturns::kUsualMax}};
   if (getrandom(&config.seed, sizeof config.seed, 0) != sizeof config.seed) {
     return fail("the system has no random numbers");
   }

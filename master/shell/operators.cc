@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <type_traits>
+#include <variant>
 
 #include "common/limits.h"
 
@@ -26,13 +28,17 @@ void Operators::on_message(SessionId id, const OperatorToServer& message) {
   }
   if (const auto* list = std::get_if<ListRequest>(&message)) return on(id, session, *list);
   if (const auto* watch = std::get_if<WatchRequest>(&message)) return on(id, session, *watch);
-  if (const auto* kill = std::get_if<OperatorKill>(&message)) {
-    return effects_.command(id, session.principal, *kill);
-  }
   if (const auto* read = std::get_if<ReadFile>(&message)) {
     return refuse(id, read->request,
                   "the master has no sandboxes: ask the agent that runs the task");
   }
+  std::visit(
+      [&](const auto& one) {
+        if constexpr (std::is_constructible_v<OperatorRequest, decltype(one)>) {
+          effects_.command(id, session.principal, one);
+        }
+      },
+      message);
 }
 
 void Operators::on(SessionId id, Session& session, const Hello& hello) {
@@ -140,7 +146,8 @@ void Operators::tell(SessionId id, Session& session, Watch& watch) {
     event.request = watch.request;
     const Rows& rows = event.changed;
     if (rows.agents.empty() && rows.frameworks.empty() && rows.tasks.empty() &&
-        rows.roles.empty() && rows.offers.empty() && event.removed.empty()) {
+        rows.roles.empty() && rows.offers.empty() && rows.maintenance.empty() &&
+        event.removed.empty()) {
       continue;
     }
     send(id, session, event);
@@ -193,8 +200,8 @@ void Operators::on_changed(const Changed& changed, bool fresh_metrics) {
   }
 }
 
-void Operators::on_answer(SessionId id, const RequestDone& done) {
-  if (sessions_.contains(id)) effects_.send(id, done);
+void Operators::on_answer(SessionId id, const ServerToOperator& answer) {
+  if (sessions_.contains(id)) effects_.send(id, answer);
 }
 
 void Operators::on_lost(SessionId id) { sessions_.erase(id); }

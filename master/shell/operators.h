@@ -26,7 +26,8 @@ class OperatorsEffects {
   enum class Sent : uint8_t { kYes, kCongested };
   virtual Sent send(SessionId to, const ServerToOperator& message) = 0;
   virtual void close(SessionId session, std::string_view why) = 0;
-  virtual void command(SessionId from, const std::string& principal, const OperatorKill& kill) = 0;
+  virtual void command(SessionId from, const std::string& principal,
+                       const OperatorRequest& request) = 0;
   virtual void want_metrics() = 0;
 };
 
@@ -38,7 +39,7 @@ class Operators {
   void on_message(SessionId session, const OperatorToServer& message);
   void on_lost(SessionId session);
   void on_ready(SessionId session);  // no longer congested
-  void on_answer(SessionId session, const RequestDone& done);
+  void on_answer(SessionId session, const ServerToOperator& answer);
   // The tables took a batch: watchers are told, and waiting requests are answered if they can be.
   void on_changed(const Changed& changed, bool fresh_metrics);
 

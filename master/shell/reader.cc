@@ -78,7 +78,7 @@ class Reader::Thread final : private MailboxOwner<ToReader>,
     } else if (auto* link = std::get_if<OperatorLink>(&item)) {
       transport_->adopt(std::move(link->socket), std::move(link->received));
     } else if (auto* answer = std::get_if<CommandAnswer>(&item)) {
-      operators_.on_answer(answer->session, answer->done);
+      operators_.on_answer(answer->session, answer->message);
     } else {
       stopped_ = true;
     }
@@ -132,11 +132,13 @@ class Reader::Thread final : private MailboxOwner<ToReader>,
     if (sessions_.sessions_of(link).empty()) transport_->close(link, why);
   }
 
-  void command(SessionId from, const std::string& principal, const OperatorKill& kill) override {
-    FromReader command{OperatorCommand{.session = from, .principal = principal, .kill = kill}};
+  void command(SessionId from, const std::string& principal,
+               const OperatorRequest& request) override {
+    FromReader command{
+        OperatorCommand{.session = from, .principal = principal, .request = request}};
     if (!loop_.push(std::move(command))) {
-      send(from,
-           RequestDone{.request = kill.request, .error = "the master is too busy, try again"});
+      send(from, RequestDone{.request = request_of(request),
+                             .error = "the master is too busy, try again"});
     }
   }
 

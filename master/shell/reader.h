@@ -26,7 +26,7 @@ namespace tepui {
 struct OperatorCommand {
   SessionId session;  // of the reader; the answer names it again
   std::string principal;
-  OperatorKill kill;
+  OperatorRequest request;
 };
 // The loop answers with a feed::MetricsSnapshot.
 struct MetricsWanted {};
@@ -39,7 +39,7 @@ struct OperatorLink {
 };
 struct CommandAnswer {
   SessionId session;
-  RequestDone done;
+  ServerToOperator message;
 };
 struct StopReader {};
 using ToReader = std::variant<FeedBatch, OperatorLink, CommandAnswer, StopReader>;

@@ -182,7 +182,11 @@ void MasterShell::on_event(const Event& event) {
 }
 
 void MasterShell::send(SessionId to, const RequestDone& message) {
-  for_reader_.emplace_back(CommandAnswer{.session = to, .done = message});
+  for_reader_.emplace_back(CommandAnswer{.session = to, .message = message});
+}
+
+void MasterShell::send(SessionId to, const Explanation& message) {
+  for_reader_.emplace_back(CommandAnswer{.session = to, .message = message});
 }
 
 void MasterShell::persist(uint64_t token, std::vector<StoreWrite> batch) {
@@ -250,7 +254,7 @@ void MasterShell::on_deposed(std::string_view why) {
 
 void MasterShell::on_mail(FromReader item) {
   if (const auto* command = std::get_if<OperatorCommand>(&item)) {
-    master_.on_message(reactor_->now(), command->session, command->principal, command->kill);
+    master_.on_message(reactor_->now(), command->session, command->principal, command->request);
   } else {
     metrics_wanted_ = true;
   }

@@ -70,6 +70,7 @@ class MasterShell final : private MasterEffects,
   void send(SessionId to, const MasterToScheduler& message) override { links_.send(to, message); }
   void send(SessionId to, const MasterToAgent& message) override { links_.send(to, message); }
   void send(SessionId to, const RequestDone& message) override;
+  void send(SessionId to, const Explanation& message) override;
   void close(SessionId session, std::string_view why) override { links_.close(session, why); }
   void persist(uint64_t token, std::vector<StoreWrite> batch) override;
   void wake_at(Instant when) override { wake_ = when; }

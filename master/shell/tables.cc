@@ -58,6 +58,7 @@ void Tables::reset() {
   framework_sums_.clear();
   roles_.clear();
   offers_.clear();
+  maintenance_.clear();
   cluster_milli_.clear();
   complete_ = false;
 }
@@ -364,6 +365,11 @@ void Tables::add_row(Rows& rows, Table table, const std::string& key,
         }
       }
       return;
+    case Table::kMaintenance:
+      if (const auto row = maintenance_.find(key); row != maintenance_.end()) {
+        rows.maintenance.push_back(row->second);
+      }
+      return;
     case Table::kMetrics:
       return;  // listed, never watched
   }
@@ -427,6 +433,12 @@ ListReply Tables::list_part(const ListRequest& request, ListCursor& cursor) cons
                    (request.agent_id.empty() || request.agent_id == row.agent_id);
           },
           [&](const OfferId&, const OfferRow& row) { rows.offers.push_back(row); });
+      break;
+    case Table::kMaintenance:
+      walk(
+          maintenance_,
+          [&](const std::string& hostname, const MaintenanceRow&) { return named(hostname); },
+          [&](const std::string&, const MaintenanceRow& row) { rows.maintenance.push_back(row); });
       break;
     case Table::kMetrics:
       walk(

@@ -114,7 +114,8 @@ class Tables {
   std::deque<TaskKey> completed_tasks_;
   std::map<std::string, RoleRow> roles_;
   std::map<OfferId, OfferRow> offers_;
-  std::map<std::string, int64_t> cluster_milli_;  // total of every scalar of reachable agents
+  std::map<std::string, MaintenanceRow> maintenance_;  // by hostname
+  std::map<std::string, int64_t> cluster_milli_;       // total of every scalar of reachable agents
   std::map<std::pair<Table, std::string>, WallTime> seen_before_;  // between Reset and Complete
   std::vector<MetricRow> metrics_;  // as the loop last told, sorted by key
   Collect collect_ = Collect::kChanges;

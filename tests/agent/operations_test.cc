@@ -51,7 +51,7 @@ TEST(AgentOperations, AreConfirmedOnlyWhenTheyAreDurable) {
   ASSERT_EQ(r.bench.effects.checkpoints.size(), 1u);
   const AgentCheckpoint& checkpoint = r.bench.effects.checkpoints[0];
   EXPECT_EQ(checkpoint.total, before - kDisk + kVolume);
-  EXPECT_EQ(checkpoint.make, (std::vector<std::string>{"/var/lib/tepui/volumes/roles/eng/v"}));
+  EXPECT_EQ(checkpoint.make, (std::vector<VolumePlace>{{"/var/lib/tepui", "volumes/roles/eng/v"}}));
   EXPECT_EQ(checkpoint.operations.size(), 2u);
   EXPECT_TRUE(r.reports().empty());
   EXPECT_EQ(r.total(), before);
@@ -100,14 +100,14 @@ TEST(AgentOperations, HoldBackTheLaunchesThatBuildOnThem) {
   ASSERT_EQ(r.bench.effects.launches.size(), 1u);
   const LaunchSpec& launch = r.bench.effects.launches[0];
   ASSERT_EQ(launch.volumes.size(), 1u);
-  EXPECT_EQ(launch.volumes[0].directory, "/var/lib/tepui/volumes/roles/eng/v");
+  EXPECT_EQ(launch.volumes[0].place.directory, "volumes/roles/eng/v");
   EXPECT_EQ(launch.volumes[0].container_path, "data");
 
   // While the task runs, its volume stays.
   r.reports();
   r.say(ApplyOperations{{r.make(destroy_volume(kVolume))}});
   r.durable();
-  EXPECT_TRUE(r.bench.effects.checkpoints.back().remove.empty());
+  EXPECT_TRUE(r.bench.effects.checkpoints.back().destroy.empty());
   EXPECT_TRUE(r.total().contains(kVolume));
 }
 
@@ -139,12 +139,12 @@ TEST(AgentOperations, AVolumeMadeAgainBeginsEmpty) {
   r.durable();
   r.say(ApplyOperations{{r.make(destroy_volume(kVolume)), r.make(create_volume(kVolume))}});
   const AgentCheckpoint first = r.bench.effects.checkpoints.back();
-  EXPECT_EQ(first.remove.size(), 1u);
+  EXPECT_EQ(first.destroy.size(), 1u);
   EXPECT_TRUE(first.make.empty());
   r.durable();
   const AgentCheckpoint second = r.bench.effects.checkpoints.back();
   EXPECT_GT(second.serial, first.serial);
-  EXPECT_TRUE(second.remove.empty());
+  EXPECT_TRUE(second.destroy.empty());
   EXPECT_EQ(second.make.size(), 1u);
 }
 
@@ -173,14 +173,14 @@ TEST(AgentCheckpoint, ComesBackAsItWent) {
                                                      .state = OperationState::kFinished,
                                                      .converted = kReserved,
                                                      .uuid = {3, 4}}}},
-                          .removing = {"/a/b"}};
+                          .destroying = {{"/a", "b"}}};
   const Result<StoredCheckpoint> read = decode_checkpoint(encode_checkpoint(stored));
   ASSERT_TRUE(read.has_value()) << read.error().message;
   EXPECT_EQ(read->total, stored.total);
   ASSERT_EQ(read->operations.size(), 1u);
   EXPECT_EQ(read->operations[0].operation, stored.operations[0].operation);
   EXPECT_EQ(read->operations[0].status.uuid, (Uuid{3, 4}));
-  EXPECT_EQ(read->removing, stored.removing);
+  EXPECT_EQ(read->destroying, stored.destroying);
 }
 
 TEST(AgentCheckpoint, ThatIsDamagedIsRefusedWhereverItIs) {

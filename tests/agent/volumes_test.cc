@@ -2,79 +2,85 @@
 
 #include <gtest/gtest.h>
 
-#include "sdk/operations.h"
+#include <string>
+#include <utility>
+
+// Goal: no two volumes share a place, and no volume shows up where it may not. Method: kinds by
+// hand.
 
 namespace tepui {
 namespace {
 
-const Resources kDisk = Resources::scalars({{"disk", 10'000}});
-
-Resources volume(std::string id, std::string path, std::string role = "eng", bool shared = false) {
-  return volume_on(
-      reserved(kDisk, role, "p"),
-      {.id = std::move(id), .path = std::move(path), .principal = "p", .shared = shared});
-}
-Resources on_source(Disk::Source source) {
-  const Resources plain = volume("v", "data");
-  ResourceKind kind = *plain.items().front().kind;
-  kind.disk->source = source;
-  kind.disk->source_root = "/mnt/d";
-  return *Resources::create({{.kind = make_kind(kind), .amount = int64_t{10'000}}});
-}
-std::string directory(const Resources& one) {
-  return volume_directory("/work", one.items().front());
+Resource volume(Disk disk, std::string role = "r") {
+  ResourceKind kind{.name = "disk", .reservations = {{.role = std::move(role)}}, .disk = disk};
+  return {.kind = make_kind(std::move(kind)), .amount = int64_t{64'000}};
 }
 
-TEST(Volumes, LieBelowTheirDiskByRoleAndId) {
-  EXPECT_EQ(directory(volume("v", "data")), "/work/volumes/roles/eng/v");
-  EXPECT_EQ(directory(on_source(Disk::Source::kPath)), "/mnt/d/volumes/roles/eng/v");
-  EXPECT_EQ(directory(on_source(Disk::Source::kMount)), "/mnt/d");
+Disk at(std::string path, std::string id = "v") {
+  return {.persistence_id = std::move(id), .container_path = std::move(path)};
 }
 
-TEST(Volumes, OfARoleBelowAnotherNeverMeetItsVolumes) {
-  EXPECT_NE(directory(volume("v", "data", "eng/search")),
-            directory(volume("search", "data", "eng")) + "/v");
-  EXPECT_EQ(directory(volume("v", "data", "eng/search")), "/work/volumes/roles/eng search/v");
+VolumePlace place(const Resource& item) { return volume_place(*item.kind, "/work"); }
+
+TEST(Volumes, LieBelowTheWorkDirectoryOrTheirDisk) {
+  EXPECT_EQ(place(volume(at("data"))),
+            (VolumePlace{.base = "/work", .directory = "volumes/roles/r/v"}));
+  Disk disk = at("data");
+  disk.source = Disk::Source::kPath;
+  disk.source_root = "/mnt/ssd";
+  EXPECT_EQ(place(volume(disk)),
+            (VolumePlace{.base = "/mnt/ssd", .directory = "volumes/roles/r/v"}));
+  disk.source = Disk::Source::kMount;
+  EXPECT_EQ(place(volume(disk)), (VolumePlace{.base = "/mnt/ssd", .directory = ""}));
 }
 
-TEST(Volumes, AreLinkedWhereTheyAskAndNotOverEachOther) {
-  const auto links = volume_links("/work", volume("u", "a") + volume("v", "b/c"));
-  ASSERT_TRUE(links.has_value());
-  ASSERT_EQ(links->size(), 2u);
-  EXPECT_EQ(links->at(1).directory, "/work/volumes/roles/eng/v");
-  EXPECT_EQ(links->at(1).container_path, "b/c");
-  EXPECT_FALSE(volume_links("/work", volume("u", "a") + volume("v", "a")).has_value());
-  EXPECT_FALSE(volume_links("/work", volume("u", "a") + volume("v", "a/b")).has_value());
-  EXPECT_FALSE(volume_links("/work", volume("u", "/a")).has_value());
-  EXPECT_FALSE(volume_links("/work", volume("u", "stdout")).has_value());
+TEST(Volumes, OfNestedRolesDoNotLieInEachOther) {
+  const auto directory = [](std::string role, std::string id) {
+    return place(volume(at("data", std::move(id)), std::move(role))).directory;
+  };
+  EXPECT_EQ(directory("eng/web", "v"), "volumes/roles/eng%2Fweb/v");
+  EXPECT_NE(directory("eng", "web"), directory("eng/web", "v").substr(0, 23));
+  EXPECT_NE(directory("eng%2Fweb", "v"), directory("eng/web", "v"));
 }
 
-TEST(Volumes, ThatAreSharedAreThereForEverybody) {
-  const Resources shared = volume("v", "data", "eng", true);
-  EXPECT_TRUE(can_hold(shared, shared + shared));
-  EXPECT_FALSE(can_hold(kDisk, shared));
-  EXPECT_FALSE(can_hold(volume("v", "data"), volume("v", "data") + volume("v", "data")));
+Result<std::vector<VolumeMount>> mounts(std::vector<Resource> items) {
+  return volume_mounts(Resources::create(std::move(items)).value(), "/work");
+}
+std::string refusal(std::vector<Resource> items) {
+  const auto found = mounts(std::move(items));
+  return found ? "" : found.error().message;
 }
 
-TEST(Volumes, KeepTheirPlaceInWhatIsConfiguredAnew) {
-  const Resources before =
-      Resources::scalars({{"cpus", 4000}, {"disk", 90'000}}) + volume("v", "data");
-  const Resources larger = Resources::scalars({{"cpus", 8000}, {"disk", 120'000}});
-  EXPECT_EQ(restore_total(larger, before),
-            Resources::scalars({{"cpus", 8000}, {"disk", 110'000}}) + volume("v", "data"));
-  const Result<Resources> lost =
-      restore_total(Resources::scalars({{"cpus", 8000}, {"disk", 9'000}}), before);
-  ASSERT_FALSE(lost.has_value());
-  EXPECT_NE(lost.error().message.find("lack disk:1"), std::string::npos) << lost.error().message;
+TEST(Volumes, ShowAtTheirPathInTheSandbox) {
+  const auto found = mounts({volume(at("./a//b/", "v1")), volume(at("a/c", "v2"))});
+  ASSERT_TRUE(found) << found.error().message;
+  ASSERT_EQ(found->size(), 2u);
+  EXPECT_EQ((*found)[0].container_path, "a/b");
+  EXPECT_EQ((*found)[0].place.directory, "volumes/roles/r/v1");
+  EXPECT_EQ((*found)[1].container_path, "a/c");
+  EXPECT_TRUE(mounts({}).value().empty());
+  EXPECT_TRUE(
+      volume_mounts(Resources::parse("cpus:1;disk(r):10").value(), "/work").value().empty());
 }
 
-TEST(Volumes, OnStaticReservationsComeFromThose) {
-  const Resources configured = *Resources::parse("disk(eng):10");
-  ResourceKind kind = *configured.items().front().kind;
-  kind.disk = Disk{.persistence_id = "v", .container_path = "data"};
-  const Resources made = *Resources::create({{.kind = make_kind(kind), .amount = int64_t{10'000}}});
-  EXPECT_EQ(restore_total(configured, made), made);
-  EXPECT_FALSE(restore_total(kDisk, made).has_value());
+TEST(Volumes, AreRefusedWhereATaskCannotHaveThem) {
+  EXPECT_EQ(refusal({volume(at("/data"))}),
+            "container path '/data' of volume 'v' is absolute; without a root file system of its "
+            "own a task sees volumes below its sandbox");
+  EXPECT_EQ(refusal({volume(at("a/../../b"))}),
+            "container path 'a/../../b' of volume 'v' leaves the sandbox");
+  for (const char* nothing : {".", "./"}) {
+    EXPECT_NE(refusal({volume(at(nothing))}).find("names no directory"), std::string::npos);
+  }
+  EXPECT_NE(refusal({volume(at("stderr"))}).find("output of the task"), std::string::npos);
+}
+
+TEST(Volumes, InEachOthersWayAreRefused) {
+  EXPECT_EQ(refusal({volume(at("a", "v1")), volume(at("a", "v2"))}),
+            "volume 'v2' at 'a' and another at 'a' are in each other's way");
+  EXPECT_NE(refusal({volume(at("a/b", "v1")), volume(at("a", "v2"))}), "");
+  EXPECT_NE(refusal({volume(at("a", "v1")), volume(at("a/b", "v2"))}), "");
+  EXPECT_EQ(refusal({volume(at("a", "v1")), volume(at("ab", "v2"))}), "");
 }
 
 }  // namespace

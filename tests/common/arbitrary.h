@@ -93,6 +93,35 @@ class Arbitrary {
     state = static_cast<OperationState>(rng_.below(kOperationStateCount));
   }
   void fill(Resources& value) { value = resources(); }
+  void fill(OperateResources::Type& type) {
+    type = static_cast<OperateResources::Type>(rng_.below(kOperateResourcesTypeCount));
+  }
+  void fill(OperateMachines::Action& action) {
+    action = static_cast<OperateMachines::Action>(rng_.below(kMachinesActionCount));
+  }
+  void fill(OperateAgent::Action& action) {
+    action = static_cast<OperateAgent::Action>(rng_.below(kAgentActionCount));
+  }
+  void fill(Quantities& quantities) {
+    quantities = {};
+    for (const char* name : {"cpus", "gpus", "mem"}) {
+      if (rng_.chance(1, 2)) quantities.add(name, rng_.between(1, 1'000'000));
+    }
+  }
+  void fill(Quota& quota) {
+    fill(quota.guarantees);
+    quota.limits_milli.clear();
+    for (const char* name : {"cpus", "gpus", "mem"}) {
+      if (rng_.chance(1, 2)) quota.limits_milli.emplace(name, rng_.between(0, 1'000'000));
+    }
+  }
+
+  void fill(OfferConstraint::Target& target) {
+    target = static_cast<OfferConstraint::Target>(rng_.below(OfferConstraint::kTargets));
+  }
+  void fill(OfferConstraint::Test& test) {
+    test = static_cast<OfferConstraint::Test>(rng_.below(OfferConstraint::kTests));
+  }
 
   template <class T>
   void fill(std::optional<T>& value) {

@@ -56,6 +56,49 @@ TEST(FrameworkInfo, RefusalSaysWhatIsWrong) {
             "framework user has 5000 bytes, at most 4096 are allowed");
 }
 
+TEST(FrameworkInfo, HoldsConstraintsAndMinimumSetsOfItsRoles) {
+  Quantities set;
+  set.add("cpus", 2000);
+  EXPECT_EQ(framework_refusal([&set](FrameworkInfo& info) {
+              add_constraints(info, "ops", {parse_constraint("rack=r1").value()});
+              add_constraints(info, "eng", {parse_constraint("!gpu-model").value()});
+              add_constraints(info, "ops", {parse_constraint("zone=b").value()});
+              set_min_allocatable(info, "ops", {set});
+              set_min_allocatable(info, "eng", {});
+              EXPECT_EQ(info.offer_constraints.at(1).groups.size(), 2u);
+              EXPECT_EQ(info.min_allocatable.at(0).role, "eng");
+            }),
+            "accepted");
+}
+
+TEST(FrameworkInfo, RefusesConstraintsAndMinimumSetsOfOthers) {
+  const ConstraintGroup group = {parse_constraint("rack=r1").value()};
+  EXPECT_EQ(
+      framework_refusal([&group](FrameworkInfo& info) { add_constraints(info, "hr", group); }),
+      "offer constraints name the role 'hr', which is not a role of the framework");
+  EXPECT_EQ(framework_refusal([&group](FrameworkInfo& info) {
+              info.offer_constraints = {{.role = "eng", .groups = {group}},
+                                        {.role = "eng", .groups = {group}}};
+            }),
+            "offer constraints name the role 'eng' twice");
+  EXPECT_EQ(framework_refusal([](FrameworkInfo& info) {
+              info.min_allocatable = {{.role = "ops", .sets = {}}, {.role = "eng", .sets = {}}};
+            }),
+            "minimum sets are not sorted: 'eng' comes after 'ops'");
+  EXPECT_EQ(framework_refusal([](FrameworkInfo& info) { set_min_allocatable(info, "hr", {}); }),
+            "minimum sets name the role 'hr', which is not a role of the framework");
+  EXPECT_EQ(framework_refusal([](FrameworkInfo& info) {
+              set_min_allocatable(info, "eng", std::vector<Quantities>(65));
+            }),
+            "framework has 65 minimum sets, at most 64 are allowed");
+  EXPECT_EQ(framework_refusal([](FrameworkInfo& info) {
+              Quantities set;
+              set.add("a b", 1);
+              set_min_allocatable(info, "eng", {set});
+            }),
+            "resource name in a minimum set 'a b' contains ' '");
+}
+
 TEST(AgentInfo, IsAcceptedWithOrWithoutAnAddress) {
   EXPECT_EQ(agent_refusal([](AgentInfo&) {}), "accepted");
   EXPECT_EQ(agent_refusal([](AgentInfo& info) { info.address.clear(); }), "accepted");

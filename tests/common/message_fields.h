@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "common/messages.h"
+#include "common/quota_text.h"
 
 namespace tepui {
 
@@ -61,7 +62,15 @@ inline constexpr int kFields<TaskStatus> = 12;
 template <>
 inline constexpr int kFields<Task> = 17;
 template <>
-inline constexpr int kFields<FrameworkInfo> = 12;
+inline constexpr int kFields<FrameworkInfo> = 14;
+template <>
+inline constexpr int kFields<OfferConstraint> = 5;
+template <>
+inline constexpr int kFields<RoleConstraints> = 2;
+template <>
+inline constexpr int kFields<RoleMinimum> = 2;
+template <>
+inline constexpr int kFields<Quantities::Item> = 2;
 template <>
 inline constexpr int kFields<Domain> = 2;
 template <>
@@ -128,7 +137,7 @@ inline constexpr int kFields<Reconcile::Item> = 2;
 template <>
 inline constexpr int kFields<Subscribed> = 4;
 template <>
-inline constexpr int kFields<AgentFacts> = 6;
+inline constexpr int kFields<AgentFacts> = 7;
 template <>
 inline constexpr int kFields<OfferItem> = 4;
 template <>
@@ -172,19 +181,19 @@ inline constexpr int kFields<Ping> = 1;
 template <>
 inline constexpr int kFields<ShutdownAgent> = 1;
 template <>
-inline constexpr int kFields<AgentRow> = 6;
+inline constexpr int kFields<AgentRow> = 9;
 template <>
 inline constexpr int kFields<FrameworkRow> = 6;
 template <>
 inline constexpr int kFields<TaskRow> = 1;
 template <>
-inline constexpr int kFields<RoleRow> = 6;
+inline constexpr int kFields<RoleRow> = 8;
 template <>
 inline constexpr int kFields<OfferRow> = 6;
 template <>
 inline constexpr int kFields<MetricRow> = 2;
 template <>
-inline constexpr int kFields<Rows> = 6;
+inline constexpr int kFields<Rows> = 7;
 template <>
 inline constexpr int kFields<ListRequest> = 5;
 template <>
@@ -203,6 +212,51 @@ template <>
 inline constexpr int kFields<FileData> = 5;
 template <>
 inline constexpr int kFields<RequestDone> = 2;
+
+template <>
+inline constexpr int kFields<AcceptInverseOffers> = 2;
+template <>
+inline constexpr int kFields<DeclineInverseOffers> = 2;
+template <>
+inline constexpr int kFields<InverseOffers> = 1;
+template <>
+inline constexpr int kFields<InverseOffers::Item> = 3;
+template <>
+inline constexpr int kFields<RescindInverseOffers> = 1;
+template <>
+inline constexpr int kFields<DrainAgent> = 1;
+template <>
+inline constexpr int kFields<Unavailability> = 2;
+template <>
+inline constexpr int kFields<MaintenanceWindow> = 3;
+template <>
+inline constexpr int kFields<MaintenanceRow> = 4;
+template <>
+inline constexpr int kFields<UpdateQuota> = 3;
+template <>
+inline constexpr int kFields<UpdateQuota::Item> = 2;
+template <>
+inline constexpr int kFields<UpdateWeights> = 2;
+template <>
+inline constexpr int kFields<UpdateWeights::Item> = 2;
+template <>
+inline constexpr int kFields<OperateResources> = 5;
+template <>
+inline constexpr int kFields<UpdateMaintenanceSchedule> = 2;
+template <>
+inline constexpr int kFields<OperateMachines> = 3;
+template <>
+inline constexpr int kFields<OperateAgent> = 5;
+template <>
+inline constexpr int kFields<TeardownFramework> = 2;
+template <>
+inline constexpr int kFields<Explain> = 3;
+template <>
+inline constexpr int kFields<Explanation> = 2;
+template <>
+inline constexpr int kFields<Explanation::Cause> = 2;
+template <>
+inline constexpr int kFields<Explanation::Role> = 2;
 
 // References to all fields, in the order in which they are declared.
 template <class T>
@@ -240,6 +294,9 @@ auto fields(T& t) {
   } else if constexpr (kCount == 12) {
     auto& [a, b, c, d, e, f, g, h, i, j, k, l] = t;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l);
+  } else if constexpr (kCount == 14) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = t;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
   } else {
     static_assert(kCount == 17, "give this struct its number of fields above");
     auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] = t;
@@ -255,6 +312,8 @@ std::string describe(const T& value);
 inline std::string describe(const std::string& text) {
   return fmt::format("{}'{}'", text.size(), text);
 }
+inline std::string describe(const Quantities& quantities) { return to_text(quantities); }
+inline std::string describe(const Quota& quota) { return to_text(quota); }
 inline std::string describe(Duration duration) { return fmt::format("{}ns", duration.count()); }
 inline std::string describe(WallTime time) { return fmt::format("@{}", to_ns(time)); }
 template <class T>

@@ -59,6 +59,28 @@ class AllocatorTest : public testing::Test {
     framework(name, FrameworkShape{.roles = {role}});
   }
 
+  // Texts like `cpus:2;mem:512`; an empty one says nothing.
+  void set_quota(const std::string& role, std::string_view guarantees, std::string_view limits) {
+    Quota quota;
+    if (!guarantees.empty()) quota.guarantees = Resources::parse(guarantees).value().quantities();
+    if (!limits.empty()) {
+      const Resources parsed = Resources::parse(limits).value();
+      for (const Resource& item : parsed.items()) {
+        quota.limits_milli[std::string(item.name())] = item.scalar_milli();
+      }
+    }
+    allocator_->set_quota(role, quota);
+  }
+  // How much of a name the role was given in these grants, with what is below it.
+  static int64_t given_milli(const Round& given, std::string_view role, std::string_view name) {
+    int64_t sum = 0;
+    for (const Given& one : given) {
+      if (one.role != role && !one.role.starts_with(std::string(role) + "/")) continue;
+      sum += Resources::parse(one.resources).value().total_milli(name);
+    }
+    return sum;
+  }
+
   Round round() {
     std::vector<Grant> grants;
     while (allocator_->step(now_, 1, grants) == Allocator::Step::kMore) {

@@ -1,3 +1,5 @@
+// Over 500 lines: all rules of allocation in one place, to be read from top to bottom.
+
 #include "tests/master/allocator_oracle.h"
 
 #include <algorithm>
@@ -5,6 +7,8 @@
 #include "common/check.h"
 #include "common/roles.h"
 #include "master/allocator/candidates.h"
+#include "master/allocator/random_order.h"
+#include "tests/master/allocator_oracle_items.h"
 
 namespace tepui {
 
@@ -18,10 +22,6 @@ struct Fraction {
 };
 bool operator<(const Fraction& a, const Fraction& b) {
   return a.above * b.below < b.above * a.below;
-}
-
-bool is_below(const std::string& ancestor, const std::string& path) {
-  return path.size() > ancestor.size() + 1 && path.starts_with(ancestor + "/");
 }
 
 }  // namespace
@@ -245,10 +245,15 @@ std::vector<FrameworkHandle> AllocatorOracle::list_frameworks(const std::string&
 // ---------------------------------------------------------------- events
 
 void AllocatorOracle::add_agent(AgentHandle agent, AgentShape shape) {
-  agents_[agent] = {.shape = std::move(shape), .active = true};
+  agents_[agent].shape = std::move(shape);
 }
 
 void AllocatorOracle::update_agent(AgentHandle agent, AgentShape shape) {
+  const AgentShape& before = agents_.at(agent).shape;
+  if (before.hostname != shape.hostname || before.region != shape.region ||
+      before.zone != shape.zone || before.attributes != shape.attributes) {
+    std::erase_if(filters_, [&](const Filter& filter) { return filter.agent == agent; });
+  }
   agents_.at(agent).shape = std::move(shape);
 }
 
@@ -294,6 +299,10 @@ void AllocatorOracle::update_framework(FrameworkHandle framework, FrameworkShape
 
 void AllocatorOracle::remove_framework(FrameworkHandle framework) {
   frameworks_.erase(framework);
+  for (auto& [handle, agent] : agents_) {
+    agent.asked.erase(framework);
+    agent.refused_until.erase(framework);
+  }
   std::erase_if(allocations_, [&](const Allocation& a) { return a.framework == framework; });
   std::erase_if(filters_, [&](const Filter& filter) { return filter.framework == framework; });
   settle_members();
@@ -302,6 +311,10 @@ void AllocatorOracle::remove_framework(FrameworkHandle framework) {
 void AllocatorOracle::set_framework_active(FrameworkHandle framework, bool active) {
   frameworks_.at(framework).active = active;
   if (active) return;
+  for (auto& [handle, agent] : agents_) {
+    agent.asked.erase(framework);
+    agent.refused_until.erase(framework);
+  }
   std::erase_if(filters_, [&](const Filter& filter) { return filter.framework == framework; });
 }
 
@@ -317,6 +330,7 @@ void AllocatorOracle::revive(FrameworkHandle framework, std::span<const std::str
   const auto named = [&](const std::string& role) {
     return roles.empty() || std::ranges::find(roles, role) != roles.end();
   };
+  for (auto& [handle, agent] : agents_) agent.refused_until.erase(framework);
   std::erase_if(frameworks_.at(framework).suppressed, named);
   std::erase_if(filters_, [&](const Filter& filter) {
     return filter.framework == framework && named(filter.role);
@@ -379,13 +393,16 @@ void AllocatorOracle::expire(Now now) {
 
 // ---------------------------------------------------------------- rounds
 
-bool AllocatorOracle::is_worth_offering(const Resources& resources) const {
+bool AllocatorOracle::is_worth_offering(const Framework& framework, const std::string& role,
+                                        const Resources& resources) const {
+  const auto& own = framework.shape.min_allocatable;
+  const std::vector<Quantities>& minimums =
+      own.contains(role) ? own.at(role) : options_.min_allocatable;
   if (resources.empty()) return false;
-  if (options_.min_allocatable.empty()) return true;
+  if (minimums.empty()) return true;
   const Quantities quantities = resources.quantities();
-  return std::ranges::any_of(options_.min_allocatable, [&](const Quantities& minimum) {
-    return quantities.contains(minimum);
-  });
+  return std::ranges::any_of(
+      minimums, [&](const Quantities& minimum) { return quantities.contains(minimum); });
 }
 
 bool AllocatorOracle::is_capable(const Framework& framework, const Agent& agent) const {
@@ -396,57 +413,81 @@ bool AllocatorOracle::is_capable(const Framework& framework, const Agent& agent)
   return !foreign || framework.shape.region_aware;
 }
 
-void AllocatorOracle::visit(AgentHandle handle, std::vector<Grant>& grants) {
-  const Agent& agent = agents_.at(handle);
-  Resources shared_offered;
-  std::vector<std::string> order;
-  list_roles("", totals(), order);
-  for (const std::string& role : order) {
-    if (available(handle).empty()) return;
-    for (const FrameworkHandle framework : list_frameworks(role, totals())) {
-      const FrameworkShape& shape = frameworks_.at(framework).shape;
-      const Resources left = available(handle).allocatable_to(role).minus(shared_offered);
-      if (left.empty()) break;
-      if (!is_worth_offering(left)) continue;
-      if (!is_capable(frameworks_.at(framework), agent)) continue;
-      Resources offer = left;
-      if (!shape.shared_resources) {
-        offer = offer.filter([](const Resource& item) { return !item.kind->shared; });
-      }
-      if (!shape.revocable_resources) offer = offer.non_revocable();
-      if (!shape.reservation_refinement) {
-        offer =
-            offer.filter([](const Resource& item) { return item.kind->reservations.size() < 2; });
-      }
-      if (!is_worth_offering(offer)) continue;
-      const bool refused = std::ranges::any_of(filters_, [&](const Filter& filter) {
-        return filter.framework == framework && filter.agent == handle && filter.role == role &&
-               filter.refused.contains(offer);
-      });
-      if (refused) continue;
-      shared_offered += offer.filter([](const Resource& item) { return item.kind->shared; });
-      book(framework, handle, role, offer);
+bool AllocatorOracle::is_wanted(const Framework& framework, const std::string& role,
+                                const Agent& agent) const {
+  const auto filter = framework.shape.constraints.find(role);
+  return filter == framework.shape.constraints.end() ||
+         filter->second->allows({.hostname = agent.shape.hostname,
+                                 .region = agent.shape.region,
+                                 .zone = agent.shape.zone,
+                                 .attributes = agent.shape.attributes});
+}
+
+Resources AllocatorOracle::offer_for(FrameworkHandle handle, const std::string& role,
+                                     AgentHandle agent) const {
+  const Framework& framework = frameworks_.at(handle);
+  if (!is_capable(framework, agents_.at(agent))) return {};
+  if (!is_wanted(framework, role, agents_.at(agent))) return {};
+  Resources offer = available(agent).allocatable_to(role);
+  if (shared_offered_.contains(agent)) offer = offer.minus(shared_offered_.at(agent));
+  if (!framework.shape.shared_resources) {
+    offer = offer.filter([](const Resource& item) { return !item.kind->shared; });
+  }
+  if (!framework.shape.revocable_resources) offer = offer.non_revocable();
+  if (!framework.shape.reservation_refinement) {
+    offer = offer.filter([](const Resource& item) { return item.kind->reservations.size() < 2; });
+  }
+  return is_worth_offering(framework, role, offer) ? offer : Resources();
+}
+
+bool AllocatorOracle::is_refused(FrameworkHandle framework, const std::string& role,
+                                 AgentHandle agent, const Resources& offer) const {
+  return std::ranges::any_of(filters_, [&](const Filter& filter) {
+    return filter.framework == framework && filter.agent == agent && filter.role == role &&
+           filter.refused.contains(offer);
+  });
+}
+
+void AllocatorOracle::visit(AgentHandle agent, Part part, std::vector<Grant>& grants) {
+  for (const std::string& role : role_order()) {
+    for (const FrameworkHandle framework : framework_order(role)) {
+      Resources offer = offer_for(framework, role, agent);
+      if (offer.empty()) continue;
+      offer =
+          part == Part::kGuarantees ? guaranteed_offer(role, offer) : bounded_offer(role, offer);
+      if (!is_worth_offering(frameworks_.at(framework), role, offer)) continue;
+      if (is_refused(framework, role, agent, offer)) continue;
+      shared_offered_[agent] +=
+          offer.filter([](const Resource& item) { return item.kind->shared; });
+      book(framework, agent, role, offer);
       ++stats_.grants;
-      grants.push_back({.framework = framework,
-                        .agent = handle,
-                        .role = *names_.find(role),
-                        .resources = offer});
+      grants.push_back(
+          {.framework = framework, .agent = agent, .role = *names_.find(role), .resources = offer});
     }
   }
 }
 
 Allocator::Step AllocatorOracle::step(Now now, uint32_t, std::vector<Grant>& grants) {
   expire(now);
-  const uint64_t key = Candidates::round_key(seed_, ++stats_.rounds);
-  std::vector<std::pair<uint64_t, AgentHandle>> order;
-  for (const auto& [handle, agent] : agents_) {
-    if (agent.active) order.emplace_back(Candidates::rank(key, handle.index), handle);
+  ++stats_.rounds;
+  shared_offered_.clear();
+  for (const Part part : {Part::kGuarantees, Part::kRest}) {
+    if (part == Part::kGuarantees && quotas_.empty()) continue;
+    const uint64_t key = part == Part::kGuarantees ? Candidates::guarantee_key(seed_, stats_.rounds)
+                                                   : Candidates::round_key(seed_, stats_.rounds);
+    std::vector<std::pair<uint64_t, AgentHandle>> order;
+    for (const auto& [handle, agent] : agents_) {
+      if (whitelist_ && !whitelist_->contains(agent.shape.hostname)) continue;
+      if (agent.active) order.emplace_back(Candidates::rank(key, handle.index), handle);
+    }
+    std::ranges::sort(order);
+    for (const auto& [rank, handle] : order) {
+      ++stats_.agents_visited;
+      draw_ = RandomOrder::key_of(key, handle.index);
+      visit(handle, part, grants);
+    }
   }
-  std::ranges::sort(order);
-  for (const auto& [rank, handle] : order) {
-    ++stats_.agents_visited;
-    visit(handle, grants);
-  }
+  ask_to_leave(now);
   expire(now);
   return Step::kDone;
 }

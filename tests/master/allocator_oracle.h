@@ -31,8 +31,24 @@ class AllocatorOracle final : public Allocator {
   void suppress(FrameworkHandle framework, std::span<const std::string> roles) override;
   void revive(FrameworkHandle framework, std::span<const std::string> roles) override;
   void set_weight(std::string_view role, int64_t weight_milli) override;
+  void set_quota(std::string_view role, const Quota& quota) override;
+  void set_whitelist(std::optional<std::set<std::string>> hostnames) override {
+    whitelist_ = std::move(hostnames);
+  }
   void allocate(FrameworkHandle framework, AgentHandle agent, std::string_view role,
                 const Resources& resources) override;
+  Result<void> convert_allocated(FrameworkHandle framework, AgentHandle agent,
+                                 std::string_view role, const Resources& from,
+                                 const Resources& to) override;
+  Result<void> convert_available(AgentHandle agent, const Resources& from,
+                                 const Resources& to) override;
+  void set_maintenance(AgentHandle agent, bool planned) override;
+  void answer_inverse(Now now, FrameworkHandle framework, AgentHandle agent,
+                      std::optional<Duration> refuse) override;
+  std::vector<InverseGrant> take_inverse_grants() override;
+  // The pause is a rule about when, not about who: left to the tests of DrfAllocator.
+  void pause(Now, uint32_t) override {}
+  bool is_paused() const override { return false; }
   void recover(Now now, FrameworkHandle framework, AgentHandle agent, std::string_view role,
                const Resources& resources, std::optional<Duration> refuse) override;
   bool wants_round() const override { return true; }
@@ -41,6 +57,9 @@ class AllocatorOracle final : public Allocator {
   void on_time(Now now) override { expire(now); }
   Step step(Now now, uint32_t agents_max, std::vector<Grant>& grants) override;
   std::vector<RoleShare> shares() const override;
+  RoleUse use(std::string_view role) const override;
+  std::vector<RoleUse> uses() const override;
+  OfferExplanation explain(FrameworkHandle, std::string_view) const override { return {}; }
   const AllocatorStats& stats() const override { return stats_; }
   Result<void> audit() const override { return {}; }
 
@@ -48,6 +67,9 @@ class AllocatorOracle final : public Allocator {
   struct Agent {
     AgentShape shape;
     bool active = true;
+    bool planned = false;             // to go
+    std::set<FrameworkHandle> asked;  // inverse offers outstanding
+    std::map<FrameworkHandle, Instant> refused_until;
   };
   struct Framework {
     FrameworkShape shape;
@@ -93,11 +115,43 @@ class AllocatorOracle final : public Allocator {
                   std::vector<std::string>& order) const;
   std::vector<FrameworkHandle> list_frameworks(const std::string& role, const Sums& totals) const;
   std::string node_of(const std::string& role) const;
+  // Those that the policy of the options asks for.
+  std::vector<std::string> role_order() const;
+  std::vector<FrameworkHandle> framework_order(const std::string& role) const;
+  bool is_role_listed(const std::string& role) const;
   void book(FrameworkHandle framework, AgentHandle agent, const std::string& role,
             const Resources& resources);
-  void visit(AgentHandle agent, std::vector<Grant>& grants);
-  bool is_worth_offering(const Resources& resources) const;
+  enum class Part : uint8_t { kGuarantees, kRest };
+  void visit(AgentHandle agent, Part part, std::vector<Grant>& grants);
+  // What the framework could be offered were it not for quota and filters.
+  Resources offer_for(FrameworkHandle framework, const std::string& role, AgentHandle agent) const;
+  bool is_refused(FrameworkHandle framework, const std::string& role, AgentHandle agent,
+                  const Resources& offer) const;
+
+  // Quota. `Taking`: as if a grant to that role had taken so much of the name.
+  struct Taking {
+    std::string role;
+    std::string name;
+    int64_t milli = 0;
+  };
+  std::set<std::string> quota_names() const;
+  std::vector<std::string> quota_children(const std::string& role) const;
+  int64_t consumed(const std::string& role, const Taking& taking) const;
+  int64_t room(const std::string& role, const Taking& taking) const;
+  int64_t need(const std::string& role, const Taking& taking) const;
+  int64_t children_need(const std::string& role, const Taking& taking) const;
+  int64_t free(const Taking& taking) const;
+  bool keeps_limits(const Taking& taking) const;
+  bool keeps_headroom(const Taking& taking) const;
+  bool is_guaranteed(const Taking& taking) const;
+  Resources guaranteed_offer(const std::string& role, const Resources& left) const;
+  Resources bounded_offer(const std::string& role, const Resources& left) const;
+  bool is_worth_offering(const Framework& framework, const std::string& role,
+                         const Resources& resources) const;
   bool is_capable(const Framework& framework, const Agent& agent) const;
+  bool is_wanted(const Framework& framework, const std::string& role, const Agent& agent) const;
+  void ask_to_leave(Now now);
+  RoleUse use_of(const std::string& role) const;
   void expire(Now now);
 
   const AllocatorOptions options_;
@@ -107,11 +161,16 @@ class AllocatorOracle final : public Allocator {
   std::vector<Allocation> allocations_;
   std::vector<Filter> filters_;
   std::map<std::string, int64_t> weights_;
+  std::map<std::string, Quota> quotas_;
+  std::map<AgentHandle, Resources> shared_offered_;  // in this round
+  std::optional<std::set<std::string>> whitelist_;
+  std::vector<InverseGrant> inverse_grants_;
   std::map<std::string, uint64_t> node_counts_;
   std::map<std::pair<std::string, FrameworkHandle>, uint64_t> member_counts_;
   std::set<std::string> leaves_;  // roles without a role below them
   std::set<std::string> names_;   // of roles ever seen: grants point at them
   AllocatorStats stats_;
+  uint64_t draw_ = 0;  // the key of random orders for the agent being visited
 };
 
 }  // namespace tepui

@@ -3,12 +3,16 @@
 // reserved, refined, revocable, shared and gpu resources; filters that end before and after
 // rounds), driven by random events; after each, the grants, the shares and the audit are compared.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +38,11 @@ Resource revocable_cpus(int64_t milli) {
   return {.kind = make_kind({.name = "cpus", .revocable = true}), .amount = milli};
 }
 
+Resource mount_disk(int64_t milli) {
+  const Disk disk = {.source = Disk::Source::kMount, .source_root = "/mnt"};
+  return {.kind = make_kind({.name = "disk", .disk = disk}), .amount = milli};
+}
+
 Resource shared_volume(std::string role) {
   ResourceKind kind{.name = "disk", .disk = Disk{.persistence_id = "v"}, .shared = true};
   if (!role.empty()) {
@@ -55,6 +64,8 @@ Resources agent_total(Rng& rng) {
   if (rng.chance(1, 6)) items.push_back(item("mem", rng.between(1, 3) * 500, {"a/x"}));
   if (rng.chance(1, 6)) items.push_back(item("disk", 2000, {"a", "a/x"}));
   if (rng.chance(1, 6)) items.push_back(revocable_cpus(rng.between(1, 4) * 1000));
+  if (rng.chance(1, 6)) items.push_back(mount_disk(rng.between(1, 3) * 1000));
+  if (rng.chance(1, 6)) items.push_back(item("disk", rng.between(1, 3) * 1000));
   if (rng.chance(1, 8)) items.push_back(shared_volume(""));
   if (rng.chance(1, 8)) items.push_back(shared_volume("b"));
   return Resources::create(std::move(items)).value();
@@ -70,6 +81,26 @@ std::vector<std::string> some_roles(Rng& rng, uint64_t one_in) {
   return roles;
 }
 
+// Agents of one host, or of one zone.
+class OnlyHost final : public AgentFilter {
+ public:
+  explicit OnlyHost(std::string host) : host_(std::move(host)) {}
+  bool allows(const AgentTraits& agent) const override {
+    return agent.hostname == host_ || agent.zone == host_;
+  }
+
+ private:
+  const std::string host_;
+};
+
+std::vector<Quantities> minimums(Rng& rng) {
+  std::vector<Quantities> minimums(rng.below(3));
+  for (Quantities& minimum : minimums) {
+    minimum.add(rng.chance(1, 2) ? "cpus" : "mem", rng.between(1, 5) * 500);
+  }
+  return minimums;
+}
+
 FrameworkShape framework_shape(Rng& rng) {
   FrameworkShape shape{.roles = some_roles(rng, 4)};
   if (shape.roles.empty()) shape.roles = {kRoles[rng.below(kRoles.size())]};
@@ -81,6 +112,11 @@ FrameworkShape framework_shape(Rng& rng) {
   shape.shared_resources = rng.chance(1, 2);
   shape.reservation_refinement = rng.chance(1, 2);
   shape.region_aware = rng.chance(1, 2);
+  if (rng.chance(1, 4)) shape.min_allocatable[shape.roles[0]] = minimums(rng);
+  if (rng.chance(1, 4)) {
+    shape.constraints[shape.roles.back()] =
+        std::make_shared<OnlyHost>(rng.chance(1, 2) ? "h1" : "z");
+  }
   return shape;
 }
 
@@ -94,6 +130,8 @@ AllocatorOptions options(Rng& rng) {
   if (rng.chance(1, 3)) options.fairness_excluded = {"gpus"};
   if (rng.chance(1, 3)) options.region = "here";
   options.filter_gpu_resources = rng.chance(2, 3);
+  if (rng.chance(1, 5)) options.role_sorter = SorterPolicy::kRandom;
+  if (rng.chance(1, 5)) options.framework_sorter = SorterPolicy::kRandom;
   return options;
 }
 
@@ -104,7 +142,7 @@ class Pair {
       : rng_(seed), options_(options(rng_)), fast_(options_, seed), oracle_(options_, seed) {}
 
   void happen() {
-    switch (rng_.below(16)) {
+    switch (rng_.below(22)) {
       case 0:
       case 1:
         add_agent();
@@ -134,6 +172,19 @@ class Pair {
         break;
       case 11:
         take_over();
+        break;
+      case 12:
+        convert();
+        break;
+      case 13:
+        change_whitelist();
+        break;
+      case 14:
+        maintain();
+        break;
+      case 15:
+      case 16:
+        change_quota();
         break;
       default:
         round();
@@ -165,10 +216,11 @@ class Pair {
 
   AgentShape agent_shape() {
     return {.total = agent_total(rng_),
-            .hostname = "h",
+            .hostname = rng_.chance(1, 2) ? "h1" : "h2",
             .region = rng_.chance(1, 3)   ? "there"
                       : rng_.chance(1, 2) ? "here"
-                                          : ""};
+                                          : "",
+            .zone = rng_.chance(1, 2) ? "z" : ""};
   }
 
   void add_agent() {
@@ -259,6 +311,97 @@ class Pair {
     both([&](Allocator& a) { a.on_time(now_); });
   }
 
+  static Resources reserved_to(const Resources& plain, const std::string& role) {
+    std::vector<Resource> items;
+    for (const Resource& item : plain.items()) {
+      ResourceKind kind = *item.kind;
+      kind.reservations.push_back(
+          {.type = Reservation::Type::kDynamic, .role = role, .principal = {}});
+      items.push_back({.kind = make_kind(std::move(kind)), .amount = item.amount});
+    }
+    return Resources::create(std::move(items)).value();
+  }
+
+  // RESERVE, UNRESERVE, or the loss of something: on what is held, or by the operator.
+  void convert() {
+    const bool operators = rng_.chance(1, 3);
+    if (agents_.empty() || (!operators && held_.empty())) return;
+    const std::string role = rng_.chance(1, 2) ? "b" : "a/x";
+    const auto changed = [&](const Resources& from) {
+      if (rng_.chance(1, 6)) return Resources();
+      const bool plain = std::ranges::all_of(from.items(), [](const Resource& item) {
+        return !item.kind->is_reserved() && !item.kind->revocable && !item.kind->shared;
+      });
+      return plain ? reserved_to(from, role) : from.filter([](const Resource& item) {
+        return item.kind->reservations.size() != 1;
+      }) + unreserved(from);
+    };
+    if (operators) {
+      const AgentHandle agent = pick(agents_);
+      const Resources from = Resources::scalars({{"cpus", rng_.between(1, 4) * 500}});
+      const Resources to = changed(from);
+      const bool fast = fast_.convert_available(agent, from, to).has_value();
+      RC_ASSERT(fast == oracle_.convert_available(agent, from, to).has_value());
+      return;
+    }
+    const size_t index = rng_.below(held_.size());
+    Outstanding& held = held_[index];
+    const Resources from =
+        held.resources.filter([&](const Resource&) { return rng_.chance(1, 2); });
+    const Resources to = changed(from);
+    const bool fast =
+        fast_.convert_allocated(held.framework, held.agent, held.role, from, to).has_value();
+    RC_ASSERT(
+        fast ==
+        oracle_.convert_allocated(held.framework, held.agent, held.role, from, to).has_value());
+    if (fast) held.resources = held.resources - from + to;
+    if (held.resources.empty()) held_.erase(held_.begin() + static_cast<ptrdiff_t>(index));
+  }
+
+  static Resources unreserved(const Resources& from) {
+    std::vector<Resource> items;
+    for (const Resource& item : from.items()) {
+      if (item.kind->reservations.size() != 1) continue;
+      ResourceKind kind = *item.kind;
+      kind.reservations.clear();
+      items.push_back(
+          {.kind = make_kind(std::move(kind)), .amount = item.amount, .shares = item.shares});
+    }
+    return Resources::create(std::move(items)).value();
+  }
+
+  void change_quota() {
+    Quota quota;
+    for (const char* name : {"cpus", "mem", "gpus", "disk"}) {
+      if (rng_.chance(1, 2)) quota.guarantees.add(name, rng_.between(0, 8) * 500);
+      if (rng_.chance(2, 3)) continue;
+      quota.limits_milli[name] = quota.guarantees.get(name) + rng_.between(0, 6) * 500;
+    }
+    if (rng_.chance(1, 3)) quota = Quota();
+    const std::string role = role_;
+    both([&](Allocator& a) { a.set_quota(role, quota); });
+  }
+
+  void change_whitelist() {
+    std::optional<std::set<std::string>> hosts;
+    if (rng_.chance(1, 2)) hosts = std::set<std::string>{rng_.chance(1, 2) ? "h1" : "h2"};
+    both([&](Allocator& a) { a.set_whitelist(hosts); });
+  }
+
+  void maintain() {
+    if (agents_.empty()) return;
+    const AgentHandle agent = pick(agents_);
+    if (frameworks_.empty() || rng_.chance(1, 2)) {
+      const bool planned = rng_.chance(2, 3);
+      both([&](Allocator& a) { a.set_maintenance(agent, planned); });
+    } else {
+      const FrameworkHandle framework = pick(frameworks_);
+      std::optional<Duration> refuse;
+      if (rng_.chance(1, 2)) refuse = Duration(rng_.between(0, 3) * 1s);
+      both([&](Allocator& a) { a.answer_inverse(now_, framework, agent, refuse); });
+    }
+  }
+
   // A task that came with its agent, under any role, fitting or not.
   void take_over() {
     if (agents_.empty() || frameworks_.empty()) return;
@@ -270,6 +413,15 @@ class Pair {
     held_.push_back({.framework = framework, .agent = agent, .role = role, .resources = used});
   }
 
+  static std::vector<std::string> to_lines(const std::vector<Grant>& grants) {
+    std::vector<std::string> lines;
+    for (const Grant& grant : grants) {
+      lines.push_back(fmt::format("{} in {} on {}: {}", grant.framework.index, grant.role,
+                                  grant.agent.index, to_text(grant.resources)));
+    }
+    return lines;
+  }
+
   void round() {
     // The oracle visits all agents each time; what is shared is only offered again by a full round.
     both([&](Allocator& a) { a.request_full_round(); });
@@ -279,19 +431,25 @@ class Pair {
     while (fast_.step(now_, 2, fast) == Allocator::Step::kMore) {
     }
     oracle_.step(now_, 1, expected);
-    RC_ASSERT(fast.size() == expected.size());
+    if (to_lines(fast) != to_lines(expected)) {
+      for (const RoleUse& use : oracle_.uses()) {
+        RC_LOG() << use.role << ": quota " << to_text(use.quota) << ", consumed"
+                 << to_text(Quota{.guarantees = use.consumed}) << "\n";
+      }
+    }
+    RC_ASSERT(to_lines(fast) == to_lines(expected));
     for (size_t i = 0; i < fast.size(); ++i) {
       RC_ASSERT(fast[i].framework == expected[i].framework);
       RC_ASSERT(fast[i].agent == expected[i].agent);
-      RC_ASSERT(fast[i].role == expected[i].role);
-      RC_ASSERT(to_text(fast[i].resources) == to_text(expected[i].resources));
       RC_ASSERT(fast[i].resources == expected[i].resources);
       held_.push_back({.framework = fast[i].framework,
                        .agent = fast[i].agent,
                        .role = std::string(fast[i].role),
                        .resources = fast[i].resources});
     }
-    RC_ASSERT(wanted || fast.empty());
+    const std::vector<InverseGrant> inverse = fast_.take_inverse_grants();
+    RC_ASSERT(inverse == oracle_.take_inverse_grants());
+    RC_ASSERT(wanted || (fast.empty() && inverse.empty()));
     granted_ += fast.size();
   }
 
@@ -306,6 +464,16 @@ class Pair {
       RC_ASSERT(shares[i].dominant_share_ppm == expected[i].dominant_share_ppm);
       RC_ASSERT(shares[i].weight_milli == expected[i].weight_milli);
       RC_ASSERT(shares[i].frameworks == expected[i].frameworks);
+    }
+    const std::vector<RoleUse> uses = fast_.uses();
+    const std::vector<RoleUse> wanted = oracle_.uses();
+    RC_ASSERT(uses.size() == wanted.size());
+    for (size_t i = 0; i < uses.size(); ++i) {
+      RC_ASSERT(uses[i].role == wanted[i].role);
+      RC_ASSERT(uses[i].quota == wanted[i].quota);
+      RC_ASSERT(uses[i].consumed == wanted[i].consumed);
+      RC_ASSERT(uses[i].reserved == wanted[i].reserved);
+      RC_ASSERT(uses[i].offered_or_allocated == wanted[i].offered_or_allocated);
     }
   }
 

@@ -55,7 +55,7 @@ struct EventCounts final : EventSink {
 
 class FakeEffects final : public MasterEffects {
  public:
-  using Sent = std::variant<MasterToScheduler, MasterToAgent, RequestDone>;
+  using Sent = std::variant<MasterToScheduler, MasterToAgent, RequestDone, Explanation>;
   struct Write {
     uint64_t token = 0;
     std::vector<StoreWrite> batch;
@@ -71,6 +71,7 @@ class FakeEffects final : public MasterEffects {
   void send(SessionId to, const MasterToScheduler& message) override { record(to, message); }
   void send(SessionId to, const MasterToAgent& message) override { record(to, message); }
   void send(SessionId to, const RequestDone& message) override { record(to, message); }
+  void send(SessionId to, const Explanation& message) override { record(to, message); }
   void close(SessionId session, std::string_view why) override { closed.emplace(session, why); }
   void persist(uint64_t token, std::vector<StoreWrite> batch) override {
     EXPECT_FALSE(batch.empty());

@@ -43,6 +43,36 @@ class LyingAllocator final : public Allocator {
   void set_weight(std::string_view role, int64_t weight_milli) override {
     real_.set_weight(role, weight_milli);
   }
+  void set_quota(std::string_view role, const Quota& quota) override {
+    real_.set_quota(role, quota);
+  }
+  void set_whitelist(std::optional<std::set<std::string>> hostnames) override {
+    real_.set_whitelist(std::move(hostnames));
+  }
+  Result<void> convert_allocated(FrameworkHandle framework, AgentHandle agent,
+                                 std::string_view role, const Resources& from,
+                                 const Resources& to) override {
+    return real_.convert_allocated(framework, agent, role, from, to);
+  }
+  Result<void> convert_available(AgentHandle agent, const Resources& from,
+                                 const Resources& to) override {
+    return real_.convert_available(agent, from, to);
+  }
+  void set_maintenance(AgentHandle agent, bool planned) override {
+    real_.set_maintenance(agent, planned);
+  }
+  void answer_inverse(Now now, FrameworkHandle framework, AgentHandle agent,
+                      std::optional<Duration> refuse) override {
+    real_.answer_inverse(now, framework, agent, refuse);
+  }
+  std::vector<InverseGrant> take_inverse_grants() override { return real_.take_inverse_grants(); }
+  void pause(Now now, uint32_t agents_expected) override { real_.pause(now, agents_expected); }
+  bool is_paused() const override { return real_.is_paused(); }
+  RoleUse use(std::string_view role) const override { return real_.use(role); }
+  std::vector<RoleUse> uses() const override { return real_.uses(); }
+  OfferExplanation explain(FrameworkHandle framework, std::string_view role) const override {
+    return real_.explain(framework, role);
+  }
   void allocate(FrameworkHandle framework, AgentHandle agent, std::string_view role,
                 const Resources& resources) override {
     real_.allocate(framework, agent, role, resources);

@@ -37,6 +37,53 @@ TEST(Offers, AreDividedBetweenRolesByWeight) {
   EXPECT_EQ(bench.offers(light).size(), 3u);
 }
 
+TEST(Offers, AreOnlyOfAgentsThatTheFrameworkWants) {
+  Bench bench;
+  TestAgent wanted = bench.agent();
+  bench.lose(wanted.session);
+  wanted.info.attributes = parse_attributes("rack:r1").value();
+  wanted.info.domain = {.region = "eu", .zone = "a"};
+  bench.reregister(wanted);
+  const TestAgent unwanted = bench.agent();
+  FrameworkInfo info = framework_info("eng");
+  add_constraints(info, "eng",
+                  {parse_constraint("rack=r1").value(), parse_constraint("zone=a").value()});
+  const TestFramework framework = bench.framework(info);
+  const auto offers = bench.offers(framework);
+  ASSERT_EQ(offers.size(), 1u);
+  EXPECT_EQ(offers[0].agent, wanted.info.id);
+}
+
+TEST(Offers, HoldAtLeastWhatTheFrameworkCallsWorthIt) {
+  Bench bench;
+  const TestAgent agent = bench.agent();
+  FrameworkInfo info = framework_info("eng");
+  Quantities set;
+  set.add("cpus", machine().total_milli("cpus") + 1);
+  set_min_allocatable(info, "eng", {set});
+  EXPECT_TRUE(bench.offers(bench.framework(info)).empty());
+  set = {};
+  set.add("cpus", machine().total_milli("cpus"));
+  set_min_allocatable(info, "eng", {set});
+  EXPECT_EQ(bench.offers(bench.framework(info)).size(), 1u);
+}
+
+TEST(Offers, AreRefusedToAFrameworkWhoseConstraintsCannotBeUnderstood) {
+  Bench bench;
+  FrameworkInfo info = framework_info("eng");
+  add_constraints(
+      info, "eng",
+      {{.attribute = "rack", .test = OfferConstraint::Test::kTextMatches, .value = "("}});
+  const SessionId session = bench.new_session();
+  bench.say(session, SchedulerToMaster(Hello{}));
+  bench.say(session, Subscribe{info});
+  bench.settle();
+  const auto errors = bench.take<ErrorMessage>(session);
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_EQ(errors[0].message,
+            "offer constraints of role 'eng': regular expression '(' is wrong: missing ): (");
+}
+
 TEST(Offers, IntroduceAnAgentOncePerSession) {
   Bench bench;
   const TestAgent agent = bench.agent();

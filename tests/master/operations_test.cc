@@ -249,6 +249,7 @@ TEST(MasterOperations, ThatNeverReachedTheAgentAreDroppedWhenItComesBack) {
   r.told();
   r.bench.lose(r.agent.session);
   r.bench.reregister(r.agent);
+  r.bench.settle();
   const auto statuses = r.statuses();
   ASSERT_EQ(statuses.size(), 1u);
   EXPECT_EQ(statuses[0].state, OperationState::kDropped);

@@ -8,6 +8,7 @@
 
 #include "agent/agent.h"
 #include "tests/sim/alarm.h"
+#include "tests/sim/disks.h"
 #include "tests/sim/election.h"
 #include "tests/sim/fates.h"
 #include "tests/sim/faults.h"
@@ -72,7 +73,7 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   World& world_;
   const NodeId node_;
   const Resources resources_;
-  std::optional<AgentCheckpoint> durable_;  // outlives the process
+  SimDisks disks_;
   SimHost host_;
   uint32_t life_ = 0;
   LinkNumber link_ = 0;  // 0: none

@@ -58,6 +58,7 @@ class MasterNode final : public End, public MasterEffects {
   void send(SessionId to, const MasterToScheduler& message) override;
   void send(SessionId to, const MasterToAgent& message) override;
   void send(SessionId, const RequestDone&) override {}
+  void send(SessionId, const Explanation&) override {}
   void close(SessionId session, std::string_view why) override;
   void persist(uint64_t token, std::vector<StoreWrite> batch) override;
   void wake_at(Instant when) override;

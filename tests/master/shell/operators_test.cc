@@ -24,7 +24,7 @@ using test::apply;
 struct Recorder final : OperatorsEffects {
   std::map<SessionId, std::vector<ServerToOperator>> sent;
   std::map<SessionId, std::string> closed;
-  std::vector<std::pair<std::string, OperatorKill>> commands;
+  std::vector<std::pair<std::string, OperatorRequest>> commands;
   int metrics_wanted = 0;
   Sent answer = Sent::kYes;
 
@@ -33,7 +33,7 @@ struct Recorder final : OperatorsEffects {
     return answer;
   }
   void close(SessionId session, std::string_view why) override { closed.emplace(session, why); }
-  void command(SessionId, const std::string& principal, const OperatorKill& kill) override {
+  void command(SessionId, const std::string& principal, const OperatorRequest& kill) override {
     commands.emplace_back(principal, kill);
   }
   void want_metrics() override { ++metrics_wanted; }
@@ -339,11 +339,11 @@ TEST_F(OperatorsTest, AKillGoesToTheLoopInTheNameOfWhoAsked) {
   operators.on_message(one, OperatorKill{.request = 4, .task_id = {"t1"}});
   ASSERT_EQ(out.commands.size(), 1u);
   EXPECT_EQ(out.commands[0].first, "ann");
-  EXPECT_EQ(out.commands[0].second.task_id.value, "t1");
-  operators.on_answer(one, {.request = 4, .error = "no such task"});
+  EXPECT_EQ(std::get<OperatorKill>(out.commands[0].second).task_id.value, "t1");
+  operators.on_answer(one, RequestDone{.request = 4, .error = "no such task"});
   EXPECT_EQ(out.take<RequestDone>(one).at(0).error, "no such task");
   operators.on_lost(one);
-  operators.on_answer(one, {.request = 5});
+  operators.on_answer(one, RequestDone{.request = 5});
   EXPECT_TRUE(out.sent[one].empty()) << "nobody listens any more";
 }
 

@@ -1,0 +1,201 @@
+#include "agent/linux/volumes.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "agent/linux/files.h"
+#include "common/io/fd.h"
+
+namespace tepui {
+
+namespace {
+
+struct Entry {
+  std::string name;
+  bool is_directory = false;
+};
+
+Result<std::vector<Entry>> list_entries(int directory) {
+  Fd own(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!own) return std::unexpected(system_error(errno, "opening a directory to list it"));
+  const auto close_stream = [](DIR* stream) { closedir(stream); };
+  const std::unique_ptr<DIR, decltype(close_stream)> stream(fdopendir(own.get()), close_stream);
+  if (stream == nullptr) return std::unexpected(system_error(errno, "listing a directory"));
+  (void)own.release();  // the stream closes it
+  std::vector<Entry> entries;
+  errno = 0;
+  while (const dirent* entry = readdir(stream.get())) {
+    const std::string_view name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    struct stat status{};
+    const bool is_known = entry->d_type != DT_UNKNOWN;
+    if (!is_known && fstatat(directory, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    entries.push_back(
+        {.name = std::string(name),
+         .is_directory = is_known ? entry->d_type == DT_DIR : S_ISDIR(status.st_mode)});
+  }
+  if (errno != 0) return std::unexpected(system_error(errno, "listing a directory"));
+  return entries;
+}
+
+// Its own mode may keep us out, where we are not root.
+Result<Fd> open_to_empty(int parent, const std::string& name) {
+  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  Fd directory(openat(parent, name.c_str(), kFlags));
+  if (!directory && errno == EACCES && fchmodat(parent, name.c_str(), 0700, 0) == 0) {
+    directory = Fd(openat(parent, name.c_str(), kFlags));
+  }
+  if (!directory) return std::unexpected(system_error(errno, "opening " + name + " to empty it"));
+  if (fchmod(directory.get(), 0700) != 0) {
+    return std::unexpected(system_error(errno, "opening " + name + " to empty it"));
+  }
+  return directory;
+}
+
+Result<void> unlink_entry(int directory, const std::string& name) {
+  if (unlinkat(directory, name.c_str(), 0) == 0 || errno == ENOENT) return {};
+  return std::unexpected(system_error(errno, "removing " + name));
+}
+
+// Moves the subdirectories of `name` up beside it and removes the rest of it: a tree becomes a list
+// however deep it is, without a path that is too long or too many open directories.
+Result<void> flatten(int top, const std::string& name, uint64_t& next_name) {
+  const Fd directory = TRY(open_to_empty(top, name));
+  for (const Entry& entry : TRY(list_entries(directory.get()))) {
+    if (!entry.is_directory) {
+      TRY(unlink_entry(directory.get(), entry.name));
+      continue;
+    }
+    while (true) {
+      const std::string moved = fmt::format(".removing-{}", next_name++);
+      if (renameat2(directory.get(), entry.name.c_str(), top, moved.c_str(), RENAME_NOREPLACE) ==
+          0) {
+        break;
+      }
+      if (errno != EEXIST) return std::unexpected(system_error(errno, "moving " + entry.name));
+    }
+  }
+  if (unlinkat(top, name.c_str(), AT_REMOVEDIR) != 0) {
+    return std::unexpected(system_error(errno, "removing directory " + name));
+  }
+  return {};
+}
+
+Result<void> empty_directory(int top) {
+  uint64_t next_name = 0;
+  while (true) {
+    const std::vector<Entry> entries = TRY(list_entries(top));
+    if (entries.empty()) return {};
+    for (const Entry& entry : entries) {
+      TRY(entry.is_directory ? flatten(top, entry.name, next_name) : unlink_entry(top, entry.name));
+    }
+  }
+}
+
+Result<void> sync(int directory, const std::string& name) {
+  if (fsync(directory) == 0) return {};
+  return std::unexpected(system_error(errno, "syncing directory " + name));
+}
+
+Result<Fd> open_base(const VolumePlace& place) {
+  Result<Fd> base = open_directory_at(AT_FDCWD, place.base);
+  if (!base || !place.directory.empty()) return base;
+  struct stat own{};
+  struct stat above{};
+  if (fstat(base->get(), &own) != 0 || fstatat(base->get(), "..", &above, 0) != 0) {
+    return std::unexpected(system_error(errno, "looking at " + place.base));
+  }
+  if (own.st_dev == above.st_dev) {
+    return fail(fmt::format("{} is to be the mount point of a disk, and nothing is mounted there",
+                            place.base));
+  }
+  return base;
+}
+
+}  // namespace
+
+Result<void> create_volume(const VolumePlace& place) {
+  const Fd base = TRY(open_base(place));
+  TRY(sync(base.get(), place.base));
+  for (size_t end = 0; end < place.directory.size();) {
+    end = std::min(place.directory.find('/', end + 1), place.directory.size());
+    const std::string part = place.directory.substr(0, end);
+    const Fd directory = TRY(make_directories_at(base.get(), part, 0755));
+    TRY(sync(directory.get(), part));
+  }
+  // Again, now with the first of them in it.
+  return sync(base.get(), place.base);
+}
+
+Result<void> destroy_volume(const VolumePlace& place) {
+  const Fd base = TRY(open_base(place));
+  if (place.directory.empty()) {
+    TRY(empty_directory(base.get()));
+    return sync(base.get(), place.base);
+  }
+  const size_t slash = place.directory.rfind('/');
+  const std::string above = slash == std::string::npos ? "." : place.directory.substr(0, slash);
+  const std::string name = place.directory.substr(slash + 1);
+  const Result<Fd> parent = open_directory_at(base.get(), above);
+  if (!parent)
+    return parent.error().code == ENOENT ? Result<void>{} : std::unexpected(parent.error());
+  struct stat status{};
+  if (fstatat(parent->get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno == ENOENT) return {};
+    return std::unexpected(system_error(errno, "looking at " + place.directory));
+  }
+  {
+    const Fd directory = TRY(open_to_empty(parent->get(), name));
+    TRY(empty_directory(directory.get()));
+  }
+  if (unlinkat(parent->get(), name.c_str(), AT_REMOVEDIR) != 0) {
+    return std::unexpected(system_error(errno, "removing directory " + place.directory));
+  }
+  return sync(parent->get(), above);
+}
+
+Result<void> link_volume(int sandbox, const VolumeMount& mount,
+                         const std::optional<UserIds>& user) {
+  const std::string target = mount.place.directory.empty()
+                                 ? mount.place.base
+                                 : mount.place.base + "/" + mount.place.directory;
+  const Fd volume = TRY(open_directory_at(AT_FDCWD, target));
+  struct stat status{};
+  if (user && fstat(volume.get(), &status) == 0 && status.st_uid == 0 &&
+      fchown(volume.get(), user->uid, user->gid) != 0) {
+    return std::unexpected(system_error(errno, "giving away " + target));
+  }
+  Fd parent;
+  int directory = sandbox;
+  std::string_view rest = mount.container_path;
+  for (size_t slash = rest.find('/'); slash != std::string_view::npos; slash = rest.find('/')) {
+    Fd next = TRY(make_directories_at(directory, rest.substr(0, slash), 0755));
+    if (user && fchown(next.get(), user->uid, user->gid) != 0) {
+      return std::unexpected(system_error(errno, "giving away a directory of the sandbox"));
+    }
+    parent = std::move(next);
+    directory = parent.get();
+    rest.remove_prefix(slash + 1);
+  }
+  const std::string name(rest);
+  if (symlinkat(target.c_str(), directory, name.c_str()) == 0) return {};
+  if (errno != EEXIST)
+    return std::unexpected(system_error(errno, "linking " + mount.container_path));
+  char there[PATH_MAX];
+  const ssize_t size = readlinkat(directory, name.c_str(), there, sizeof there);
+  if (size >= 0 && std::string_view(there, static_cast<size_t>(size)) == target) return {};
+  return fail(fmt::format("{} is in the way of a volume", mount.container_path));
+}
+
+}  // namespace tepui

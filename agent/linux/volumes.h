@@ -1,0 +1,28 @@
+#pragma once
+// The directories of persistent volumes: made, emptied, and shown to tasks.
+//
+// Every call may block: they run on a worker's thread. Each can be repeated: what it finds done it
+// leaves so, and what it returns from is durable.
+
+#include <optional>
+
+#include "agent/linux/users.h"
+#include "agent/volumes.h"
+#include "common/result.h"
+
+namespace tepui {
+
+// The directory is there, empty if it was not, and survives a power failure. The base of a PATH or
+// MOUNT disk must exist, and that of a MOUNT disk must be a mount point.
+Result<void> create_volume(const VolumePlace& place);
+
+// Its contents are gone, and its directory too, unless that is the base itself. Nothing outside is
+// touched, whatever symbolic links the contents have.
+Result<void> destroy_volume(const VolumePlace& place);
+
+// Shows a volume in an open sandbox directory, as a symbolic link at its container path. Missing
+// directories on the way are made and given to the user, as is the volume's own directory if it is
+// still root's. Refuses where something else is in the way.
+Result<void> link_volume(int sandbox, const VolumeMount& mount, const std::optional<UserIds>& user);
+
+}  // namespace tepui

@@ -1,0 +1,54 @@
+#pragma once
+// UnusedReturns keeps frameworks from being offered for ever what they only give back. By share
+// alone a framework that has all it wants, and neither suppresses nor declines, is first in every
+// round, and those after it never see the agent.
+//
+// Who gives back what it was offered on an agent so many times in a row, without a filter, has had
+// its turns there: from then on a return counts as a refusal, for the default time and twice as
+// long after each further one, up to kLongest. In a row: it took nothing of it, and no more became
+// free there. It ends as filters do: when more is free, by REVIVE, when the framework or the agent
+// goes.
+//
+// Pure. Agents, frameworks and roles are the allocator's indices.
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <utility>
+
+#include "common/limits.h"
+#include "common/resources.h"
+#include "common/time.h"
+
+namespace tepui {
+
+class UnusedReturns {
+ public:
+  // What a master is run with.
+  static constexpr uint32_t kUsualMax = 4;
+  static constexpr Duration kFirst = limits::kFilterDefault;
+  static constexpr Duration kLongest = std::chrono::minutes(5);
+  using Client = std::pair<uint32_t, uint32_t>;  // framework, role
+
+  // `max`: so many returns are not refusals; 0: none ever is.
+  explicit UnusedReturns(uint32_t max) : max_(max) {}
+
+  // `kept`: what the client has on the agent after that. Answers for how long it is to be taken for
+  // a refusal.
+  Duration on_returned(Client client, uint32_t agent, const Resources& returned,
+                       const Resources& kept);
+  void remove_client(Client client) { seen_.erase(client); }
+  void remove_agent(uint32_t agent);
+
+ private:
+  struct Seen {
+    Resources returned;
+    Resources kept;
+    uint32_t times = 0;
+  };
+
+  const uint32_t max_;
+  std::map<Client, std::map<uint32_t, Seen>> seen_;
+};
+
+}  // namespace tepui

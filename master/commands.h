@@ -1,0 +1,27 @@
+#pragma once
+// Commands: what an operator asks of the master. A command is checked as a whole and refused with a
+// reason before anything changes; what it says is durable before it is answered.
+//
+// Pure.
+
+#include <string>
+#include <string_view>
+
+#include "common/messages.h"
+#include "master/state.h"
+
+namespace tepui::master {
+
+// Who asked, and is to be told what became of it.
+struct Asker {
+  SessionId session;
+  uint32_t request = 0;
+  std::string principal;
+};
+
+// An empty error: done.
+void answer(State& s, const Asker& asker, std::string error);
+void on_operator_request(State& s, SessionId from, std::string_view principal,
+                         const OperatorRequest& request);
+
+}  // namespace tepui::master
