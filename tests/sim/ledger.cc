@@ -43,6 +43,11 @@ void Ledger::on(const event::AgentRemoved& e) {
   forget_agent(*e.id);
 }
 
+void Ledger::on(const event::AgentUpdated& e) {
+  agents_[e.info->id].total = e.info->resources;
+  touched_.insert(e.info->id);
+}
+
 // Judged at the end of the run: the master must live on and the agent must come back.
 void Ledger::on(const event::AgentBroken& e) {
   world_.reached("agent.broken");
