@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "master/drain.h"
 #include "master/outbox.h"
 
 namespace tepui::master {
@@ -40,6 +41,7 @@ OperationEntry& add(State& s, AgentEntry& agent, AgentOperation operation) {
 void remove(State& s, OperationEntry& entry) {
   const Uuid uuid = entry.told.uuid;
   entry.agent->operations.erase(uuid);
+  note_fewer_tasks(s, *entry.agent);
   if (FrameworkEntry* framework = framework_of(s, entry.told); framework != nullptr) {
     const auto found = framework->operations.find(entry.told.operation.id);
     if (found != framework->operations.end() && found->second == uuid) {
