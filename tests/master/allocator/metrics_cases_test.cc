@@ -200,8 +200,8 @@ TEST_F(HierarchicalAllocator, ActiveOfferFiltersMetrics) {
   };
   const auto refuse = [this](const TestFramework& framework) {
     const auto offers = bench_->offers(framework);
-    ASSERT_EQ(offers.size(), 1u);
-    bench_->decline(framework, offers[0].id, 100s);
+    ASSERT_EQ(offers.size(), 2u);
+    for (const SeenOffer& offer : offers) bench_->decline(framework, offer.id, 100s);
     bench_->settle();
   };
   const auto expect = [&](double in_a, double in_b) {
@@ -209,13 +209,14 @@ TEST_F(HierarchicalAllocator, ActiveOfferFiltersMetrics) {
                                 {"allocator/mesos/offer_filters/roles/roleB/active", in_b}}));
   };
   bench_->agent();
+  bench_->agent();
   refuse(bench_->framework(framework_info("roleA")));
-  EXPECT_EQ(active(), (Values{{"allocator/mesos/offer_filters/roles/roleA/active", 1}}));
+  EXPECT_EQ(active(), (Values{{"allocator/mesos/offer_filters/roles/roleA/active", 2}}));
   refuse(bench_->framework(framework_info("roleB")));
-  expect(1, 1);
+  expect(2, 2);
   refuse(bench_->framework(framework_info("roleA")));
-  expect(2, 1);
-  EXPECT_EQ(allocator_->stats().filters_active, 3u);
+  expect(4, 2);
+  EXPECT_EQ(allocator_->stats().filters_active, 6u);
 }
 
 TEST_F(HierarchicalAllocator, DominantShareMetrics) {
