@@ -125,7 +125,10 @@ class DrfAllocator : public Allocator {
   // No quota leaves the role anything; bounds_ are those of the role.
   void note_exhausted(uint32_t role);
   bool is_exhausted(uint32_t role) const { return role < exhausted_.size() && exhausted_[role]; }
-  // What quota does not count of a plain agent is by itself not worth offering.
+  // What quota does not count of the agent is by itself not worth offering to anyone.
+  // Of what is available, what any framework can use.
+  Resources usable_by_any(const AgentBook& book) const;
+  void find_capabilities();
   bool is_only_counted(const AgentBook& book) const;
   uint64_t last_round_done() const { return in_round_ ? stats_.rounds - 1 : stats_.rounds; }
 
@@ -198,6 +201,7 @@ class DrfAllocator : public Allocator {
   uint32_t needy_count_ = 0;
   std::vector<bool> exhausted_;  // by role: limits leave it nothing; known as far as it was asked
   uint32_t exhausted_count_ = 0;
+  Clients::Framework any_framework_;  // can use what any can use, as of the round's begin
   std::map<uint32_t, Resources> shared_offered_;  // in this round, by agent
   QuotaBook::Bounds bounds_;                      // reused
   QuotaBook::Row row_;

@@ -34,7 +34,9 @@ void DrfAllocator::begin_round(Now now) {
   first_next_ = 0;
   first_order_.clear();
   needy_count_ = 0;
-  if (!order_.empty()) find_needy();
+  if (order_.empty()) return;
+  find_capabilities();
+  find_needy();
   if (needy_count_ == 0) return;
   first_order_ = order_;
   candidates_.arrange(Candidates::guarantee_key(seed_, stats_.rounds), first_order_);

@@ -174,9 +174,25 @@ void DrfAllocator::note_exhausted(uint32_t role) {
   ++exhausted_count_;
 }
 
+void DrfAllocator::find_capabilities() {
+  if (!quota_.is_kept()) return;
+  any_framework_ = {};
+  for (uint32_t index = 0; index < clients_.frameworks_capacity(); ++index) {
+    const Clients::Framework* framework = clients_.at(index);
+    if (framework == nullptr) continue;
+    any_framework_.revocable_resources |= framework->revocable_resources;
+    any_framework_.shared_resources |= framework->shared_resources;
+    any_framework_.reservation_refinement |= framework->reservation_refinement;
+  }
+}
+
+Resources DrfAllocator::usable_by_any(const AgentBook& book) const {
+  return book.is_plain() ? book.available() : usable(any_framework_, book.available());
+}
+
 bool DrfAllocator::is_only_counted(const AgentBook& book) const {
-  if (!book.is_plain() || clients_.any_minimum()) return false;
-  const Resources rest = book.available().filter([this](const Resource& item) {
+  if (clients_.any_minimum()) return false;
+  const Resources rest = usable_by_any(book).filter([this](const Resource& item) {
     return !counts_in_quota(item) || quota_.name_index(item.name()) == QuotaBook::kNone;
   });
   return !holds_any(rest, options_.min_allocatable);
@@ -189,7 +205,7 @@ void DrfAllocator::hold_back(AgentBook& book) {
 }
 
 bool DrfAllocator::is_held_back(AgentBook& book) {
-  if (!book.is_plain() || clients_.any_minimum()) return false;
+  if (clients_.any_minimum()) return false;
   quota_.bounds(QuotaBook::kNone, bounds_);
   const auto free = quota_.free(book.handle().index);
   bool fits = true;
@@ -197,9 +213,10 @@ bool DrfAllocator::is_held_back(AgentBook& book) {
     fits = fits && free[name] <= bounds_.surplus[name];
   }
   if (fits) return false;
-  const Resources counted = book.available().filter(counts_in_quota);
+  const Resources left = usable_by_any(book);
+  const Resources counted = left.filter(counts_in_quota);
   Resources most = quota_.take(counted, bounds_.surplus, QuotaBook::Unnamed::kKeep);
-  most += book.available() - counted;
+  most += left - counted;
   if (holds_any(most, options_.min_allocatable)) return false;
   hold_back(book);
   return true;
