@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 #include <variant>
 
+#include "agent/operations.h"
 #include "agent/registration.h"
 #include "agent/workload.h"
 #include "common/limits.h"
@@ -31,6 +33,10 @@ struct MessageName {
   std::string_view operator()(const ShutdownAgent&) const { return "shutdown_agent"; }
   std::string_view operator()(const ErrorMessage&) const { return "error"; }
   std::string_view operator()(const Goodbye&) const { return "goodbye"; }
+  std::string_view operator()(const ApplyOperations&) const { return "apply_operations"; }
+  std::string_view operator()(const AcknowledgeOperationReports&) const {
+    return "acknowledge_operation_reports";
+  }
   std::string_view operator()(const DrainAgent&) const { return "drain_agent"; }
 };
 
@@ -42,7 +48,8 @@ struct Agent::State {
         effects(given),
         rng(seed),
         registration(backoff_of(config.tunables), rng.fork()),
-        workload(config, rng.fork(), effects) {}
+        workload(config, rng.fork(), effects),
+        operations(config, rng.fork(), effects) {}
 
   // The agent's way to its end.
   enum class Ending : uint8_t {
@@ -56,6 +63,10 @@ struct Agent::State {
   void lose_master(std::string_view why);
   void reconnect(std::string_view why);
   void register_now();
+  // What the master says after an operation may build on it, and waits until that is durable.
+  bool must_wait(const MasterToAgent& message) const;
+  void hear(Now now, const MasterToAgent& message);
+  void on_operations_moved(Now now);
   // Refuses what only a registered agent obeys.
   bool obeys(std::string_view name);
 
@@ -66,6 +77,8 @@ struct Agent::State {
   void on(Now now, const AcknowledgeUpdates& message);
   void on(Now now, const ShutdownFramework& message);
   void on(Now now, const ReconcileTasks& message);
+  void on(Now now, const ApplyOperations& message);
+  void on(Now now, const AcknowledgeOperationReports& message);
   void on(Now now, const Ping& message);
   void on(Now now, const ShutdownAgent& message);
   void on(Now now, const ErrorMessage& message);
@@ -81,6 +94,9 @@ struct Agent::State {
   Rng rng;
   Registration registration;
   Workload workload;
+  AgentOperations operations;
+  std::deque<MasterToAgent> held;  // of this session, in order
+  bool register_wanted = false;    // as soon as what is under way is durable
   Ending ending = Ending::kNo;
   std::string ending_why;
   Instant give_up_acks = kNever;
@@ -119,12 +135,45 @@ void Agent::on_message(Now now, const MasterToAgent& message) {
     return;
   }
   s.effects.on_event(event::MessageReceived{.name = name});
-  std::visit([&s, now](const auto& body) { s.on(now, body); }, message);
+  if (!s.must_wait(message)) return s.hear(now, message);
+  s.held.push_back(message);
+  if (s.held.size() > limits::kMessagesHeldMax) s.reconnect("the disk does not keep up");
+}
+
+bool Agent::State::must_wait(const MasterToAgent& message) const {
+  if (!operations.busy() && held.empty()) return false;
+  return std::holds_alternative<LaunchTasks>(message) ||
+         std::holds_alternative<KillTask>(message) ||
+         std::holds_alternative<ShutdownFramework>(message) ||
+         std::holds_alternative<ReconcileTasks>(message) ||
+         std::holds_alternative<ApplyOperations>(message);
+}
+
+void Agent::State::hear(Now now, const MasterToAgent& message) {
+  std::visit([this, now](const auto& body) { on(now, body); }, message);
+}
+
+// A durable step has ended.
+void Agent::State::on_operations_moved(Now now) {
+  config.info.resources = operations.total();
+  if (operations.take_must_register() && registration.connected()) {
+    return reconnect("an operation could not be applied: the master must hear what there is");
+  }
+  while (!operations.busy() && !held.empty()) {
+    const MasterToAgent message = std::move(held.front());
+    held.pop_front();
+    hear(now, message);
+  }
+  const bool is_asked = std::exchange(register_wanted, false);
+  if (is_asked && registration.state() == Registration::State::kRegistering) register_now();
 }
 
 void Agent::State::lose_master(std::string_view why) {
   registration.on_disconnected();
   workload.on_session_over();
+  operations.on_session_over();
+  held.clear();
+  register_wanted = false;
   effects.on_event(event::MasterLost{.why = why});
 }
 
@@ -134,11 +183,18 @@ void Agent::State::reconnect(std::string_view why) {
 }
 
 void Agent::State::register_now() {
-  if (config.info.id.empty()) {
-    effects.send(RegisterAgent{.info = config.info});
+  if (operations.busy()) {
+    register_wanted = true;
     return;
   }
-  ReregisterAgent message{.info = config.info, .frameworks = {}, .tasks = {}};
+  if (config.info.id.empty()) {
+    RegisterAgent message{.info = config.info, .operations = {}};
+    operations.describe(message.operations);
+    effects.send(std::move(message));
+    return;
+  }
+  ReregisterAgent message{.info = config.info, .frameworks = {}, .tasks = {}, .operations = {}};
+  operations.describe(message.operations);
   workload.describe(message);
   effects.send(std::move(message));
 }
@@ -166,6 +222,7 @@ void Agent::State::on(Now now, const Registered& message) {
   effects.on_event(event::AgentRegistered{
       .id = &config.info.id, .epoch = registration.epoch(), .reregistered = message.reregistered});
   workload.on_registered(now);
+  operations.on_registered(now);
 }
 
 void Agent::State::on(Now now, const LaunchTasks& message) {
@@ -189,11 +246,21 @@ void Agent::State::on(Now now, const ReconcileTasks& message) {
   if (obeys("reconcile_tasks")) workload.on_reconcile(now, message);
 }
 
+void Agent::State::on(Now /*now*/, const ApplyOperations& message) {
+  if (obeys("apply_operations")) operations.on_apply(message, workload.charged());
+}
+
+void Agent::State::on(Now /*now*/, const AcknowledgeOperationReports& message) {
+  operations.on_acknowledged(message);
+}
+
 void Agent::State::on(Now now, const Ping& message) {
   const bool was_registered = registration.registered();
   registration.on_ping(now.mono, message.connected);
   effects.send(Pong{});
-  if (was_registered && !registration.registered()) workload.on_unregistered();
+  if (!was_registered || registration.registered()) return;
+  workload.on_unregistered();
+  operations.on_unregistered();
 }
 
 void Agent::State::on(Now now, const ShutdownAgent& message) {
@@ -233,6 +300,16 @@ void Agent::on_exit(Now now, const ContainerId& id, const ExitRecord& record) {
 
 void Agent::on_destroyed(Now now, const ContainerId& id) { state_->workload.on_destroyed(now, id); }
 
+void Agent::on_checkpointed(Now now, uint64_t serial) {
+  state_->operations.on_checkpointed(now, serial);
+  state_->on_operations_moved(now);
+}
+
+void Agent::on_checkpoint_failed(Now now, uint64_t serial, const Error& error) {
+  state_->operations.on_checkpoint_failed(now, serial, error);
+  state_->on_operations_moved(now);
+}
+
 // -------------------------------------------------------------------------- clock and end
 
 void Agent::on_tunables(Now /*now*/, const AgentTunables& tunables) {
@@ -261,6 +338,7 @@ void Agent::work(Now now) {
   State& s = *state_;
   if (s.ending == State::Ending::kDone) return;
   s.workload.send_due(now);
+  s.operations.send_due(now);
   s.end_when_quiet(now);
   s.wake();
 }
@@ -291,7 +369,8 @@ void Agent::State::end_when_quiet(Now now) {
 
 void Agent::State::wake() {
   if (ending == Ending::kDone) return;
-  const Instant next = std::min({registration.next_wake(), workload.next_wake(), give_up_acks});
+  const Instant next = std::min(
+      {registration.next_wake(), workload.next_wake(), operations.next_wake(), give_up_acks});
   if (next == wake_asked) return;
   wake_asked = next;
   if (next != kNever) effects.wake_at(next);
@@ -304,6 +383,7 @@ const AgentInfo& Agent::info() const { return state_->config.info; }
 AgentTotals Agent::totals() const {
   AgentTotals totals = state_->workload.totals();
   totals.registered = state_->registration.registered();
+  totals.operations_pending = static_cast<uint32_t>(state_->operations.pending());
   return totals;
 }
 
@@ -319,6 +399,7 @@ bool Agent::task_ended(const FrameworkId& framework, const TaskId& task) const {
 
 Result<void> Agent::audit() const {
   Result<void> result = state_->workload.audit();
+  if (result) result = state_->operations.audit();
   if (!result) return fail(std::move(result).error().in("agent").message);
   return {};
 }

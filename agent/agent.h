@@ -9,8 +9,9 @@
 // Invariants: a task that was accepted has exactly one terminal status in the end; status updates
 // of a task leave in order, one unacknowledged at a time; a container is never reused.
 //
-// A restarted agent starts empty: the shell has killed what an earlier life left in its subtree,
-// and it registers with a new id.
+// A restarted agent starts without tasks: the shell has killed what an earlier life left in its
+// subtree, and it registers with a new id. Reservations and volumes stay: they are durable before
+// an operation is confirmed, and it registers with the total that they make.
 //
 // Pure, one thread. `effects` outlives the agent.
 
@@ -37,7 +38,10 @@ struct AgentTunables {
 };
 
 struct AgentConfig {
-  AgentInfo info;  // id empty
+  // The id is empty. The resources are the total: what was configured, with what operations made of
+  // it in an earlier life.
+  AgentInfo info;
+  std::vector<AgentOperation> operations;  // of an earlier life, not acknowledged
   std::string build;
   std::string principal;
   std::string work_dir;  // for MESOS_SANDBOX and MESOS_DIRECTORY; the core opens nothing
@@ -46,9 +50,10 @@ struct AgentConfig {
 
 struct AgentTotals {
   uint32_t frameworks = 0;
-  uint32_t containers = 0;       // launched and not destroyed
-  uint32_t tasks = 0;            // not terminal
-  uint32_t updates_pending = 0;  // statuses not acknowledged
+  uint32_t containers = 0;          // launched and not destroyed
+  uint32_t tasks = 0;               // not terminal
+  uint32_t updates_pending = 0;     // statuses not acknowledged
+  uint32_t operations_pending = 0;  // likewise of operations
   bool registered = false;
 };
 
@@ -67,6 +72,8 @@ class Agent {
   void on_launch_failed(Now now, const ContainerId& id, const Error& error);
   void on_exit(Now now, const ContainerId& id, const ExitRecord& record);
   void on_destroyed(Now now, const ContainerId& id);
+  void on_checkpointed(Now now, uint64_t serial);
+  void on_checkpoint_failed(Now now, uint64_t serial, const Error& error);
 
   void on_tunables(Now now, const AgentTunables& tunables);
   void on_time(Now now);

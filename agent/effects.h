@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "agent/isolation_plan.h"
+#include "agent/volumes.h"
 #include "common/events.h"
 #include "common/ids.h"
 #include "common/messages.h"
@@ -32,6 +33,7 @@ struct LaunchSpec {
   CommandInfo command;                           // working_directory and user resolved
   std::vector<EnvironmentVariable> environment;  // complete: nothing is inherited
   IsolationPlan plan;
+  std::vector<VolumeMount> volumes;
 };
 
 // How a container's command ended, as its shim recorded it.
@@ -42,6 +44,17 @@ struct ExitRecord {
   bool oom_killed = false;
   int64_t memory_peak_bytes = 0;  // 0: not known
   std::string stderr_tail;        // the last lines, valid UTF-8, bounded
+};
+
+// What must be durable before an operation is confirmed: all of it together, or nothing.
+struct AgentCheckpoint {
+  uint64_t serial = 0;
+  Resources total;
+  std::vector<AgentOperation> operations;  // applied, their statuses not acknowledged
+  // Of volumes. They are made before the rest is durable, and destroyed after it, also if the agent
+  // is restarted in between.
+  std::vector<VolumePlace> make;
+  std::vector<VolumePlace> destroy;
 };
 
 class AgentEffects : public EventSink {
@@ -60,6 +73,8 @@ class AgentEffects : public EventSink {
   // Removes the cgroup (killing what is left in it) and the runtime files, keeps the sandbox.
   // -> on_destroyed
   virtual void destroy(const ContainerId& id) = 0;
+  // -> on_checkpointed or on_checkpoint_failed, with its serial; one is under way at a time.
+  virtual void checkpoint(const AgentCheckpoint& checkpoint) = 0;
   // on_time is due then; replaces what was asked before.
   virtual void wake_at(Instant when) = 0;
   // The agent must end: the master refused it for good, or it was told to.

@@ -64,6 +64,9 @@ LaunchSpec make_launch_spec(const LaunchInput& input) {
                                           .limits = input.spec.limits,
                                           .pids_max = input.config.tunables.pids_max,
                                           .controllers = input.config.info.controllers})};
+  // Checked before the task was accepted.
+  spec.volumes = volume_mounts(input.spec.resources, input.config.work_dir)
+                     .value_or(std::vector<VolumeMount>{});
   const std::string directory = below(input.config.work_dir, spec.sandbox);
   spec.environment = make_environment(input, directory);
   spec.command.user = input.task.user;

@@ -23,7 +23,7 @@ namespace tepui {
 struct VolumePlace {
   std::string base;       // absolute; must exist, except below the work directory
   std::string directory;  // relative to base; empty: the base itself
-  bool operator<=>(const VolumePlace&) const = default;
+  auto operator<=>(const VolumePlace&) const = default;
 };
 
 // A volume that a task uses.

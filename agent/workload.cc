@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/launch_spec.h"
+#include "agent/total.h"
 #include "common/check.h"
 #include "common/limits.h"
 
@@ -151,7 +152,10 @@ std::optional<Outcome> Workload::refusal(const AgentFramework& framework,
   if (item.task.spec == nullptr) return invalid("The task has no description");
   if (Result<void> valid = validate(item.task); !valid) return invalid(valid.error().message);
   const Resources& wanted = item.task.spec->resources;
-  if (!config_.info.resources.contains(charged_ + wanted)) {
+  if (const auto mounts = volume_mounts(wanted, config_.work_dir); !mounts) {
+    return invalid(mounts.error().message);
+  }
+  if (!can_hold(config_.info.resources, charged_ + wanted)) {
     return dropped(TaskReason::kResourcesUnknown,
                    fmt::format("The task needs {}, but of the agent's {} only {} is free",
                                to_text(wanted), to_text(config_.info.resources),
@@ -243,7 +247,7 @@ void Workload::start_launches(Now now) {
       continue;
     }
     // What a removed framework still holds comes free within its grace.
-    if (!config_.info.resources.contains(held_ + task->task.resources)) return;
+    if (!can_hold(config_.info.resources, held_ + task->task.resources)) return;
     queue_.pop_front();
     begin_launch(now, frameworks_.at(key.first), *task);
   }

@@ -61,6 +61,8 @@ class Workload {
   Instant next_wake() const;  // updates included
   AgentTotals totals() const;
   std::vector<Task> tasks() const;
+  // What the master believes to be in use.
+  const Resources& charged() const { return charged_; }
   bool quiet() const { return containers_.empty(); }
   std::string sandbox_of(const FrameworkId& framework, const TaskId& task) const;
   bool task_ended(const FrameworkId& framework, const TaskId& task) const;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "agent/total.h"
 #include "agent/workload.h"
 
 namespace tepui {
@@ -60,7 +61,7 @@ Result<void> Workload::audit_tasks() const {
   }
   if (!(charged == charged_)) return fail("the charges of the tasks do not sum up");
   if (!(held == held_)) return fail("what the containers hold does not sum up");
-  if (!config_.info.resources.contains(charged_)) return fail("more is charged than there is");
+  if (!can_hold(config_.info.resources, charged_)) return fail("more is charged than there is");
   if (deadlines != deadlines_.size()) return fail("a deadline belongs to no task");
   return {};
 }

@@ -45,6 +45,8 @@ Outcome<int> weights(const Settings& settings);
 Outcome<int> maintenance(const Settings& settings);
 Outcome<int> operate_agent(const Settings& settings, OperateAgent::Action action);
 Outcome<int> teardown(const Settings& settings);
+Outcome<int> reserve(const Settings& settings, OperateResources::Type type);
+Outcome<int> volume(const Settings& settings);
 Outcome<int> why(const Settings& settings);
 Outcome<int> logs(const Settings& settings);
 Outcome<int> run(const Settings& settings);

@@ -204,11 +204,44 @@ std::vector<Command> machine_commands() {
   };
 }
 
+std::vector<Command> resource_commands() {
+  const Option role = {.name = "role",
+                       .help = "The role of the reservation: eng, eng/search.",
+                       .need = OptionNeed::kRequired};
+  const Positional resources = {.name = "RESOURCES", .help = "cpus:2;mem:4GB"};
+  return {
+      {.name = "reserve",
+       .help = "Reserve resources of an agent for a role. Offers in the way are rescinded.",
+       .options = {role},
+       .positionals = {agent(), resources},
+       .examples = "  tepui reserve node1 'cpus:2;mem:4GB' --role=eng\n"},
+      {.name = "unreserve",
+       .help = "Undo a reservation that this principal made.",
+       .options = {role},
+       .positionals = {agent(), resources}},
+      {.name = "volume",
+       .help = "Create, destroy, grow or shrink a persistent volume on reserved disk.",
+       .options = {{.name = "role", .help = "create: the role that the disk is reserved for."},
+                   {.name = "size", .help = "create: its size; grow, shrink: by how much. 10GB"},
+                   {.name = "path", .help = "create: where tasks see it, below their sandbox."},
+                   {.name = "shared",
+                    .kind = OptionKind::kFlag,
+                    .help = "create: several tasks may use it at once."}},
+       .positionals = {verb("create, destroy, grow or shrink."),
+                       agent(),
+                       {.name = "ID", .help = "The volume's id."}},
+       .examples = "  tepui reserve node1 disk:10GB --role=eng\n"
+                   "  tepui volume create node1 data --role=eng --size=4GB --path=data\n"
+                   "  tepui volume grow node1 data --size=2GB\n"},
+  };
+}
+
 Program program() {
   std::vector<Command> commands = running_commands();
   for (Command& command : reading_commands()) commands.push_back(std::move(command));
   for (Command& command : sharing_commands()) commands.push_back(std::move(command));
   for (Command& command : machine_commands()) commands.push_back(std::move(command));
+  for (Command& command : resource_commands()) commands.push_back(std::move(command));
   return {.name = "tepui",
           .description =
               "Runs commands on a Tepui cluster, and shows what it does.\n\n"
@@ -245,6 +278,9 @@ Outcome<int> dispatch(const Settings& settings) {
   if (command == "weights") return weights(settings);
   if (command == "why") return why(settings);
   if (command == "teardown") return teardown(settings);
+  if (command == "reserve") return reserve(settings, OperateResources::Type::kReserve);
+  if (command == "unreserve") return reserve(settings, OperateResources::Type::kUnreserve);
+  if (command == "volume") return volume(settings);
   if (command == "maintenance") return maintenance(settings);
   using Action = OperateAgent::Action;
   if (command == "drain") return operate_agent(settings, Action::kDrain);

@@ -10,18 +10,21 @@ static_assert(sizeof(wire::StatusUpdateItem) == 96);
 static_assert(sizeof(wire::LaunchItem) == 40);
 static_assert(sizeof(wire::AcknowledgeUpdateItem) == 32);
 static_assert(sizeof(wire::ReconcileTaskItem) == 24);
+static_assert(sizeof(wire::AcknowledgeOperationReportItem) == 32);
 
 namespace {
 
 // ----------------------------------------------------------------------------- agent to master
 
 Offset<wire::RegisterAgent> write(WireWriter& out, const RegisterAgent& message) {
-  return wire::CreateRegisterAgent(out.builder(), write(out, message.info));
+  const auto info = write(out, message.info);
+  return wire::CreateRegisterAgent(out.builder(), info, write(out, message.operations));
 }
 
 RegisterAgent read(WireReader& in, const wire::RegisterAgent& message) {
   const WirePath at{.field = "register_agent"};
-  return RegisterAgent{.info = read(in, message.info(), at / "info")};
+  return RegisterAgent{.info = read(in, message.info(), at / "info"),
+                       .operations = read(in, message.operations(), at / "operations")};
 }
 
 std::vector<FrameworkInfo> read_frameworks(
@@ -38,7 +41,8 @@ Offset<wire::ReregisterAgent> write(WireWriter& out, const ReregisterAgent& mess
       message.frameworks, [&out](const FrameworkInfo& framework) { return write(out, framework); });
   const auto tasks =
       out.tables<wire::Task>(message.tasks, [&out](const Task& task) { return write(out, task); });
-  return wire::CreateReregisterAgent(out.builder(), info, frameworks, tasks);
+  const auto operations = write(out, message.operations);
+  return wire::CreateReregisterAgent(out.builder(), info, frameworks, tasks, operations);
 }
 
 ReregisterAgent read(WireReader& in, const wire::ReregisterAgent& message) {
@@ -49,6 +53,7 @@ ReregisterAgent read(WireReader& in, const wire::ReregisterAgent& message) {
       .tasks = in.tables(
           message.tasks(), at / "tasks",
           [&in](const wire::Task& task, const WirePath& path) { return read(in, &task, path); }),
+      .operations = read(in, message.operations(), at / "operations"),
   };
 }
 
@@ -83,6 +88,24 @@ Offset<wire::UnregisterAgent> write(WireWriter& out, const UnregisterAgent&) {
 
 UnregisterAgent read(WireReader&, const wire::UnregisterAgent&) { return {}; }
 
+Offset<wire::OperationReports> write(WireWriter& out, const OperationReports& message) {
+  return wire::CreateOperationReports(out.builder(), write(out, message.items));
+}
+
+OperationReports read(WireReader& in, const wire::OperationReports& message) {
+  const WirePath at{.field = "operation_reports"};
+  return OperationReports{.items = read(in, message.items(), at / "items")};
+}
+
+Offset<wire::UpdateAgent> write(WireWriter& out, const UpdateAgent& message) {
+  return wire::CreateUpdateAgent(out.builder(), write(out, message.revocable));
+}
+
+UpdateAgent read(WireReader& in, const wire::UpdateAgent& message) {
+  const WirePath at{.field = "update_agent"};
+  return UpdateAgent{.revocable = read(in, message.revocable(), at / "revocable")};
+}
+
 std::optional<AgentToMaster> read_body(WireReader& in, const wire::AgentToMaster& root) {
   switch (root.body_type()) {
     case wire::AgentToMasterBody::Hello:
@@ -99,6 +122,10 @@ std::optional<AgentToMaster> read_body(WireReader& in, const wire::AgentToMaster
       return read(in, *root.body_as_UnregisterAgent());
     case wire::AgentToMasterBody::Goodbye:
       return read(in, *root.body_as_Goodbye());
+    case wire::AgentToMasterBody::OperationReports:
+      return read(in, *root.body_as_OperationReports());
+    case wire::AgentToMasterBody::UpdateAgent:
+      return read(in, *root.body_as_UpdateAgent());
     case wire::AgentToMasterBody::NONE:
       break;
   }
@@ -239,6 +266,35 @@ ShutdownAgent read(WireReader& in, const wire::ShutdownAgent& message) {
                            in.text(message.message(), at / "message", limits::kTextBytesMax)};
 }
 
+Offset<wire::ApplyOperations> write(WireWriter& out, const ApplyOperations& message) {
+  return wire::CreateApplyOperations(out.builder(), write(out, message.items));
+}
+
+ApplyOperations read(WireReader& in, const wire::ApplyOperations& message) {
+  const WirePath at{.field = "apply_operations"};
+  return ApplyOperations{.items = read(in, message.items(), at / "items")};
+}
+
+Offset<wire::AcknowledgeOperationReports> write(WireWriter& out,
+                                                const AcknowledgeOperationReports& message) {
+  const auto items = out.structs<wire::AcknowledgeOperationReportItem>(
+      message.items, [](const AcknowledgeOperationReports::Item& item) {
+        return wire::AcknowledgeOperationReportItem(item.operation.high, item.operation.low,
+                                                    item.status.high, item.status.low);
+      });
+  return wire::CreateAcknowledgeOperationReports(out.builder(), items);
+}
+
+AcknowledgeOperationReports read(WireReader& in, const wire::AcknowledgeOperationReports& message) {
+  const WirePath at{.field = "acknowledge_operation_reports"};
+  const auto item = [](const wire::AcknowledgeOperationReportItem& source, const WirePath&) {
+    return AcknowledgeOperationReports::Item{
+        .operation = {.high = source.operation_high(), .low = source.operation_low()},
+        .status = {.high = source.status_high(), .low = source.status_low()}};
+  };
+  return AcknowledgeOperationReports{.items = in.structs(message.items(), at / "items", item)};
+}
+
 Offset<wire::DrainAgent> write(WireWriter& out, const DrainAgent& message) {
   wire::DrainAgentBuilder table(out.builder());
   if (message.max_grace) table.add_max_grace_ns(message.max_grace->count());
@@ -275,6 +331,10 @@ std::optional<MasterToAgent> read_body(WireReader& in, const wire::MasterToAgent
       return read(in, *root.body_as_ErrorMessage());
     case wire::MasterToAgentBody::Goodbye:
       return read(in, *root.body_as_Goodbye());
+    case wire::MasterToAgentBody::ApplyOperations:
+      return read(in, *root.body_as_ApplyOperations());
+    case wire::MasterToAgentBody::AcknowledgeOperationReports:
+      return read(in, *root.body_as_AcknowledgeOperationReports());
     case wire::MasterToAgentBody::DrainAgent:
       return read(in, *root.body_as_DrainAgent());
     case wire::MasterToAgentBody::NONE:

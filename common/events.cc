@@ -28,7 +28,8 @@ constexpr Severity severity() {
                event::FrameworkRecovered, event::FrameworkUpdated, event::FrameworkDisconnected,
                event::FrameworkRemoved, event::RoleChanged, event::AgentRegistered,
                event::QuotaChanged, event::AgentStanding, event::AgentPlanned,
-               event::MachineChanged, event::InverseOfferAnswered>) {
+               event::MachineChanged, event::InverseOfferAnswered,
+               event::OperationUpdated>) {
     return Severity::kInfo;
   }
   return Severity::kDebug;
@@ -91,6 +92,23 @@ LogRecord record(const event::AgentAdded& e) {
                               {"hostname", e.info->hostname},
                               {"resources", to_text(e.info->resources)},
                               {"reregistered", text(e.reregistered)}});
+}
+LogRecord record(const event::AgentUpdated& e) {
+  return line("agent.updated",
+              {{"agent", e.info->id.value}, {"resources", to_text(e.info->resources)}});
+}
+LogRecord record(const event::OperationUpdated& e) {
+  LogRecord updated = line("operation.updated", {{"type", text(to_text(e.operation->type))},
+                                                 {"state", text(to_text(e.status->state))},
+                                                 {"resources", to_text(e.operation->resources)}});
+  const auto add = [&updated](std::string_view name, const std::string& value) {
+    if (!value.empty()) updated.fields.emplace_back(name, value);
+  };
+  add("operation", e.operation->id.value);
+  add("agent", e.agent_id->value);
+  add("framework", e.framework_id->value);
+  add("message", e.status->message);
+  return updated;
 }
 LogRecord record(const event::AgentDisconnected& e) {
   return line("agent.disconnected", {{"agent", e.id->value}});

@@ -17,6 +17,7 @@
 #include "common/frameworks.h"
 #include "common/ids.h"
 #include "common/maintenance.h"
+#include "common/operations.h"
 #include "common/quota.h"
 #include "common/resources.h"
 #include "common/tasks.h"
@@ -36,6 +37,10 @@ struct Deposed {
 struct AgentAdded {
   const AgentInfo* info;
   bool reregistered;
+};
+// Its total changed: operations made something else of it, or it lends more or less.
+struct AgentUpdated {
+  const AgentInfo* info;
 };
 struct AgentDisconnected {
   const AgentId* id;
@@ -130,6 +135,14 @@ struct InverseOfferAnswered {
   const AgentId* agent_id;
   bool accepted;
 };
+// An operation was begun, refused, applied or lost; the agent is empty if it was refused, the
+// framework if it is an operator's.
+struct OperationUpdated {
+  const AgentId* agent_id;
+  const FrameworkId* framework_id;
+  const Operation* operation;
+  const OperationStatus* status;
+};
 struct RegistryWritten {
   uint64_t token;
   size_t bytes;
@@ -208,7 +221,8 @@ using Event = std::variant<
     event::ContainerExited, event::ContainerDestroyed, event::TaskStatusCreated,
     event::TaskStatusAcknowledged, event::AgentDegraded, event::PeerRejected,
     event::MessageReceived, event::MessageDropped, event::QuotaChanged, event::AgentStanding,
-    event::AgentPlanned, event::MachineChanged, event::InverseOfferAnswered>;
+    event::AgentPlanned, event::MachineChanged, event::InverseOfferAnswered,
+    event::AgentUpdated, event::OperationUpdated>;
 
 // Called synchronously by the core, on its thread.
 class EventSink {

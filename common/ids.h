@@ -30,6 +30,7 @@ using AgentId = TextId<struct AgentIdTag>;
 using ExecutorId = TextId<struct ExecutorIdTag>;
 using ContainerId = TextId<struct ContainerIdTag>;
 using TaskId = TextId<struct TaskIdTag>;
+using OperationId = TextId<struct OperationIdTag>;
 
 // Index and generation. A handle of an object that is gone is recognised by its generation.
 template <class Tag>

@@ -60,6 +60,7 @@ inline constexpr uint32_t kUpdateBatchMax = 1024;  // statuses in one message, 4
 inline constexpr size_t kLaunchBatchBytes = 2 << 20;
 inline constexpr uint32_t kAcceptOffersMax = 1024;  // offers named by one accept
 inline constexpr uint32_t kLaunchTasksMax = 16384;  // tasks in one accept
+inline constexpr uint32_t kOperationsMax = 4096;    // operations in one accept or message
 inline constexpr uint32_t kReadFileMax = 1 << 20;   // bytes of one ReadFile
 inline constexpr uint32_t kListPartRows = 1024;     // rows in one part of a ListReply
 
@@ -74,6 +75,11 @@ inline constexpr Duration kResumeSpread = 500ms;
 // Agent. Containers that are being launched at once: enough to hide the two durable steps of a
 // launch, few enough that starting them all fits one turn. Others wait in TASK_STAGING.
 inline constexpr uint32_t kLaunchesInFlightMax = 16;
+// What a master says while the agent makes an operation durable waits in order; an agent whose disk
+// is so slow that more than this waits registers again.
+inline constexpr size_t kMessagesHeldMax = 4096;
+// Operations of one agent that nobody acknowledged; with more, further ones are refused.
+inline constexpr size_t kAgentOperationsMax = 4096;
 // Sandboxes of ended tasks that can still be read by name.
 inline constexpr size_t kEndedSandboxesMax = 4096;
 // Reads of sandbox files under way: of one operator's session, and of all together.

@@ -18,6 +18,7 @@
 #include "common/frameworks.h"
 #include "common/ids.h"
 #include "common/maintenance.h"
+#include "common/operations.h"
 #include "common/operator_messages.h"
 #include "common/quota.h"
 #include "common/resources.h"
@@ -70,9 +71,10 @@ struct Filters {
 };
 
 struct OfferOperation {
-  enum class Type : uint8_t { kLaunch = 1 };
+  enum class Type : uint8_t { kLaunch = 1, kConvert = 2 };
   Type type = Type::kLaunch;
   std::vector<TaskInfo> tasks;  // kLaunch
+  Operation operation;          // kConvert: changes what kind of resources these are
 };
 
 struct Accept {
@@ -119,6 +121,24 @@ struct Reconcile {
   std::vector<Item> items;  // empty: implicit, all of the framework's tasks
 };
 
+// Of statuses of operations, by their uuid.
+struct AcknowledgeOperations {
+  struct Item {
+    AgentId agent_id;
+    OperationId operation_id;
+    Uuid uuid;
+  };
+  std::vector<Item> items;
+};
+
+struct ReconcileOperations {
+  struct Item {
+    OperationId operation_id;
+    AgentId agent_id;  // empty: not known
+  };
+  std::vector<Item> items;  // empty: implicit, all of the framework's operations with an id
+};
+
 struct Heartbeat {};
 
 // Inverse offers ask to leave a machine before it goes out of service. The answer is advice to the
@@ -134,7 +154,8 @@ struct DeclineInverseOffers {
 
 using SchedulerToMaster =
     std::variant<Hello, Subscribe, Teardown, Accepts, Decline, Suppress, Revive, Kill, Acknowledge,
-                 Reconcile, Heartbeat, Goodbye, AcceptInverseOffers, DeclineInverseOffers>;
+                 Reconcile, Heartbeat, Goodbye, AcceptInverseOffers, DeclineInverseOffers,
+                 AcknowledgeOperations, ReconcileOperations>;
 
 // ------------------------------------------------------------------------- master to scheduler
 
@@ -189,6 +210,10 @@ struct ErrorMessage {
   std::string message;
 };
 
+struct OperationUpdates {
+  std::vector<OperationStatus> statuses;  // a nil uuid: not to be acknowledged
+};
+
 struct InverseOfferBatch {
   struct Item {
     OfferId id;
@@ -203,18 +228,30 @@ struct RescindInverseOffers {
 
 using MasterToScheduler =
     std::variant<HelloReply, Subscribed, OfferBatch, Rescind, Updates, Failure, ErrorMessage,
-                 Heartbeat, Goodbye, InverseOfferBatch, RescindInverseOffers>;
+                 Heartbeat, Goodbye, InverseOfferBatch, RescindInverseOffers, OperationUpdates>;
 
 // ----------------------------------------------------------------------------- agent to master
 
+// An operation as masters and agents exchange it.
+struct AgentOperation {
+  Uuid uuid;                 // of the operation, given by the master
+  FrameworkId framework_id;  // empty: an operator's
+  Operation operation;
+  OperationStatus status;  // kPending: not applied yet
+};
+
+// In both registrations, info.resources is the total as the agent has it now: what was configured,
+// with the reservations and volumes that operations made of it.
 struct RegisterAgent {
-  AgentInfo info;  // info.id empty
+  AgentInfo info;                          // info.id empty
+  std::vector<AgentOperation> operations;  // applied, their statuses not acknowledged
 };
 
 struct ReregisterAgent {
   AgentInfo info;  // info.id as the master gave it
   std::vector<FrameworkInfo> frameworks;
-  std::vector<Task> tasks;  // all that are not both terminal and acknowledged
+  std::vector<Task> tasks;                 // all that are not both terminal and acknowledged
+  std::vector<AgentOperation> operations;  // applied, their statuses not acknowledged
 };
 
 struct StatusUpdates {
@@ -232,8 +269,18 @@ struct Pong {};
 // The agent leaves for good; its tasks are dead.
 struct UnregisterAgent {};
 
+// What became of operations; repeated until acknowledged.
+struct OperationReports {
+  std::vector<AgentOperation> items;
+};
+
+// The agent has more or less to lend: `revocable` replaces all that was revocable of its total.
+struct UpdateAgent {
+  Resources revocable;
+};
+
 using AgentToMaster = std::variant<Hello, RegisterAgent, ReregisterAgent, StatusUpdates, Pong,
-                                   UnregisterAgent, Goodbye>;
+                                   UnregisterAgent, Goodbye, OperationReports, UpdateAgent>;
 
 // ----------------------------------------------------------------------------- master to agent
 
@@ -294,14 +341,28 @@ struct ShutdownAgent {
   std::string message;
 };
 
+// To be applied in order, and before the launches that follow.
+struct ApplyOperations {
+  std::vector<AgentOperation> items;
+};
+
+struct AcknowledgeOperationReports {
+  struct Item {
+    Uuid operation;
+    Uuid status;
+  };
+  std::vector<Item> items;
+};
+
 // Kill all tasks, and take no new ones until all have ended.
 struct DrainAgent {
   std::optional<Duration> max_grace;  // the most that a task's own grace period may be
 };
 
-using MasterToAgent = std::variant<HelloReply, Registered, LaunchTasks, KillTask,
-                                   AcknowledgeUpdates, ShutdownFramework, ReconcileTasks, Ping,
-                                   ShutdownAgent, ErrorMessage, Goodbye, DrainAgent>;
+using MasterToAgent =
+    std::variant<HelloReply, Registered, LaunchTasks, KillTask, AcknowledgeUpdates,
+                 ShutdownFramework, ReconcileTasks, Ping, ShutdownAgent, ErrorMessage, Goodbye,
+                 DrainAgent, ApplyOperations, AcknowledgeOperationReports>;
 
 // ------------------------------------------------------------------------ operator and server
 

@@ -78,6 +78,8 @@ class Metrics : public EventSink {
   void on(const event::AgentPlanned&) {}
   void on(const event::MachineChanged&) {}
   void on(const event::InverseOfferAnswered&) {}
+  void on(const event::AgentUpdated&) {}
+  void on(const event::OperationUpdated&) {}
 
   void on_task_ended(TaskState state, const TaskStatus& status);
   double* named(std::string_view key);

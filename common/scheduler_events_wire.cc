@@ -127,6 +127,21 @@ Failure read(WireReader& in, const wire::Failure& failure) {
   return Failure{.agent_id = in.id<AgentId>(failure.agent_id(), at / "agent_id")};
 }
 
+Offset<wire::OperationUpdates> write(WireWriter& out, const OperationUpdates& updates) {
+  const auto statuses = out.tables<wire::OperationStatus>(
+      updates.statuses, [&out](const OperationStatus& status) { return write(out, status); });
+  return wire::CreateOperationUpdates(out.builder(), statuses);
+}
+
+OperationUpdates read(WireReader& in, const wire::OperationUpdates& updates) {
+  const WirePath at{.field = "operation_updates"};
+  return OperationUpdates{
+      .statuses = in.tables(updates.statuses(), at / "statuses",
+                            [&in](const wire::OperationStatus& status, const WirePath& path) {
+                              return read(in, &status, path);
+                            })};
+}
+
 Offset<wire::InverseOfferBatch> write(WireWriter& out, const InverseOfferBatch& message) {
   const auto offers =
       out.tables<wire::InverseOffer>(message.offers, [&out](const InverseOfferBatch::Item& item) {
@@ -177,6 +192,8 @@ std::optional<MasterToScheduler> read_body(WireReader& in, const wire::MasterToS
       return read(in, *root.body_as_Heartbeat());
     case wire::MasterToSchedulerBody::Goodbye:
       return read(in, *root.body_as_Goodbye());
+    case wire::MasterToSchedulerBody::OperationUpdates:
+      return read(in, *root.body_as_OperationUpdates());
     case wire::MasterToSchedulerBody::InverseOfferBatch:
       return read(in, *root.body_as_InverseOfferBatch());
     case wire::MasterToSchedulerBody::RescindInverseOffers:

@@ -12,6 +12,8 @@ static_assert(sizeof(wire::AcceptItem) == 32);
 static_assert(sizeof(wire::AcknowledgeItem) == 32);
 static_assert(sizeof(wire::ReconcileItem) == 16);
 static_assert(sizeof(wire::OfferItem) == 24);
+static_assert(sizeof(wire::AcknowledgeOperationItem) == 32);
+static_assert(sizeof(wire::ReconcileOperationItem) == 16);
 
 namespace {
 
@@ -35,12 +37,27 @@ Teardown read(WireReader&, const wire::Teardown&) { return {}; }
 constexpr uint32_t kHasRefuse = 1;  // of wire::AcceptItem::present
 
 // The tables of an Accepts hold the offers and operations of all accepts one after the other, and
-// the tasks of all operations; these count what is written so far.
+// the tasks and conversions of all operations; these count what is written so far.
 struct Stretches {
   uint32_t offers = 0;
   uint32_t operations = 0;
   uint32_t tasks = 0;
 };
+
+bool is_conversion(const OfferOperation& operation) {
+  return operation.type == OfferOperation::Type::kConvert;
+}
+
+TableVector<wire::Operation> write_conversions(WireWriter& out, const Accepts& message) {
+  std::vector<const Operation*> conversions;
+  for (const Accept& accept : message.accepts) {
+    for (const OfferOperation& operation : accept.operations) {
+      if (is_conversion(operation)) conversions.push_back(&operation.operation);
+    }
+  }
+  return out.tables<wire::Operation>(
+      conversions, [&out](const Operation* operation) { return write(out, *operation); });
+}
 
 wire::AcceptItem write(const Accept& accept, Stretches& end) {
   const auto offer_count = static_cast<uint32_t>(accept.offers.size());
@@ -51,6 +68,7 @@ wire::AcceptItem write(const Accept& accept, Stretches& end) {
   end.offers += offer_count;
   end.operations += operation_count;
   for (const OfferOperation& operation : accept.operations) {
+    if (is_conversion(operation)) continue;
     end.tasks += static_cast<uint32_t>(operation.tasks.size());
   }
   return item;
@@ -67,10 +85,15 @@ Offset<wire::Accepts> write(WireWriter& out, const Accepts& message) {
   });
   const auto operations = out.filled<wire::OperationItem>(end.operations, [&message](auto put) {
     uint32_t first = 0;
+    uint32_t conversions = 0;
     for (const Accept& accept : message.accepts) {
       for (const OfferOperation& operation : accept.operations) {
+        if (is_conversion(operation)) {
+          put(wire::OperationItem(wire::OperationType::Convert, conversions++, 1, 0));
+          continue;
+        }
         const auto count = static_cast<uint32_t>(operation.tasks.size());
-        put(wire::OperationItem(static_cast<wire::OperationType>(operation.type), first, count, 0));
+        put(wire::OperationItem(wire::OperationType::Launch, first, count, 0));
         first += count;
       }
     }
@@ -78,12 +101,14 @@ Offset<wire::Accepts> write(WireWriter& out, const Accepts& message) {
   const auto tasks = out.filled<wire::TaskItem>(end.tasks, [&out, &message](auto put) {
     for (const Accept& accept : message.accepts) {
       for (const OfferOperation& operation : accept.operations) {
+        if (is_conversion(operation)) continue;
         for (const TaskInfo& task : operation.tasks) put(write(out, task));
       }
     }
   });
   const auto specs = write_specs(out);
-  return wire::CreateAccepts(out.builder(), accepts, offers, operations, tasks, specs);
+  const auto conversions = write_conversions(out, message);
+  return wire::CreateAccepts(out.builder(), accepts, offers, operations, tasks, specs, conversions);
 }
 
 // What the accepts of one message are cut from.
@@ -92,10 +117,25 @@ struct AcceptTables {
   std::span<const wire::OperationItem> operations;
   std::span<const wire::TaskItem> tasks;
   Specs specs;
+  const flatbuffers::Vector<Offset<wire::Operation>>* conversions = nullptr;
 };
+
+OfferOperation read_conversion(WireReader& in, const wire::OperationItem& item,
+                               const AcceptTables& tables, const WirePath& at) {
+  OfferOperation operation{.type = OfferOperation::Type::kConvert};
+  const uint32_t count = tables.conversions == nullptr ? 0 : tables.conversions->size();
+  if (item.count() != 1 || item.first() >= count) {
+    in.fail(at / "first", "names no conversion");
+    return operation;
+  }
+  if (!in.charge(sizeof(Operation), at)) return operation;
+  operation.operation = read(in, tables.conversions->Get(item.first()), at / "conversion");
+  return operation;
+}
 
 OfferOperation read(WireReader& in, const wire::OperationItem& item, const AcceptTables& tables,
                     const WirePath& at) {
+  if (item.type() == wire::OperationType::Convert) return read_conversion(in, item, tables, at);
   if (item.type() != wire::OperationType::Launch) in.fail(at / "type", "is not known");
   const auto tasks = in.stretch(tables.tasks, item.first(), item.count(), at / "count", "tasks");
   in.check_count(tasks.size(), limits::kLaunchTasksMax, at, "tasks");
@@ -115,6 +155,7 @@ Accept read(WireReader& in, const wire::AcceptItem& item, const AcceptTables& ta
   const auto operations = in.stretch(tables.operations, item.operation_first(),
                                      item.operation_count(), at / "operation_count", "operations");
   in.check_count(offers.size(), limits::kAcceptOffersMax, at, "offers");
+  in.check_count(operations.size(), limits::kOperationsMax, at, "operations");
   Accept accept;
   if (!in.charge(offers.size_bytes() + operations.size() * sizeof(OfferOperation), at))
     return accept;
@@ -135,6 +176,7 @@ Accepts read(WireReader& in, const wire::Accepts& message) {
       .operations = in.items(message.operations(), at / "operations"),
       .tasks = in.items(message.tasks(), at / "tasks"),
       .specs = read(in, message.specs(), at / "specs"),
+      .conversions = message.conversions(),
   };
   return Accepts{.accepts =
                      in.structs(message.accepts(), at / "accepts",
@@ -230,6 +272,46 @@ Reconcile read(WireReader& in, const wire::Reconcile& reconcile) {
   return Reconcile{.items = in.structs(reconcile.items(), at / "items", item)};
 }
 
+Offset<wire::AcknowledgeOperations> write(WireWriter& out, const AcknowledgeOperations& message) {
+  const auto items = out.structs<wire::AcknowledgeOperationItem>(
+      message.items, [&out](const AcknowledgeOperations::Item& item) {
+        return wire::AcknowledgeOperationItem(item.uuid.high, item.uuid.low,
+                                              out.text(item.agent_id.value),
+                                              out.text(item.operation_id.value));
+      });
+  return wire::CreateAcknowledgeOperations(out.builder(), items);
+}
+
+AcknowledgeOperations read(WireReader& in, const wire::AcknowledgeOperations& message) {
+  const WirePath at{.field = "acknowledge_operations"};
+  const auto item = [&in](const wire::AcknowledgeOperationItem& source, const WirePath& path) {
+    return AcknowledgeOperations::Item{
+        .agent_id = in.optional_id<AgentId>(source.agent_id(), path / "agent_id"),
+        .operation_id = {in.line(source.operation_id(), path / "operation_id")},
+        .uuid = {.high = source.uuid_high(), .low = source.uuid_low()}};
+  };
+  return AcknowledgeOperations{.items = in.structs(message.items(), at / "items", item)};
+}
+
+Offset<wire::ReconcileOperations> write(WireWriter& out, const ReconcileOperations& message) {
+  const auto items = out.structs<wire::ReconcileOperationItem>(
+      message.items, [&out](const ReconcileOperations::Item& item) {
+        return wire::ReconcileOperationItem(out.text(item.operation_id.value),
+                                            out.text(item.agent_id.value));
+      });
+  return wire::CreateReconcileOperations(out.builder(), items);
+}
+
+ReconcileOperations read(WireReader& in, const wire::ReconcileOperations& message) {
+  const WirePath at{.field = "reconcile_operations"};
+  const auto item = [&in](const wire::ReconcileOperationItem& source, const WirePath& path) {
+    return ReconcileOperations::Item{
+        .operation_id = {in.line(source.operation_id(), path / "operation_id")},
+        .agent_id = in.optional_id<AgentId>(source.agent_id(), path / "agent_id")};
+  };
+  return ReconcileOperations{.items = in.structs(message.items(), at / "items", item)};
+}
+
 Offset<wire::AcceptInverseOffers> write(WireWriter& out, const AcceptInverseOffers& message) {
   const auto offers = write(out, message.offers);
   wire::AcceptInverseOffersBuilder table(out.builder());
@@ -286,6 +368,10 @@ std::optional<SchedulerToMaster> read_body(WireReader& in, const wire::Scheduler
       return read(in, *root.body_as_Heartbeat());
     case wire::SchedulerToMasterBody::Goodbye:
       return read(in, *root.body_as_Goodbye());
+    case wire::SchedulerToMasterBody::AcknowledgeOperations:
+      return read(in, *root.body_as_AcknowledgeOperations());
+    case wire::SchedulerToMasterBody::ReconcileOperations:
+      return read(in, *root.body_as_ReconcileOperations());
     case wire::SchedulerToMasterBody::AcceptInverseOffers:
       return read(in, *root.body_as_AcceptInverseOffers());
     case wire::SchedulerToMasterBody::DeclineInverseOffers:

@@ -186,14 +186,13 @@ TaskReason read_reason(WireReader& in, uint8_t reason, const WirePath& at) {
   return in.enumeration<TaskReason>(reason, kTaskReasonCount, at);
 }
 
-// At most `max` bytes, and no code point of UTF-8 in halves.
+}  // namespace
+
 std::string_view cut(std::string_view text, size_t max) {
   if (text.size() <= max) return text;
   while (max > 0 && (static_cast<unsigned char>(text[max]) & 0xc0) == 0x80) --max;
   return text.substr(0, max);
 }
-
-}  // namespace
 
 Offset<wire::KillPolicy> write(WireWriter& out, const std::optional<KillPolicy>& policy) {
   if (!policy) return 0;

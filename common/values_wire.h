@@ -16,8 +16,15 @@
 
 namespace tepui {
 
+namespace wire {
+struct AgentOperation;
+}
+
 template <class T>
 using Offset = flatbuffers::Offset<T>;
+
+// At most `max` bytes, and no code point of UTF-8 in halves.
+std::string_view cut(std::string_view text, size_t max);
 
 // ------------------------------------------------------------------------------------- resources
 
@@ -66,6 +73,20 @@ TaskStatus read(WireReader& in, const wire::TaskStatus& status, TaskIds ids, con
 Offset<wire::Task> write(WireWriter& out, const Task& task);
 Task read(WireReader& in, const wire::Task* task, const WirePath& at);
 
+// ------------------------------------------------------------------------------------ operations
+
+Offset<wire::Operation> write(WireWriter& out, const Operation& operation);
+Operation read(WireReader& in, const wire::Operation* operation, const WirePath& at);
+
+// A message longer than limits::kStatusMessageBytesMax is cut there.
+Offset<wire::OperationStatus> write(WireWriter& out, const OperationStatus& status);
+OperationStatus read(WireReader& in, const wire::OperationStatus* status, const WirePath& at);
+
+TableVector<wire::AgentOperation> write(WireWriter& out,
+                                        const std::vector<AgentOperation>& operations);
+std::vector<AgentOperation> read(
+    WireReader& in, const flatbuffers::Vector<Offset<wire::AgentOperation>>* operations,
+    const WirePath& at);
 // --------------------------------------------------------------------------- quota, maintenance
 
 StructVector<wire::Scalar> write(WireWriter& out, const Quantities& quantities);

@@ -7,8 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "master/conversions.h"
 #include "master/isolation.h"
 #include "master/offers.h"
+#include "master/operations.h"
 #include "master/outbox.h"
 #include "master/tasks.h"
 
@@ -17,13 +19,6 @@ namespace tepui::master {
 namespace {
 
 using Column = Books::Column;
-
-// What the offers of one accept hold, while its operations take from it.
-struct Pool {
-  AgentEntry* agent = nullptr;
-  std::string role;
-  Resources remaining;
-};
 
 Task task_of(const State& s, const FrameworkEntry& framework, const AgentId& agent,
              std::string_view role, const TaskInfo& info) {
@@ -109,6 +104,7 @@ void drop_call(State& s, FrameworkEntry& framework, const Accept& accept, const 
              {.state = as_seen_by(framework, TaskState::kDropped),
               .reason = TaskReason::kInvalidOffers,
               .message = error.message});
+  refuse_operations(s, framework, accept, error.message);
 }
 
 Pool take_offers(State& s, const Accept& accept) {
@@ -153,13 +149,19 @@ void launch(State& s, FrameworkEntry& framework, Pool& pool, TaskInfo info) {
                         .message = valid.error().message});
   }
   AgentEntry& agent = *pool.agent;
-  if (!move_resources(s, agent, Column::kOffered, Column::kAllocated, task.resources)) {
+  // What is shared stays in the pool for further tasks; each has a share of its own.
+  const Resources shared =
+      task.resources.filter([](const Resource& item) { return item.kind->shared; });
+  const Resources taken = task.resources.minus(shared);
+  if (!move_resources(s, agent, Column::kOffered, Column::kAllocated, taken) ||
+      !move_resources(s, agent, Column::kFree, Column::kAllocated, shared)) {
     return refuse_task(s, framework, info, task,
                        {.state = as_seen_by(framework, TaskState::kDropped),
                         .reason = TaskReason::kAgentDisconnected,
                         .message = "the agent has just been isolated"});
   }
-  pool.remaining -= task.resources;
+  if (!shared.empty()) s.allocator.allocate(framework.handle, agent.handle, pool.role, shared);
+  pool.remaining -= taken;
   add_task(s, framework, agent, std::move(task), false);
   queue_launch(s, agent, framework,
                {.framework_id = framework.info.id, .role = pool.role, .task = std::move(info)});
@@ -177,8 +179,12 @@ void on_accept(State& s, FrameworkEntry& framework, Accept accept) {
       case OfferOperation::Type::kLaunch:
         for (TaskInfo& info : operation.tasks) launch(s, framework, pool, std::move(info));
         break;
+      case OfferOperation::Type::kConvert:
+        convert_offered(s, framework, pool, operation.operation);
+        break;
     }
   }
+  pool.remaining += pool.withheld;
   if (pool.remaining.empty()) return;
   move_resources(s, *pool.agent, Column::kOffered, Column::kFree, pool.remaining);
   s.allocator.recover(s.now, framework.handle, pool.agent->handle, pool.role, pool.remaining,

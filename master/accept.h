@@ -1,7 +1,8 @@
 #pragma once
-// Accept turns offers into tasks, in a fixed order: the offers are checked, all of them or none;
-// then each operation in turn takes from what they hold; what is left goes back with the filter.
-// One bad task ends with ERROR and does not disturb the others.
+// Accept turns offers into tasks, reservations and volumes, in a fixed order: the offers are
+// checked, all of them or none; then each operation in turn takes from what they hold, and finds
+// what those before it made; what is left goes back with the filter. One bad task or operation ends
+// with ERROR and does not disturb the others.
 //
 // Pure.
 

@@ -6,6 +6,7 @@
 #include "common/limits.h"
 #include "master/maintenance.h"
 #include "master/offers.h"
+#include "master/operations.h"
 #include "master/outbox.h"
 #include "master/sessions.h"
 #include "master/tasks.h"
@@ -191,6 +192,7 @@ void on_marked_unreachable(State& s, const AgentId& id, std::string_view why) {
   s.deadlines.cancel(agent->ping_timer);
   s.emit(event::AgentUnreachable{.id = &agent->info.id, .why = why});
   for (TaskEntry* entry : tasks) become_unreachable(s, *entry, "the agent is unreachable");
+  lose_operations(s, *agent);
   leave_allocator(s, *agent);
   agent->broken = false;
   agent->frameworks.clear();
@@ -231,6 +233,7 @@ void on_removed(State& s, const AgentId& id, std::string_view why, bool by_opera
     }
     remove_task(s, *entry);
   }
+  end_operations(s, *agent);
   s.emit(event::AgentRemoved{.id = &agent->info.id, .why = why});
   queue_failure(s, id);
   erase_agent(s, *agent);
@@ -241,6 +244,7 @@ void on_forgotten(State& s, const AgentId& id) {
   if (agent == nullptr || agent->phase != Phase::kUnreachable) return;
   const std::vector<TaskEntry*> tasks = agent->tasks;
   for (TaskEntry* entry : tasks) remove_task(s, *entry);
+  end_operations(s, *agent);
   s.emit(event::AgentRemoved{.id = &agent->info.id, .why = "unreachable for too long"});
   erase_agent(s, *agent);
 }

@@ -21,6 +21,11 @@ enum class Action : uint8_t {
   kOperateResources,
   kMaintenance,
   kView,
+  kReserve,
+  kUnreserve,
+  kCreateVolume,
+  kDestroyVolume,
+  kResizeVolume,
 };
 
 class Authorizer {

@@ -1,8 +1,9 @@
 #pragma once
 // Books holds one agent's resources in three columns: free, offered, allocated.
 //
-// Invariant: the columns together are the total, per kind of resource, always. Every change moves
-// resources from one column to another, and is refused, without effect, if they are not there. So
+// Invariant: the columns together are the total, per kind of resource, always; only what is shared
+// is always free as well, however many hold it. Every change moves resources from one column to
+// another, or converts some in place, and is refused, without effect, if they are not there. So
 // an error here means that somebody gave out or returned what the agent does not have; the master
 // then isolates that one agent (master/isolation.h) and lives on.
 //
@@ -10,6 +11,7 @@
 
 #include <cstdint>
 
+#include "common/operations.h"
 #include "common/resources.h"
 #include "common/result.h"
 
@@ -23,6 +25,8 @@ class Books {
   void open(const Resources& total);
   // `what` must be in `from`: computed and verified first, then committed.
   Result<void> move(Column from, Column to, const Resources& what);
+  // What is in `column` becomes something else, there and in the total.
+  Result<void> convert(Column column, const Conversion& conversion);
 
   const Resources& total() const { return total_; }
   const Resources& column(Column column) const { return columns_[static_cast<int>(column)]; }

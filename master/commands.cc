@@ -10,6 +10,7 @@
 #include "master/frameworks.h"
 #include "master/maintenance.h"
 #include "master/quota.h"
+#include "master/resource_commands.h"
 #include "master/tasks.h"
 #include "master/weights.h"
 
@@ -65,8 +66,8 @@ struct Command {
   void operator()(const OperateMachines& message) const { on_operate_machines(s, asker, message); }
   void operator()(const OperateAgent& message) const { on_operate_agent(s, asker, message); }
   void operator()(const Explain& message) const { explain(s, asker, message); }
-  void operator()(const OperateResources&) const {
-    answer(s, asker, "this master does not know the command");
+  void operator()(const OperateResources& message) const {
+    on_operate_resources(s, asker, message);
   }
 };
 

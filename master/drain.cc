@@ -123,7 +123,7 @@ void settle_drained(State& s) {
     if (slot == nullptr) continue;
     const AgentEntry& agent = **slot;
     // Of an agent that is out of reach it is not known what still runs.
-    if (!agent.is_connected() || !agent.tasks.empty()) continue;
+    if (!agent.is_connected() || !agent.tasks.empty() || !agent.operations.empty()) continue;
     Standing standing = s.registry.registry.standing_of(agent.info.id);
     if (standing.drain != Drain::kDraining || agent.standing != standing) continue;
     standing.drain = Drain::kDrained;

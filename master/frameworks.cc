@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "master/offers.h"
+#include "master/operations.h"
 #include "master/outbox.h"
 #include "master/sessions.h"
 #include "master/tasks.h"
@@ -249,6 +250,7 @@ void remove_framework(State& s, FrameworkEntry& framework, std::string_view why)
   const FrameworkId id = framework.info.id;
   stop_timers(s, framework);
   discard_offers_of(s, framework);
+  forget_operations(s, framework);
   const std::vector<TaskEntry*> tasks = framework.tasks;
   for (TaskEntry* entry : tasks) {
     if (!is_terminal(entry->task.state)) {

@@ -10,15 +10,24 @@
 
 namespace tepui::master {
 
+bool stays_sound(State& s, AgentEntry& agent, const Result<void>& booked) {
+  if (booked.has_value()) return true;
+  agent.broken = true;
+  s.broken.push_back({.agent = agent.handle, .why = booked.error().message});
+  return false;
+}
+
 bool move_resources(State& s, AgentEntry& agent, Books::Column from, Books::Column to,
                     const Resources& what) {
   if (agent.broken) return false;
   if (!agent.in_allocator) return true;  // closed: an agent out of reach holds nothing
-  const Result<void> moved = agent.books.move(from, to, what);
-  if (moved.has_value()) return true;
-  agent.broken = true;
-  s.broken.push_back({.agent = agent.handle, .why = moved.error().message});
-  return false;
+  return stays_sound(s, agent, agent.books.move(from, to, what));
+}
+
+bool convert_resources(State& s, AgentEntry& agent, Books::Column column,
+                       const Conversion& conversion) {
+  if (agent.broken || !agent.in_allocator) return false;
+  return stays_sound(s, agent, agent.books.convert(column, conversion));
 }
 
 void isolate_broken(State& s) {

@@ -33,6 +33,7 @@ void forget_everything(State& s) {
   State fresh(s.config, s.rng.next(), s.allocator, s.authorizer, s.effects);
   s.tasks = std::move(fresh.tasks);
   s.offers = std::move(fresh.offers);
+  s.operations.clear();
   s.agents = std::move(fresh.agents);
   s.frameworks = std::move(fresh.frameworks);
   s.sessions = std::move(fresh.sessions);

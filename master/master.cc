@@ -12,12 +12,14 @@
 #include "master/agents.h"
 #include "master/audit.h"
 #include "master/commands.h"
+#include "master/conversions.h"
 #include "master/drain.h"
 #include "master/frameworks.h"
 #include "master/isolation.h"
 #include "master/leadership.h"
 #include "master/maintenance.h"
 #include "master/offers.h"
+#include "master/operations.h"
 #include "master/outbox.h"
 #include "master/reconciliation.h"
 #include "master/registration.h"
@@ -68,12 +70,14 @@ struct SchedulerCall {
     for (const Accept& accept : message.accepts) {
       size_t tasks = 0;
       for (const OfferOperation& operation : accept.operations) tasks += operation.tasks.size();
-      if (tasks > limits::kLaunchTasksMax || accept.offers.size() > limits::kAcceptOffersMax) {
-        return reject(s, session.id, Peer::kScheduler,
-                      fmt::format("an accept of {} offers with {} tasks, at most {} and {} are "
-                                  "allowed",
-                                  accept.offers.size(), tasks, limits::kAcceptOffersMax,
-                                  limits::kLaunchTasksMax));
+      if (tasks > limits::kLaunchTasksMax || accept.offers.size() > limits::kAcceptOffersMax ||
+          accept.operations.size() > limits::kOperationsMax) {
+        return reject(
+            s, session.id, Peer::kScheduler,
+            fmt::format("an accept of {} offers with {} operations and {} tasks, at most "
+                        "{}, {} and {} are allowed",
+                        accept.offers.size(), accept.operations.size(), tasks,
+                        limits::kAcceptOffersMax, limits::kOperationsMax, limits::kLaunchTasksMax));
       }
       on_accept(s, *framework, accept);
     }
@@ -96,6 +100,14 @@ struct SchedulerCall {
   }
   void operator()(const Reconcile& message) const {
     if (FrameworkEntry* framework = subscribed("reconcile")) on_reconcile(s, *framework, message);
+  }
+  void operator()(const AcknowledgeOperations& message) const {
+    FrameworkEntry* framework = subscribed("acknowledge_operation");
+    if (framework != nullptr) on_acknowledge_operations(s, *framework, message);
+  }
+  void operator()(const ReconcileOperations& message) const {
+    FrameworkEntry* framework = subscribed("reconcile_operations");
+    if (framework != nullptr) on_reconcile_operations(s, *framework, message);
   }
   void operator()(const Heartbeat&) const {}
   void operator()(const Goodbye& message) const { lose_session(s, session.id, message.why); }
@@ -135,6 +147,15 @@ struct AgentCall {
   void operator()(const StatusUpdates& message) const {
     received(s, "status_update");
     if (AgentEntry* agent = registered("status update")) on_status_updates(s, *agent, message);
+  }
+  void operator()(const OperationReports& message) const {
+    received(s, "operation_report");
+    AgentEntry* agent = registered("operation report");
+    if (agent != nullptr) on_operation_reports(s, *agent, message);
+  }
+  void operator()(const UpdateAgent& message) const {
+    received(s, "update_agent");
+    if (AgentEntry* agent = registered("update")) on_update_agent(s, *agent, message);
   }
   void operator()(const Pong&) const {
     if (AgentEntry* agent = registered("pong")) on_pong(*agent);
@@ -226,6 +247,17 @@ void Master::on_message(Now now, SessionId from, std::string_view principal,
   state_->now = now;
   master::on_operator_request(*state_, from, principal, request);
   master::isolate_broken(*state_);
+}
+
+Result<void> Master::operate(Now now, std::string_view principal, const AgentId& id,
+                             const Operation& operation) {
+  state_->now = now;
+  if (!state_->leading) return fail("not the leader");
+  master::AgentEntry* agent = master::find_agent(*state_, id);
+  if (agent == nullptr) return fail(fmt::format("agent '{}' is not known", id.value));
+  Result<void> done = master::operate(*state_, *agent, operation, principal);
+  master::isolate_broken(*state_);
+  return done;
 }
 
 void Master::on_peer_lost(Now now, SessionId session, std::string_view why) {

@@ -90,6 +90,11 @@ class Master {
   void on_message(Now now, SessionId from, std::string_view principal,
                   const OperatorRequest& request);
 
+  // An operator's operation on what an agent has. The error says why nothing was done; the end is
+  // told by events.
+  Result<void> operate(Now now, std::string_view principal, const AgentId& agent,
+                       const Operation& operation);
+
   void on_peer_lost(Now now, SessionId session, std::string_view why);
   void on_peer_congested(Now now, SessionId session);
   void on_peer_ready(Now now, SessionId session);

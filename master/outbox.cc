@@ -92,6 +92,11 @@ void flush(State& s, FrameworkEntry& framework) {
                          std::make_move_iterator(updates.begin() + end));
     s.effects.send(framework.session, MasterToScheduler(std::move(part)));
   }
+  if (!framework.operation_updates.empty()) {
+    s.effects.send(
+        framework.session,
+        MasterToScheduler(OperationUpdates{std::exchange(framework.operation_updates, {})}));
+  }
   for (AgentId& id : std::exchange(framework.failures, {})) {
     s.effects.send(framework.session, MasterToScheduler(Failure{.agent_id = std::move(id)}));
   }
@@ -115,7 +120,15 @@ void flush_launches(State& s, AgentEntry& agent) {
 void flush(State& s, AgentEntry& agent) {
   agent.outbox_queued = false;
   if (agent.session.is_null()) return forget_outbox(agent);
+  if (!agent.new_operations.empty()) {
+    s.effects.send(agent.session,
+                   MasterToAgent(ApplyOperations{std::exchange(agent.new_operations, {})}));
+  }
   if (!agent.launches.empty()) flush_launches(s, agent);
+  if (!agent.operation_acknowledgements.empty()) {
+    s.effects.send(agent.session, MasterToAgent(AcknowledgeOperationReports{
+                                      std::exchange(agent.operation_acknowledgements, {})}));
+  }
   if (!agent.acknowledgements.empty()) {
     s.effects.send(agent.session,
                    MasterToAgent(AcknowledgeUpdates{std::exchange(agent.acknowledgements, {})}));
@@ -157,6 +170,24 @@ void queue_launch(State& s, AgentEntry& agent, FrameworkEntry& framework, Launch
   wake(s, agent);
 }
 
+void queue_operation(State& s, AgentEntry& agent, AgentOperation operation) {
+  if (!agent.launches.empty()) flush(s, agent);
+  agent.new_operations.push_back(std::move(operation));
+  wake(s, agent);
+}
+
+void queue_operation_acknowledgement(State& s, AgentEntry& agent,
+                                     AcknowledgeOperationReports::Item item) {
+  agent.operation_acknowledgements.push_back(item);
+  wake(s, agent);
+}
+
+void queue_operation_update(State& s, FrameworkEntry& framework, OperationStatus status) {
+  if (!framework.is_connected()) return;
+  framework.operation_updates.push_back(std::move(status));
+  wake(s, framework);
+}
+
 void queue_acknowledgement(State& s, AgentEntry& agent, AcknowledgeUpdates::Item item) {
   agent.acknowledgements.push_back(std::move(item));
   wake(s, agent);
@@ -173,12 +204,15 @@ void forget_outbox(FrameworkEntry& framework) {
   framework.rescinds.clear();
   framework.updates.clear();
   framework.failures.clear();
+  framework.operation_updates.clear();
 }
 
 void forget_outbox(AgentEntry& agent) {
   agent.launches.clear();
   agent.launch_frameworks.clear();
   agent.acknowledgements.clear();
+  agent.new_operations.clear();
+  agent.operation_acknowledgements.clear();
 }
 
 void flush_outboxes(State& s) {

@@ -19,6 +19,11 @@ void queue_update(State& s, FrameworkEntry& framework, TaskStatus status);
 // To every connected framework.
 void queue_failure(State& s, const AgentId& id);
 void queue_launch(State& s, AgentEntry& agent, FrameworkEntry& framework, LaunchTasks::Item item);
+// Before the launches that are queued after it.
+void queue_operation(State& s, AgentEntry& agent, AgentOperation operation);
+void queue_operation_acknowledgement(State& s, AgentEntry& agent,
+                                     AcknowledgeOperationReports::Item item);
+void queue_operation_update(State& s, FrameworkEntry& framework, OperationStatus status);
 void queue_acknowledgement(State& s, AgentEntry& agent, AcknowledgeUpdates::Item item);
 
 // To a connected agent, after what waits for it.

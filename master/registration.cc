@@ -13,6 +13,7 @@
 #include "master/frameworks.h"
 #include "master/maintenance.h"
 #include "master/offers.h"
+#include "master/operations.h"
 #include "master/outbox.h"
 #include "master/resync.h"
 #include "master/sessions.h"
@@ -112,7 +113,9 @@ void on_register(State& s, Session& session, const RegisterAgent& message) {
   RegistryChange change{.kind = RegistryChange::Kind::kAdmit,
                         .agent = {fmt::format("{}-a{}", s.master_id, s.next_agent++)},
                         .session = session.id,
-                        .info = message.info};
+                        .info = message.info,
+                        .message = std::make_unique<ReregisterAgent>(
+                            ReregisterAgent{.operations = message.operations})};
   change.info.id = change.agent;
   submit(s, std::move(change));
 }
@@ -130,8 +133,14 @@ void on_admitted(State& s, const RegistryChange& change) {
     submit(s, {.kind = RegistryChange::Kind::kForget, .agent = change.agent});
     return close_session(s, change.session, kStale);
   }
-  for (AgentEntry* other : others) remove_agent(s, *other, "a new agent registered in its place");
   AgentEntry& agent = add_agent(s, change.info, Phase::kDisconnected);
+  for (AgentEntry* other : others) {
+    // Before it is gone: what the machine still has to tell of operations it tells as the new
+    // agent.
+    hand_over_operations(s, *other, agent);
+    remove_agent(s, *other, "a new agent registered in its place");
+  }
+  resync_operations(s, agent, change.message->operations);
   bind(s, agent, *session);
   open_books(s, agent);
   s.emit(event::AgentAdded{.info = &agent.info, .reregistered = false});
@@ -163,6 +172,8 @@ void admit_again(State& s, const ReregisterAgent& message, Session& session) {
          {.was_here = before != Phase::kRecovered,
           .new_books = !keeps_books,
           .is_repeated = is_repeated});
+  // A repeated request left the agent before it could hear of any operation in this session.
+  if (!is_repeated) resync_operations(s, agent, message.operations);
   if (!keeps_books) apply_schedule(s, agent);
   apply_standing(s, agent);
   start_pings(s, agent);
@@ -170,8 +181,14 @@ void admit_again(State& s, const ReregisterAgent& message, Session& session) {
 
 }  // namespace
 
-void on_reregister(State& s, Session& session, const ReregisterAgent& message) {
+void on_reregister(State& s, Session& session, const ReregisterAgent& request) {
   if (session.registering) return;
+  ReregisterAgent message = request;
+  // Likewise its total does not yet show the operations of this session.
+  const AgentEntry* bound = session.agent;
+  if (bound != nullptr && bound->in_allocator && !bound->broken) {
+    message.info.resources = bound->info.resources;
+  }
   if (session.agent != nullptr && session.agent->info.id != message.info.id) {
     return reject(s, session.id, session.peer, "the session belongs to another agent");
   }

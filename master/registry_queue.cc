@@ -128,8 +128,12 @@ void submit(State& s, CommandChange command, std::optional<Asker> asker) {
 void write_registry(State& s) {
   RegistryQueue& queue = s.registry;
   if (queue.token != 0 || (queue.waiting.empty() && queue.waiting_writes.empty())) return;
-  queue.under_way = std::exchange(queue.waiting, {});
   std::vector<StoreWrite> writes = std::exchange(queue.waiting_writes, {});
+  if (writes.empty()) {  // it says what the registry says already
+    for (const RegistryChange& change : std::exchange(queue.waiting, {})) complete(s, change);
+    return write_registry(s);
+  }
+  queue.under_way = std::exchange(queue.waiting, {});
   queue.under_way_keys = writes.size();
   queue.under_way_bytes = 0;
   for (const StoreWrite& write : writes) {

@@ -70,6 +70,12 @@ struct OfferEntry {
   bool sent = false;  // the scheduler has seen it, or is about to
 };
 
+// An operation that was begun and whose end nobody has acknowledged.
+struct OperationEntry {
+  AgentOperation told;  // with the status that is known last
+  AgentEntry* agent = nullptr;
+};
+
 struct AgentEntry {
   enum class Phase : uint8_t {
     kRecovered,     // from the registry; has not come back since the election
@@ -96,6 +102,7 @@ struct AgentEntry {
 
   std::vector<TaskEntry*> tasks;
   std::vector<OfferEntry*> offers;
+  std::set<Uuid> operations;  // in State::operations
   // Frameworks it may know of, and those whose info this session has told it.
   std::set<FrameworkHandle> frameworks;
   std::set<FrameworkHandle> told;
@@ -108,6 +115,8 @@ struct AgentEntry {
   std::vector<LaunchTasks::Item> launches;
   std::vector<FrameworkInfo> launch_frameworks;
   std::vector<AcknowledgeUpdates::Item> acknowledgements;
+  std::vector<AgentOperation> new_operations;
+  std::vector<AcknowledgeOperationReports::Item> operation_acknowledgements;
   bool outbox_queued = false;
 
   bool is_connected() const { return phase == Phase::kConnected && leaving == Leaving::kNo; }
@@ -128,6 +137,7 @@ struct FrameworkEntry {
   std::unordered_map<TaskId, TaskEntry*> tasks_by_id;  // unreachable ones too
   std::vector<TaskEntry*> tasks;
   std::vector<OfferEntry*> offers;
+  std::map<OperationId, Uuid> operations;  // those with an id, in State::operations
 
   TimerId failover_timer;
   TimerId heartbeat_timer;
@@ -145,6 +155,7 @@ struct FrameworkEntry {
   std::vector<OfferId> rescinds;
   std::vector<TaskStatus> updates;
   std::vector<AgentId> failures;
+  std::vector<OperationStatus> operation_updates;
   bool outbox_queued = false;
 
   bool is_connected() const { return !session.is_null(); }
@@ -219,6 +230,7 @@ struct State {
 
   Slots<std::unique_ptr<TaskEntry>, TaskHandle> tasks;
   std::unordered_map<OfferId, OfferEntry> offers;
+  std::map<Uuid, OperationEntry> operations;
   std::map<SessionId, Session> sessions;
 
   // Asked and not answered yet; few, for they are one per framework and agent under maintenance.

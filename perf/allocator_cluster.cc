@@ -10,6 +10,7 @@
 
 #include "common/check.h"
 #include "master/allocator/drf_allocator.h"
+#include "master/allocator/unused_returns.h"
 
 namespace tepui::perf {
 
@@ -32,6 +33,14 @@ Resources varied_total(uint32_t agent) {
   const std::string text = fmt::format("cpus:{};mem:{}GB;disk:1TB;ports:[31000-32000]",
                                        16 << agent % 4, 64 << agent % 3);
   return Resources::parse(text).value();
+}
+
+AllocatorOptions usual_options() {
+  Quantities some_cpus;
+  some_cpus.add("cpus", 10);
+  Quantities some_mem;
+  some_mem.add("mem", 32'000);
+  return {.min_allocatable = {some_cpus, some_mem}, .unused_returns_max = UnusedReturns::kUsualMax};
 }
 
 Resources classic_total() {

@@ -80,6 +80,9 @@ int64_t department_weight(uint32_t department);
 int64_t team_weight(uint32_t team);
 Resources varied_total(uint32_t agent);
 
+// What a master is run with.
+AllocatorOptions usual_options();
+
 // The agents of the classic workloads.
 Resources classic_total();
 Resource dynamically_reserved(ResourceKind kind, int64_t milli, const std::string& role,

@@ -9,7 +9,6 @@
 
 #include "common/limits.h"
 #include "common/resources.h"
-#include "master/allocator/unused_returns.h"
 #include "perf/allocator_cluster.h"
 
 namespace tepui::perf {
@@ -32,14 +31,6 @@ uint32_t launch(Resources& rest, const Resources& task, uint32_t most) {
   return launched;
 }
 
-AllocatorOptions as_by_default() {
-  Quantities some_cpus;
-  some_cpus.add("cpus", 10);
-  Quantities some_mem;
-  some_mem.add("mem", 32'000);
-  return {.min_allocatable = {some_cpus, some_mem}, .unused_returns_max = UnusedReturns::kUsualMax};
-}
-
 struct Result {
   double us = 0;  // in rounds
   uint32_t rounds = 0;
@@ -48,7 +39,7 @@ struct Result {
 
 class MultiFramework {
  public:
-  explicit MultiFramework(Finished finished) : finished_(finished), cluster_(as_by_default()) {
+  explicit MultiFramework(Finished finished) : finished_(finished), cluster_(usual_options()) {
     const auto task = [](int64_t cpus_milli, int64_t mem_mb) {
       return Resources::scalars({{"cpus", cpus_milli}, {"mem", mem_mb * 1000}});
     };

@@ -104,7 +104,7 @@ std::vector<Change> changes() {
 std::string own_role(uint32_t framework) { return fmt::format("role{}", framework); }
 
 std::unique_ptr<AllocatorCluster> own_roles(ClusterSize size) {
-  auto cluster = std::make_unique<AllocatorCluster>();
+  auto cluster = std::make_unique<AllocatorCluster>(usual_options());
   for (uint32_t i = 0; i < size.frameworks; ++i) cluster->add_framework(own_role(i));
   return cluster;
 }
@@ -114,6 +114,7 @@ double new_total_among_siblings(ClusterSize size) {
   const auto cluster = own_roles(size);
   cluster->add_varied_agents(size.agents);
   cluster->run_round();
+  cluster->grants().clear();
   return new_total(*cluster);
 }
 
@@ -127,15 +128,16 @@ double labelled_round(ClusterSize size) {
   return cluster->round() * 1e3 / size.agents;
 }
 
-// Every role is guaranteed and limited to a tenth of what there is for each: all walks go past the
-// roles that have theirs.
+// Every role is guaranteed a tenth of what there is for it, and limited to half of it.
 double round_with_quota(ClusterSize size) {
   const auto cluster = own_roles(size);
   const Resources total = classic_total();
   for (uint32_t i = 0; i < size.agents; ++i) cluster->add_agent(total);
   for (uint32_t i = 0; i < size.frameworks; ++i) {
-    Quota quota = {.guarantees = Resources::scalars({{"cpus", 24'000}}).quantities(),
-                   .limits_milli = {{"cpus", 120'000}}};
+    const Quota quota = {.guarantees = total.quantities(),
+                         .limits_milli = {{"cpus", 5 * total.total_milli("cpus")},
+                                          {"mem", 5 * total.total_milli("mem")},
+                                          {"disk", 5 * total.total_milli("disk")}}};
     cluster->allocator().set_quota(own_role(i), quota);
   }
   return cluster->round() * 1e3 / size.agents;

@@ -53,14 +53,14 @@ void large_and_small(Report& report, uint32_t small, uint32_t large) {
                  {.name = name + "/add",
                   .measure =
                       [&] {
-                        AllocatorCluster cluster;
+                        AllocatorCluster cluster(usual_options());
                         add_agents(cluster, small / 5 + large * 5);
                         const double start = spent_us();
                         add_roles(cluster, small, large);
                         return (spent_us() - start) / 1e3;
                       }},
                  5);
-  AllocatorCluster cluster;
+  AllocatorCluster cluster(usual_options());
   add_agents(cluster, small / 5 + large * 5);
   add_roles(cluster, small, large);
   report.measure(
@@ -73,7 +73,7 @@ void large_and_small(Report& report, uint32_t small, uint32_t large) {
 
 // Two agents and two frameworks a role.
 std::unique_ptr<AllocatorCluster> pairs(uint32_t roles, bool with_quota) {
-  auto cluster = std::make_unique<AllocatorCluster>();
+  auto cluster = std::make_unique<AllocatorCluster>(usual_options());
   add_agents(*cluster, roles * 2);
   for (uint32_t i = 0; i < roles; ++i) {
     const std::string role = fmt::format("role{}", i);

@@ -42,6 +42,7 @@ struct Scheduler::State {
   void on(const OfferBatch& batch);
   void on(const Rescind& rescind);
   void on(const Updates& updates);
+  void on(const OperationUpdates& updates);
   void on(const Failure& failure);
   void on(const ErrorMessage& error);
   void on(const Heartbeat&);
@@ -255,6 +256,15 @@ void Scheduler::State::on(const Updates& updates) {
   send_acknowledgements();
 }
 
+void Scheduler::State::on(const OperationUpdates& updates) {
+  if (!expect(Phase::kSubscribed, "operation_updates")) return;
+  for (const OperationStatus& status : updates.statuses) {
+    handler.on_operation_update(scheduler, status);
+    if (phase != Phase::kSubscribed) return;
+    if (!options.explicit_acknowledgements) scheduler.acknowledge(status);
+  }
+}
+
 void Scheduler::State::on(const Failure& failure) {
   if (!expect(Phase::kSubscribed, "failure")) return;
   handler.on_agent_lost(scheduler, failure.agent_id);
@@ -337,9 +347,17 @@ Scheduler::~Scheduler() = default;
 
 void Scheduler::launch(std::span<const OfferId> offers, std::vector<TaskInfo> tasks,
                        std::optional<Duration> refuse) {
+  std::vector<OfferOperation> operations;
+  operations.push_back({.type = OfferOperation::Type::kLaunch, .tasks = std::move(tasks)});
+  accept(offers, std::move(operations), refuse);
+}
+
+void Scheduler::accept(std::span<const OfferId> offers, std::vector<OfferOperation> operations,
+                       std::optional<Duration> refuse) {
   if (offers.empty()) return state_->dropped("accept", "no offers named");
-  Accept accept{.offers = {offers.begin(), offers.end()}, .operations = {}, .filters = {refuse}};
-  accept.operations.push_back({.type = OfferOperation::Type::kLaunch, .tasks = std::move(tasks)});
+  Accept accept{.offers = {offers.begin(), offers.end()},
+                .operations = std::move(operations),
+                .filters = {refuse}};
   Accepts message;
   message.accepts.push_back(std::move(accept));
   state_->call("accept", std::move(message));
@@ -393,6 +411,18 @@ void Scheduler::acknowledge(const TaskStatus& status) {
   state_->acknowledgements.push_back(
       {.agent_id = status.agent_id, .task_id = status.task_id, .uuid = status.uuid});
   if (!state_->delivering_updates) state_->send_acknowledgements();
+}
+
+void Scheduler::acknowledge(const OperationStatus& status) {
+  if (status.uuid.is_nil()) return;
+  AcknowledgeOperations message;
+  message.items.push_back(
+      {.agent_id = status.agent_id, .operation_id = status.operation_id, .uuid = status.uuid});
+  state_->call("acknowledge_operations", std::move(message));
+}
+
+void Scheduler::reconcile_operations(std::vector<ReconcileOperations::Item> operations) {
+  state_->call("reconcile_operations", ReconcileOperations{.items = std::move(operations)});
 }
 
 void Scheduler::reconcile(std::vector<Reconcile::Item> tasks) {

@@ -47,6 +47,8 @@ class SchedulerHandler {
   virtual void on_rescinded(Scheduler& scheduler, OfferId offer) = 0;
   // Acknowledged by itself when this returns, unless SchedulerOptions::explicit_acknowledgements.
   virtual void on_update(Scheduler& scheduler, const TaskStatus& status) = 0;
+  // What became of an operation that has an id. Acknowledged likewise.
+  virtual void on_operation_update(Scheduler&, const OperationStatus&) {}
   virtual void on_agent_lost(Scheduler& scheduler, const AgentId& agent) = 0;
   // The machines of these agents will be out of service: whoever can should leave them by then.
   // Answered with accept_inverse() or decline_inverse(); either is only advice to the operator.
@@ -87,6 +89,9 @@ class Scheduler {
   // Launches on offers of one agent and role; what is not used is filtered for `refuse`.
   void launch(std::span<const OfferId> offers, std::vector<TaskInfo> tasks,
               std::optional<Duration> refuse = std::nullopt);
+  // Any operations, in order, each on what those before it made (sdk/operations.h builds them).
+  void accept(std::span<const OfferId> offers, std::vector<OfferOperation> operations,
+              std::optional<Duration> refuse = std::nullopt);
   void decline(std::span<const OfferId> offers, std::optional<Duration> refuse = std::nullopt);
   void accept_inverse(std::span<const OfferId> offers,
                       std::optional<Duration> refuse = std::nullopt);
@@ -96,7 +101,10 @@ class Scheduler {
   void revive(std::vector<std::string> roles = {});
   void kill(const TaskId& task, std::optional<KillPolicy> policy = std::nullopt);
   void acknowledge(const TaskStatus& status);
+  void acknowledge(const OperationStatus& status);
   void reconcile(std::vector<Reconcile::Item> tasks = {});
+  // Dropped while not subscribed: ask again in on_subscribed.
+  void reconcile_operations(std::vector<ReconcileOperations::Item> operations = {});
   // Ends the framework and all its tasks.
   void teardown();
   bool subscribed() const;

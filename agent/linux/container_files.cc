@@ -24,6 +24,7 @@
 #include "agent/linux/shim_spec.h"
 #include "agent/linux/text_tail.h"
 #include "agent/linux/users.h"
+#include "agent/linux/volumes.h"
 #include "common/io/clock.h"
 
 namespace tepui {
@@ -49,6 +50,7 @@ Result<Fd> open_output(int sandbox, const char* name, const std::optional<UserId
 }
 
 Result<Sandbox> make_sandbox(const ContainerPlaces& places, const std::string& path,
+                             const std::vector<VolumeMount>& volumes,
                              const std::optional<UserIds>& user) {
   Fd directory = TRY(make_directories_at(places.work.get(), path, 0755));
   if (user.has_value() && fchown(directory.get(), user->uid, user->gid) != 0) {
@@ -59,6 +61,7 @@ Result<Sandbox> make_sandbox(const ContainerPlaces& places, const std::string& p
   sandbox.errors = TRY(open_output(directory.get(), "stderr", user));
   struct stat status{};
   if (fstat(sandbox.errors.get(), &status) == 0) sandbox.errors_inode = status.st_ino;
+  for (const VolumeMount& volume : volumes) TRY(link_volume(directory.get(), volume, user));
   return sandbox;
 }
 
@@ -146,7 +149,7 @@ void remove_runtime(const ContainerPlaces& places, const std::string& id) {
 Result<StartedShim> start_in(const ContainerPlaces& places, const LaunchSpec& spec,
                              const Fd& runtime, const Fd& cgroup) {
   std::optional<UserIds> user = TRY(user_to_switch_to(spec.command.user));
-  Result<Sandbox> sandbox = make_sandbox(places, spec.sandbox, user);
+  Result<Sandbox> sandbox = make_sandbox(places, spec.sandbox, spec.volumes, user);
   if (!sandbox.has_value()) {
     return std::unexpected(std::move(sandbox).error().in("preparing the sandbox " + spec.sandbox));
   }

@@ -6,6 +6,8 @@
 #include <csignal>
 #include <utility>
 
+#include "agent/total.h"
+
 namespace tepui {
 
 namespace {
@@ -70,6 +72,7 @@ Result<void> AgentShell::open_machine() {
                                        : to_text(address_);
   info.controllers = ground_.controllers;
   info.degraded = ground_.degraded;
+  TRY(recover_resources());
   config_.agent.work_dir = config_.ground.work_dir;
   files_ = TRY(SandboxFiles::create(*reactor_, *this, config_.ground.work_dir));
   containers_ = TRY(Containers::create(*reactor_,
@@ -78,6 +81,18 @@ Result<void> AgentShell::open_machine() {
                                         .shim = config_.shim,
                                         .cgroups = ground_.cgroups.get()},
                                        *this));
+  return {};
+}
+
+// The total is what operations made of the configured resources before.
+Result<void> AgentShell::recover_resources() {
+  CheckpointsOwner& owner = *this;
+  checkpoints_ = TRY(Checkpoints::create(*reactor_, owner, config_.ground.work_dir));
+  std::optional<StoredCheckpoint> stored = TRY(load_checkpoint(config_.ground.work_dir));
+  if (!stored) return {};
+  AgentInfo& info = config_.agent.info;
+  info.resources = TRY(restore_total(info.resources, stored->total));
+  config_.agent.operations = std::move(stored->operations);
   return {};
 }
 
@@ -132,6 +147,7 @@ void AgentShell::close_all() {
   const Instant enough = later(now().mono, kFarewell);
   while (transport_->links() != 0 && now().mono < enough) reactor_->run_once(enough);
   files_.reset();
+  checkpoints_.reset();
   leave_ground();
 }
 
@@ -226,6 +242,19 @@ void AgentShell::on_exit(const ContainerId& id, const ExitRecord& record) {
 }
 
 void AgentShell::on_destroyed(const ContainerId& id) { agent_->on_destroyed(reactor_->now(), id); }
+
+void AgentShell::on_checkpointed(uint64_t serial) {
+  agent_->on_checkpointed(reactor_->now(), serial);
+}
+
+void AgentShell::on_checkpoint_failed(uint64_t serial, const Error& error) {
+  agent_->on_checkpoint_failed(reactor_->now(), serial, error);
+}
+
+void AgentShell::on_volume_left(const Error& error) {
+  log_.write(
+      {.severity = Severity::kError, .name = "volume.left", .fields = {{"why", error.message}}});
+}
 
 bool AgentShell::start_read(uint64_t token, SandboxRead read) {
   return files_->start(token, std::move(read));

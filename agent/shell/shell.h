@@ -13,6 +13,7 @@
 #include "agent/agent.h"
 #include "agent/effects.h"
 #include "agent/linux/containers.h"
+#include "agent/shell/checkpoints.h"
 #include "agent/shell/endpoints.h"
 #include "agent/shell/ground.h"
 #include "agent/shell/sandbox_files.h"
@@ -43,6 +44,7 @@ class AgentShell final : private AgentEffects,
                          private ContainersOwner,
                          private EndpointsOwner,
                          private SandboxFilesOwner,
+                         private CheckpointsOwner,
                          private SignalsOwner {
  public:
   // Opens everything. What cannot be opened is an error for the user, and nothing was started.
@@ -58,6 +60,7 @@ class AgentShell final : private AgentEffects,
   AgentShell(AgentShellConfig config, Log& log);
   Result<void> open();
   Result<void> open_machine();
+  Result<void> recover_resources();
   void announce();
   void turn();
   void flush_log();
@@ -73,6 +76,7 @@ class AgentShell final : private AgentEffects,
   void signal(const ContainerId& id, int number) override { containers_->signal(id, number); }
   void kill(const ContainerId& id) override { containers_->kill(id); }
   void destroy(const ContainerId& id) override { containers_->destroy(id); }
+  void checkpoint(const AgentCheckpoint& checkpoint) override { checkpoints_->write(checkpoint); }
   void wake_at(Instant when) override { wake_ = when; }
   void exit(std::string_view why) override;
 
@@ -93,6 +97,11 @@ class AgentShell final : private AgentEffects,
   void on_launch_failed(const ContainerId& id, const Error& error) override;
   void on_exit(const ContainerId& id, const ExitRecord& record) override;
   void on_destroyed(const ContainerId& id) override;
+
+  // CheckpointsOwner
+  void on_checkpointed(uint64_t serial) override;
+  void on_checkpoint_failed(uint64_t serial, const Error& error) override;
+  void on_volume_left(const Error& error) override;
 
   // EndpointsOwner, SandboxFilesOwner, SignalsOwner
   std::vector<MetricRow> metrics() const override;
@@ -121,6 +130,7 @@ class AgentShell final : private AgentEffects,
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<SandboxFiles> files_;
   std::unique_ptr<Containers> containers_;
+  std::unique_ptr<Checkpoints> checkpoints_;
   Timer<&AgentShell::flush_log> flush_log_{*this};
 };
 

@@ -1,5 +1,5 @@
 #pragma once
-// Operation is one request to the kernel that a Reactor has in flight. Its owner keeps it as a
+// RingOperation is one request to the kernel that a Reactor has in flight. Its owner keeps it as a
 // member:
 //
 //   Op<&Connection::on_received> receive_{*this};
@@ -26,18 +26,18 @@ struct Completion {
   uint16_t buffer() const { return static_cast<uint16_t>(flags >> 16); }
 };
 
-class Operation {
+class RingOperation {
  public:
-  Operation(const Operation&) = delete;
-  Operation& operator=(const Operation&) = delete;
+  RingOperation(const RingOperation&) = delete;
+  RingOperation& operator=(const RingOperation&) = delete;
 
   bool active() const { return reactor_ != nullptr; }
 
  protected:
-  using Complete = void (*)(Operation& operation, const Completion& completion);
+  using Complete = void (*)(RingOperation& operation, const Completion& completion);
 
-  explicit Operation(Complete complete) : complete_(complete) {}
-  ~Operation();
+  explicit RingOperation(Complete complete) : complete_(complete) {}
+  ~RingOperation();
 
  private:
   friend class Reactor;
@@ -51,12 +51,12 @@ template <auto Method>
 class Op;
 
 template <class Owner, void (Owner::*Method)(const Completion&)>
-class Op<Method> final : public Operation {
+class Op<Method> final : public RingOperation {
  public:
-  explicit Op(Owner& owner) : Operation(&complete), owner_(owner) {}
+  explicit Op(Owner& owner) : RingOperation(&complete), owner_(owner) {}
 
  private:
-  static void complete(Operation& operation, const Completion& completion) {
+  static void complete(RingOperation& operation, const Completion& completion) {
     (static_cast<Op&>(operation).owner_.*Method)(completion);
   }
 

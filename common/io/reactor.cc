@@ -24,7 +24,7 @@ __kernel_timespec to_timespec(Duration duration) {
 }
 }  // namespace
 
-Operation::~Operation() {
+RingOperation::~RingOperation() {
   if (reactor_ != nullptr) reactor_->abandon(*this);
 }
 
@@ -99,14 +99,14 @@ void Reactor::complete_all() {
   for (uint32_t left = io_uring_cq_ready(&ring_); left > 0; --left) {
     io_uring_cqe* cqe = nullptr;
     if (io_uring_peek_cqe(&ring_, &cqe) != 0 || cqe == nullptr) break;
-    auto* operation = reinterpret_cast<Operation*>(cqe->user_data);
+    auto* operation = reinterpret_cast<RingOperation*>(cqe->user_data);
     const Completion completion{.result = cqe->res, .flags = cqe->flags};
     io_uring_cqe_seen(&ring_, cqe);
     complete(operation, completion);
   }
 }
 
-void Reactor::complete(Operation* operation, const Completion& completion) {
+void Reactor::complete(RingOperation* operation, const Completion& completion) {
   if (operation == nullptr) return;
   if (!completion.more()) operation->reactor_ = nullptr;
   operation->complete_(*operation, completion);
@@ -121,7 +121,7 @@ io_uring_sqe* Reactor::request() {
   return sqe;
 }
 
-io_uring_sqe* Reactor::request(Operation& operation) {
+io_uring_sqe* Reactor::request(RingOperation& operation) {
   CHECK(!operation.active());
   operation.reactor_ = this;
   operation.gives_descriptor_ = false;
@@ -140,14 +140,14 @@ void Reactor::submit_full_queue() {
 void Reactor::set_aside_ready() {
   io_uring_cqe* cqe = nullptr;
   while (io_uring_peek_cqe(&ring_, &cqe) == 0 && cqe != nullptr) {
-    if (auto* operation = reinterpret_cast<Operation*>(cqe->user_data); operation != nullptr) {
+    if (auto* operation = reinterpret_cast<RingOperation*>(cqe->user_data); operation != nullptr) {
       set_aside_.push_back({operation, {.result = cqe->res, .flags = cqe->flags}});
     }
     io_uring_cqe_seen(&ring_, cqe);
   }
 }
 
-void Reactor::abandon(Operation& operation) {
+void Reactor::abandon(RingOperation& operation) {
   cancel(operation);
   bool ended = false;
   while (!ended) {
@@ -165,7 +165,7 @@ void Reactor::abandon(Operation& operation) {
   operation.reactor_ = nullptr;
 }
 
-void Reactor::cancel(Operation& operation) {
+void Reactor::cancel(RingOperation& operation) {
   if (!operation.active()) return;
   CHECK(operation.reactor_ == this);
   io_uring_sqe* sqe = request();
@@ -173,20 +173,21 @@ void Reactor::cancel(Operation& operation) {
   io_uring_sqe_set_data(sqe, nullptr);
 }
 
-void Reactor::accept(Operation& operation, int listener) {
+void Reactor::accept(RingOperation& operation, int listener) {
   io_uring_sqe* sqe = request(operation);
   operation.gives_descriptor_ = true;
   io_uring_prep_multishot_accept(sqe, listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
   io_uring_sqe_set_data(sqe, &operation);
 }
 
-void Reactor::connect(Operation& operation, int socket, const sockaddr* address, socklen_t size) {
+void Reactor::connect(RingOperation& operation, int socket, const sockaddr* address,
+                      socklen_t size) {
   io_uring_sqe* sqe = request(operation);
   io_uring_prep_connect(sqe, socket, address, size);
   io_uring_sqe_set_data(sqe, &operation);
 }
 
-void Reactor::receive(Operation& operation, int socket, ReceiveBuffers& buffers) {
+void Reactor::receive(RingOperation& operation, int socket, ReceiveBuffers& buffers) {
   io_uring_sqe* sqe = request(operation);
   io_uring_prep_recv_multishot(sqe, socket, nullptr, 0, 0);
   sqe->flags |= IOSQE_BUFFER_SELECT;
@@ -194,26 +195,26 @@ void Reactor::receive(Operation& operation, int socket, ReceiveBuffers& buffers)
   io_uring_sqe_set_data(sqe, &operation);
 }
 
-void Reactor::send(Operation& operation, int socket, std::span<const std::byte> bytes) {
+void Reactor::send(RingOperation& operation, int socket, std::span<const std::byte> bytes) {
   io_uring_sqe* sqe = request(operation);
   io_uring_prep_send(sqe, socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
   io_uring_sqe_set_data(sqe, &operation);
 }
 
-void Reactor::send_message(Operation& operation, int socket, const msghdr& message) {
+void Reactor::send_message(RingOperation& operation, int socket, const msghdr& message) {
   io_uring_sqe* sqe = request(operation);
   io_uring_prep_sendmsg(sqe, socket, &message, MSG_NOSIGNAL);
   io_uring_sqe_set_data(sqe, &operation);
 }
 
-void Reactor::read(Operation& operation, int fd, std::span<std::byte> into, int64_t offset) {
+void Reactor::read(RingOperation& operation, int fd, std::span<std::byte> into, int64_t offset) {
   io_uring_sqe* sqe = request(operation);
   io_uring_prep_read(sqe, fd, into.data(), static_cast<unsigned>(into.size()),
                      static_cast<uint64_t>(offset));
   io_uring_sqe_set_data(sqe, &operation);
 }
 
-void Reactor::write(Operation& operation, int fd, std::span<const std::byte> bytes,
+void Reactor::write(RingOperation& operation, int fd, std::span<const std::byte> bytes,
                     int64_t offset) {
   io_uring_sqe* sqe = request(operation);
   io_uring_prep_write(sqe, fd, bytes.data(), static_cast<unsigned>(bytes.size()),
@@ -221,13 +222,13 @@ void Reactor::write(Operation& operation, int fd, std::span<const std::byte> byt
   io_uring_sqe_set_data(sqe, &operation);
 }
 
-void Reactor::sync_data(Operation& operation, int fd) {
+void Reactor::sync_data(RingOperation& operation, int fd) {
   io_uring_sqe* sqe = request(operation);
   io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
   io_uring_sqe_set_data(sqe, &operation);
 }
 
-void Reactor::write_and_sync(Operation& written, Operation& synced, int fd,
+void Reactor::write_and_sync(RingOperation& written, RingOperation& synced, int fd,
                              std::span<const std::byte> bytes, int64_t offset) {
   // A link does not reach across two submissions.
   while (io_uring_sq_space_left(&ring_) < 2) submit_full_queue();
@@ -239,20 +240,20 @@ void Reactor::write_and_sync(Operation& written, Operation& synced, int fd,
   sync_data(synced, fd);
 }
 
-void Reactor::open(Operation& operation, const char* path, int flags, mode_t mode) {
+void Reactor::open(RingOperation& operation, const char* path, int flags, mode_t mode) {
   io_uring_sqe* sqe = request(operation);
   operation.gives_descriptor_ = true;
   io_uring_prep_openat(sqe, AT_FDCWD, path, flags | O_CLOEXEC, mode);
   io_uring_sqe_set_data(sqe, &operation);
 }
 
-void Reactor::poll(Operation& operation, int fd, uint32_t events) {
+void Reactor::poll(RingOperation& operation, int fd, uint32_t events) {
   io_uring_sqe* sqe = request(operation);
   io_uring_prep_poll_add(sqe, fd, events);
   io_uring_sqe_set_data(sqe, &operation);
 }
 
-void Reactor::poll_repeatedly(Operation& operation, int fd, uint32_t events) {
+void Reactor::poll_repeatedly(RingOperation& operation, int fd, uint32_t events) {
   io_uring_sqe* sqe = request(operation);
   io_uring_prep_poll_multishot(sqe, fd, events);
   io_uring_sqe_set_data(sqe, &operation);

@@ -55,48 +55,48 @@ class Reactor {
   void next_turn(Deferred& deferred) { next_turn_.add(deferred); }
 
   // The verbs. Each starts an operation that is not active.
-  void accept(Operation& operation, int listener);  // repeats
-  void connect(Operation& operation, int socket, const sockaddr* address, socklen_t size);
-  void receive(Operation& operation, int socket, ReceiveBuffers& buffers);  // repeats
-  void send(Operation& operation, int socket, std::span<const std::byte> bytes);
-  void send_message(Operation& operation, int socket, const msghdr& message);
+  void accept(RingOperation& operation, int listener);  // repeats
+  void connect(RingOperation& operation, int socket, const sockaddr* address, socklen_t size);
+  void receive(RingOperation& operation, int socket, ReceiveBuffers& buffers);  // repeats
+  void send(RingOperation& operation, int socket, std::span<const std::byte> bytes);
+  void send_message(RingOperation& operation, int socket, const msghdr& message);
   // An offset of -1 is the file's own position, or none (sockets, eventfd).
-  void read(Operation& operation, int fd, std::span<std::byte> into, int64_t offset);
-  void write(Operation& operation, int fd, std::span<const std::byte> bytes, int64_t offset);
-  void sync_data(Operation& operation, int fd);  // fdatasync
+  void read(RingOperation& operation, int fd, std::span<std::byte> into, int64_t offset);
+  void write(RingOperation& operation, int fd, std::span<const std::byte> bytes, int64_t offset);
+  void sync_data(RingOperation& operation, int fd);  // fdatasync
   // The sync runs after the write, and is cancelled if the write fails or is short.
-  void write_and_sync(Operation& written, Operation& synced, int fd,
+  void write_and_sync(RingOperation& written, RingOperation& synced, int fd,
                       std::span<const std::byte> bytes, int64_t offset);
-  void open(Operation& operation, const char* path, int flags, mode_t mode);
-  void poll(Operation& operation, int fd, uint32_t events);
-  void poll_repeatedly(Operation& operation, int fd, uint32_t events);
+  void open(RingOperation& operation, const char* path, int flags, mode_t mode);
+  void poll(RingOperation& operation, int fd, uint32_t events);
+  void poll_repeatedly(RingOperation& operation, int fd, uint32_t events);
   // Without a completion. The kernel closes it after what was started before.
   void close(Fd fd);
 
   // Asks for the end of an active operation; it completes, mostly with -ECANCELED.
-  void cancel(Operation& operation);
+  void cancel(RingOperation& operation);
 
  private:
-  friend class Operation;
+  friend class RingOperation;
   friend class ReceiveBuffers;
 
   // What came for an operation while another one was being waited for.
   struct SetAside {
-    Operation* operation;
+    RingOperation* operation;
     Completion completion;
   };
 
   explicit Reactor(Options options);
 
-  io_uring_sqe* request(Operation& operation);
+  io_uring_sqe* request(RingOperation& operation);
   io_uring_sqe* request();
   void submit_full_queue();
   void submit_and_wait(Instant deadline);
   void complete_all();
-  void complete(Operation* operation, const Completion& completion);
+  void complete(RingOperation* operation, const Completion& completion);
   void set_aside_ready();
   // Cancels an operation and waits for it; other completions are kept for the next turn.
-  void abandon(Operation& operation);
+  void abandon(RingOperation& operation);
 
   SystemClock system_clock_;
   Clock& clock_;

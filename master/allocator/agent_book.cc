@@ -54,6 +54,14 @@ void AgentBook::set_total(Resources total) {
   recompute();
 }
 
+bool AgentBook::has_for(std::string_view role) const {
+  return std::ranges::any_of(available_.items(), [role](const Resource& item) {
+    if (!item.kind->is_reserved()) return true;
+    const std::string_view owner = item.kind->reservation_role();
+    return role.starts_with(owner) && (role.size() == owner.size() || role[owner.size()] == '/');
+  });
+}
+
 const AgentBook::Allocation* AgentBook::find(uint32_t framework, uint32_t role) const {
   for (const Allocation& allocation : allocations_) {
     if (allocation.framework == framework && allocation.role == role) return &allocation;

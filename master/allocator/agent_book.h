@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/ids.h"
@@ -50,6 +51,8 @@ class AgentBook {
 
   // Nothing reserved, revocable or shared: what is left can go to anyone as it is.
   bool is_plain() const { return is_plain_; }
+  // Something is left that is not reserved to others.
+  bool has_for(std::string_view role) const;
   bool has_gpus() const { return has_gpus_; }
   bool has_shared() const { return has_shared_; }
   bool is_over_allocated() const { return over_allocated_; }

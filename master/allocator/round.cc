@@ -100,6 +100,7 @@ void DrfAllocator::visit(uint32_t agent, std::vector<Grant>& grants) {
     // Quota may leave a rest that is not worth offering.
     if (by_quota && grants.size() > before && !is_offerable(book)) break;
     if (held_back && !is_needy(role)) continue;
+    if (!book.is_plain() && !book.has_for(clients_.role(role).name)) continue;
     if (only_counted && is_exhausted(role)) {
       hold_back(book);
       continue;
@@ -183,9 +184,11 @@ void DrfAllocator::visit_plain(AgentBook& book, uint32_t role, std::vector<Grant
 Resources DrfAllocator::offer_for(const AgentBook& book, uint32_t framework, uint32_t role) const {
   const Clients::Framework& known = *clients_.at(framework);
   if (!is_capable(known, book) || !is_wanted(framework, role, book)) return {};
-  Resources left = book.available();
-  if (!book.is_plain()) {
-    left = left.allocatable_to(clients_.role(role).name);
+  Resources left;
+  if (book.is_plain()) {
+    left = book.available();
+  } else {
+    left = book.available().allocatable_to(clients_.role(role).name);
     const auto offered = shared_offered_.find(book.handle().index);
     if (offered != shared_offered_.end()) left = left.minus(offered->second);
     left = usable(known, left);

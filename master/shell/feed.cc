@@ -28,6 +28,9 @@ MaybeItem copy_agent_or_framework(const Event& event) {
           [](const event::AgentAdded& e) -> MaybeItem {
             return AgentUp{.info = *e.info, .reregistered = e.reregistered};
           },
+          [](const event::AgentUpdated& e) -> MaybeItem {
+            return AgentUp{.info = *e.info, .reregistered = true};
+          },
           [](const event::AgentDisconnected& e) {
             return down(AgentDown::How::kDisconnected, e.id, "");
           },

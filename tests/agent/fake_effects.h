@@ -40,6 +40,7 @@ class FakeEffects : public AgentEffects {
   }
   void kill(const ContainerId& id) override { kills.push_back(id); }
   void destroy(const ContainerId& id) override { destroys.push_back(id); }
+  void checkpoint(const AgentCheckpoint& checkpoint) override { checkpoints.push_back(checkpoint); }
   void wake_at(Instant when) override { wake = when; }
   void exit(std::string_view why) override { exits.emplace_back(why); }
 
@@ -63,6 +64,7 @@ class FakeEffects : public AgentEffects {
   std::vector<ContainerId> kills;
   std::vector<ContainerId> destroys;
   std::vector<std::string> exits;
+  std::vector<AgentCheckpoint> checkpoints;
   Instant wake = kNever;
 
   std::vector<std::string> dropped_;

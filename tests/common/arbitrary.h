@@ -82,7 +82,16 @@ class Arbitrary {
     reason = number == kTaskReasonCount ? TaskReason::kNone : static_cast<TaskReason>(number);
   }
   void fill(Table& table) { table = static_cast<Table>(rng_.below(kTableCount)); }
-  void fill(OfferOperation::Type& type) { type = OfferOperation::Type::kLaunch; }
+  void fill(OfferOperation::Type& type) {
+    type = rng_.chance(1, 2) ? OfferOperation::Type::kLaunch : OfferOperation::Type::kConvert;
+  }
+  void fill(Operation::Type& type) {
+    static constexpr int kTypes[] = {2, 3, 4, 5, 11, 12};
+    type = static_cast<Operation::Type>(kTypes[rng_.below(std::size(kTypes))]);
+  }
+  void fill(OperationState& state) {
+    state = static_cast<OperationState>(rng_.below(kOperationStateCount));
+  }
   void fill(Resources& value) { value = resources(); }
   void fill(OperateResources::Type& type) {
     type = static_cast<OperateResources::Type>(rng_.below(kOperateResourcesTypeCount));
@@ -169,6 +178,11 @@ class Arbitrary {
       offer.role %= static_cast<uint32_t>(batch.roles.size());
       offer.shape %= static_cast<uint32_t>(batch.shapes.size());
     }
+  }
+  // Each type carries only its own half.
+  void make_consistent(OfferOperation& operation) {
+    if (operation.type == OfferOperation::Type::kConvert) operation.tasks.clear();
+    if (operation.type == OfferOperation::Type::kLaunch) operation.operation = {};
   }
   void make_consistent(ReadFile& read) { read.length %= limits::kReadFileMax + 1; }
 

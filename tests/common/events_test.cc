@@ -28,6 +28,8 @@ struct Samples {
   ContainerId container{"c1"};
   Quota quota{.guarantees = {}, .limits_milli = {{"cpus", 4000}}};
   Unavailability window{.start = WallTime(Duration(1)), .duration = std::chrono::hours(1)};
+  Operation operation{.id = {"o1"}};
+  OperationStatus operation_status{.state = OperationState::kError, .message = "no"};
 
   std::vector<Event> all() const {
     return {event::Elected{3, "c-e3"},
@@ -68,7 +70,9 @@ struct Samples {
             event::AgentStanding{&agent.id, true, "draining"},
             event::AgentPlanned{&agent.id, &window},
             event::MachineChanged{"host-1", "down", &window, true},
-            event::InverseOfferAnswered{&framework.id, &agent.id, true}};
+            event::InverseOfferAnswered{&framework.id, &agent.id, true},
+            event::AgentUpdated{&agent},
+            event::OperationUpdated{&agent.id, &framework.id, &operation, &operation_status}};
   }
 };
 

@@ -87,7 +87,33 @@ inline constexpr int kFields<Subscribe> = 1;
 template <>
 inline constexpr int kFields<Filters> = 1;
 template <>
-inline constexpr int kFields<OfferOperation> = 2;
+inline constexpr int kFields<OfferOperation> = 3;
+template <>
+inline constexpr int kFields<Operation> = 6;
+template <>
+inline constexpr int kFields<OperationStatus> = 6;
+template <>
+inline constexpr int kFields<AgentOperation> = 4;
+template <>
+inline constexpr int kFields<AcknowledgeOperations> = 1;
+template <>
+inline constexpr int kFields<AcknowledgeOperations::Item> = 3;
+template <>
+inline constexpr int kFields<ReconcileOperations> = 1;
+template <>
+inline constexpr int kFields<ReconcileOperations::Item> = 2;
+template <>
+inline constexpr int kFields<OperationUpdates> = 1;
+template <>
+inline constexpr int kFields<OperationReports> = 1;
+template <>
+inline constexpr int kFields<UpdateAgent> = 1;
+template <>
+inline constexpr int kFields<ApplyOperations> = 1;
+template <>
+inline constexpr int kFields<AcknowledgeOperationReports> = 1;
+template <>
+inline constexpr int kFields<AcknowledgeOperationReports::Item> = 2;
 template <>
 inline constexpr int kFields<Accept> = 3;
 template <>
@@ -125,9 +151,9 @@ inline constexpr int kFields<Failure> = 1;
 template <>
 inline constexpr int kFields<ErrorMessage> = 1;
 template <>
-inline constexpr int kFields<RegisterAgent> = 1;
+inline constexpr int kFields<RegisterAgent> = 2;
 template <>
-inline constexpr int kFields<ReregisterAgent> = 3;
+inline constexpr int kFields<ReregisterAgent> = 4;
 template <>
 inline constexpr int kFields<StatusUpdates> = 1;
 template <>

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "agent/total.h"
 #include "common/limits.h"
 #include "tests/sim/describe.h"
 
@@ -20,6 +21,7 @@ AgentNode::AgentNode(Surroundings around, NodeId node, Resources resources)
       world_(around.world),
       node_(node),
       resources_(std::move(resources)),
+      disks_(around.world, node),
       host_(around.world, around.faults),
       alarm_(around.world, [this] {
         if (agent_ == nullptr) return;
@@ -37,6 +39,13 @@ void AgentNode::start() {
   config.info.hostname = fmt::format("agent{}", node_);
   config.info.address = fmt::format("127.0.0.1:{}", 5000 + node_);
   config.info.resources = resources_;
+  if (const std::optional<AgentCheckpoint>& durable = disks_.read()) {
+    const Result<Resources> total = restore_total(resources_, durable->total);
+    if (!total) return world_.violated("volumes", total.error().message);
+    config.info.resources = *total;
+    config.operations = durable->operations;
+  }
+  disks_.on_started(config.info.resources);
   config.info.controllers = {"cpu", "memory", "pids"};
   config.build = "sim";
   config.work_dir = "/var/lib/tepui";
@@ -79,6 +88,10 @@ std::string AgentNode::what_is_left() const {
   const AgentTotals totals = agent_->totals();
   if (!totals.registered) return fmt::format("agent {} is not registered", node_);
   if (totals.tasks != 0) return fmt::format("agent {} has {} tasks", node_, totals.tasks);
+  if (totals.operations_pending != 0) {
+    return fmt::format("agent {} has {} operations unacknowledged", node_,
+                       totals.operations_pending);
+  }
   if (totals.updates_pending != 0) {
     return fmt::format("agent {} has {} updates unacknowledged", node_, totals.updates_pending);
   }
@@ -155,6 +168,7 @@ void AgentNode::on_launch_failed(const ContainerId& id, const Error& error) {
 }
 
 void AgentNode::on_exit(const ContainerId& id, const ExitRecord& record) {
+  disks_.on_ended(id);
   agent_->on_exit(world_.now(), id, record);
   after_input();
 }
@@ -178,7 +192,8 @@ void AgentNode::reconnect(std::string_view why) {
 }
 
 void AgentNode::launch(const LaunchSpec& spec) {
-  around_.fates.on_launched(life(), resources_, spec.framework_id, spec.task_id);
+  disks_.on_launch(spec);
+  around_.fates.on_launched(life(), agent_->info().resources, spec.framework_id, spec.task_id);
   host_.launch(spec);
 }
 
@@ -189,6 +204,22 @@ void AgentNode::signal(const ContainerId& id, int signal_number) {
 void AgentNode::kill(const ContainerId& id) { host_.kill(id); }
 
 void AgentNode::destroy(const ContainerId& id) { host_.destroy(id); }
+
+// Durable after a while, unless the process dies first or the disk is full.
+void AgentNode::checkpoint(const AgentCheckpoint& checkpoint) {
+  world_.after(world_.up_to(20ms), [this, life = life_, checkpoint] {
+    if (life != life_ || agent_ == nullptr) return;
+    if (world_.rng().chance(1, 50)) {
+      world_.reached("agent.checkpoint_failed");
+      agent_->on_checkpoint_failed(world_.now(), checkpoint.serial,
+                                   Error{.message = "no space is left", .code = 28});
+    } else {
+      disks_.write(checkpoint);
+      agent_->on_checkpointed(world_.now(), checkpoint.serial);
+    }
+    after_input();
+  });
+}
 
 void AgentNode::wake_at(Instant when) { alarm_.set(when); }
 
@@ -210,6 +241,8 @@ void AgentNode::on_event(const Event& event) {
     around_.fates.on_created(life(), *made->framework_id, *made->status);
   } else if (const auto* acked = std::get_if<event::TaskStatusAcknowledged>(&event)) {
     around_.fates.on_acknowledged(*acked->framework_id, *acked->task_id, acked->uuid);
+  } else if (const auto* operation = std::get_if<event::OperationUpdated>(&event)) {
+    disks_.on_operation(*operation->operation, *operation->status);
   } else if (const auto* registered = std::get_if<event::AgentRegistered>(&event)) {
     if (registered->epoch < epoch_seen_) {
       world_.violated("epoch", fmt::format("agent {} obeys epoch {} after epoch {}", node_,

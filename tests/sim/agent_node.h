@@ -3,10 +3,12 @@
 // containers outlive the process.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/agent.h"
 #include "tests/sim/alarm.h"
+#include "tests/sim/disks.h"
 #include "tests/sim/election.h"
 #include "tests/sim/fates.h"
 #include "tests/sim/faults.h"
@@ -57,6 +59,7 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   void signal(const ContainerId& id, int signal_number) override;
   void kill(const ContainerId& id) override;
   void destroy(const ContainerId& id) override;
+  void checkpoint(const AgentCheckpoint& checkpoint) override;
   void wake_at(Instant when) override;
   void exit(std::string_view why) override;
   void on_event(const Event& event) override;
@@ -70,6 +73,7 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   World& world_;
   const NodeId node_;
   const Resources resources_;
+  SimDisks disks_;
   SimHost host_;
   uint32_t life_ = 0;
   LinkNumber link_ = 0;  // 0: none

@@ -35,8 +35,9 @@ Cluster::Cluster(World& world, const Size& size)
     nodes_.push_back(masters_.back()->node());
   }
   for (uint32_t i = 0; i < agents; ++i) {
-    Resources resources = Resources::scalars(
-        {{"cpus", rng.between(2, 8) * 1000}, {"mem", rng.between(1, 4) * 1024000}});
+    Resources resources = Resources::scalars({{"cpus", rng.between(2, 8) * 1000},
+                                              {"mem", rng.between(1, 4) * 1024000},
+                                              {"disk", rng.between(1, 9) * 100000}});
     agents_.push_back(std::make_unique<AgentNode>(
         AgentNode::Surroundings{world, faults_, network_, election_, fates_}, next++,
         std::move(resources)));

@@ -15,6 +15,7 @@ using event::AgentDisconnected;
 using event::AgentRegistered;
 using event::AgentRemoved;
 using event::AgentUnreachable;
+using event::AgentUpdated;
 using event::AllocationRan;
 using event::ContainerDestroyed;
 using event::ContainerExited;
@@ -58,6 +59,14 @@ std::string line(const AgentUnreachable& e) {
 }
 std::string line(const AgentRemoved& e) {
   return fmt::format("agent {} removed: {}", e.id->value, e.why);
+}
+std::string line(const AgentUpdated& e) {
+  return fmt::format("agent {} has {}", e.info->id.value, to_text(e.info->resources));
+}
+std::string line(const event::OperationUpdated& e) {
+  return fmt::format("operation {} '{}' of {} on {}: {} {}", to_text(e.operation->type),
+                     e.operation->id.value, e.framework_id->value, e.agent_id->value,
+                     to_text(e.status->state), e.status->message);
 }
 std::string line(const AgentBroken& e) {
   return fmt::format("agent {} BROKEN: {}", e.id->value, e.why);

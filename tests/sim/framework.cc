@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/roles.h"
+#include "sdk/operations.h"
+
 namespace tepui::sim {
 
 using namespace std::chrono_literals;
@@ -18,6 +21,7 @@ SimFramework::SimFramework(World& world, Fates& fates, uint32_t number, uint32_t
   if (rng.chance(1, 3)) info.roles.push_back("roles/shared");
   info.capabilities = bit(FrameworkCapability::kMultiRole);
   if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kPartitionAware);
+  if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kReservationRefinement);
   if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kTaskKillingState);
   // Short enough that what is left of a framework that began anew goes before quiet is demanded.
   const Duration timeouts[] = {0s, 30s, 2min, 5min};
@@ -118,8 +122,13 @@ void SimFramework::pick(const Offer& offer, Resources& left, std::vector<TaskInf
       world_.reached("framework.greedy");
       tasks.push_back(attempt(i, offer, left + jobs_[i].resources));
     } else if (left.contains(jobs_[i].resources)) {
-      left -= jobs_[i].resources;
-      tasks.push_back(attempt(i, offer, jobs_[i].resources));
+      Resources wanted = jobs_[i].resources;
+      const Resources volumes = left.filter([](const Resource& item) { return is_volume(item); });
+      if (!volumes.empty() && !sometimes(2)) {
+        wanted += *Resources::create({volumes.items().front()});
+      }
+      left -= wanted;
+      tasks.push_back(attempt(i, offer, wanted));
     }
   }
 }
@@ -127,11 +136,18 @@ void SimFramework::pick(const Offer& offer, Resources& left, std::vector<TaskInf
 void SimFramework::answer(const Offer& offer) {
   const std::optional<Duration> refusals[] = {std::nullopt, 0s, 100ms, 3s, -1s};
   const std::optional<Duration> refuse = refusals[world_.rng().below(calm_ ? 3 : 5)];
+  check_reservations(offer);
   Resources left = offer.resources;
+  std::vector<OfferOperation> operations;
+  while (sometimes(3) && operations.size() < 4) {
+    std::optional<OfferOperation> one = convert_some(offer, left);
+    if (one) operations.push_back(*std::move(one));
+  }
   std::vector<TaskInfo> tasks;
   if (!sometimes(5)) pick(offer, left, tasks);
-  if (tasks.empty()) return scheduler_->decline({&offer.id, 1}, refuse);
-  scheduler_->launch({&offer.id, 1}, std::move(tasks), refuse);
+  if (tasks.empty() && operations.empty()) return scheduler_->decline({&offer.id, 1}, refuse);
+  if (!tasks.empty()) operations.push_back(launch_tasks(std::move(tasks)));
+  scheduler_->accept({&offer.id, 1}, std::move(operations), refuse);
   if (sometimes(30)) {
     // Once more, as a confused framework would: the offer is not there any more.
     world_.reached("framework.accepts_twice");
@@ -140,6 +156,58 @@ void SimFramework::answer(const Offer& offer) {
     pick(offer, left, tasks);
     scheduler_->launch({&offer.id, 1}, std::move(tasks), refuse);
   }
+}
+
+// What is reserved is offered to nobody but its role.
+void SimFramework::check_reservations(const Offer& offer) {
+  for (const Resource& item : offer.resources.items()) {
+    const std::string_view owner = item.kind->reservation_role();
+    if (!item.kind->is_reserved() || owner == offer.role || is_descendant(owner, offer.role)) {
+      continue;
+    }
+    world_.violated("reservations", fmt::format("framework {} of role {} is offered {}", number_,
+                                                offer.role, to_text(offer.resources)));
+  }
+}
+
+std::optional<OfferOperation> SimFramework::convert_some(const Offer& offer, Resources& left) {
+  const std::string& role = offer.role;
+  if (left.empty() || role == "*") return std::nullopt;
+  const Resource item = left.items()[world_.rng().below(left.items().size())];
+  if (item.name() != "disk") return std::nullopt;
+  const std::string id =
+      sometimes(2) ? "" : fmt::format("o{}.{}-{}", number_, generation_, ++operations_);
+  // Sometimes more than there is.
+  const int64_t milli =
+      world_.rng().between(1, item.scalar_milli()) + (sometimes(20) ? 9999999 : 0);
+  const Resources whole = *Resources::create({item});
+  const Resources part = *Resources::create({{.kind = item.kind, .amount = milli}});
+  std::optional<OfferOperation> made;
+  if (is_volume(item)) {
+    if (sometimes(3)) return std::nullopt;
+    made = destroy_volume(whole, id);
+  } else if (!item.kind->is_reserved()) {
+    made = reserve(reserved(part, role, ""), id);
+  } else if (sometimes(3)) {
+    made = unreserve(part, id);
+  } else {
+    made = create_volume(
+        volume_on(part, {.id = fmt::format("v{}", world_.rng().below(3)), .path = "data"}), id);
+  }
+  const Result<Conversion> conversion = convert(made->operation);
+  if (conversion && left.contains(conversion->from)) {
+    left = left - conversion->from + conversion->to;
+  }
+  return made;
+}
+
+void SimFramework::on_operation_update(Scheduler& scheduler, const OperationStatus& status) {
+  world_.reached("framework.operation_update");
+  if (!options_.explicit_acknowledgements) return;
+  world_.after(world_.up_to(calm_ ? 1ms : 2s), [this, status] {
+    if (scheduler_ != nullptr) scheduler_->acknowledge(status);
+  });
+  if (sometimes(5)) scheduler.reconcile_operations();
 }
 
 void SimFramework::on_offers(Scheduler&, std::span<const Offer> offers) {

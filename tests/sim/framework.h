@@ -39,6 +39,7 @@ class SimFramework final : public SchedulerHandler {
   void on_offers(Scheduler& scheduler, std::span<const Offer> offers) override;
   void on_rescinded(Scheduler& scheduler, OfferId offer) override;
   void on_update(Scheduler& scheduler, const TaskStatus& status) override;
+  void on_operation_update(Scheduler& scheduler, const OperationStatus& status) override;
   void on_agent_lost(Scheduler& scheduler, const AgentId& agent) override;
   void on_disconnected(Scheduler& scheduler, std::string_view why) override;
   void on_error(Scheduler& scheduler, std::string_view message) override;
@@ -65,6 +66,9 @@ class SimFramework final : public SchedulerHandler {
   // Fills `tasks` with jobs that fit; what is used is taken from `left`.
   void pick(const Offer& offer, Resources& left, std::vector<TaskInfo>& tasks);
   TaskInfo attempt(size_t job, const Offer& offer, const Resources& resources);
+  // Reserves, makes or undoes something, mostly validly; `left` becomes what that makes of it.
+  std::optional<OfferOperation> convert_some(const Offer& offer, Resources& left);
+  void check_reservations(const Offer& offer);
   void answer(const Offer& offer);
   void abandon(Attempt& attempt);
   void conclude(Attempt& attempt, TaskState state);
@@ -82,6 +86,7 @@ class SimFramework final : public SchedulerHandler {
   bool calm_ = false;
   bool suppressed_ = false;
   uint32_t generation_ = 0;
+  uint64_t operations_ = 0;
   uint64_t epoch_seen_ = 0;
   Duration patience_;
   Instant offered_{};

@@ -43,6 +43,11 @@ void Ledger::on(const event::AgentRemoved& e) {
   forget_agent(*e.id);
 }
 
+void Ledger::on(const event::AgentUpdated& e) {
+  agents_[e.info->id].total = e.info->resources;
+  touched_.insert(e.info->id);
+}
+
 // Judged at the end of the run: the master must live on and the agent must come back.
 void Ledger::on(const event::AgentBroken& e) {
   world_.reached("agent.broken");
@@ -149,7 +154,8 @@ void Ledger::on(const event::AgentStanding& e) {
   if (e.draining != "drained") return;
   world_.reached("agent.drained");
   for (const auto& [key, task] : tasks_) {
-    if (task.agent != *e.id) continue;
+    // One that has ended may come back with the agent, if its acknowledgement was lost.
+    if (task.agent != *e.id || is_terminal(task.state)) continue;
     world_.violated("drain", fmt::format("agent {} is called drained with task {} on it",
                                          e.id->value, key.second.value));
   }

@@ -50,6 +50,7 @@ class Ledger {
   void on(const event::AgentDisconnected& e);
   void on(const event::AgentUnreachable& e);
   void on(const event::AgentRemoved& e);
+  void on(const event::AgentUpdated& e);
   void on(const event::AgentBroken& e);
   void on(const event::TaskAdded& e);
   void on(const event::TaskUpdated& e);

@@ -221,6 +221,10 @@ class Cluster:
         process = subprocess.Popen(
             [program("tepui"), f"--master={self.address}", *arguments], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", **options)
+        return self.keep(process)
+
+    def keep(self, process):
+        """Ends this process with the cluster, if it has not ended by itself."""
         self.processes.append(_Plain(process))
         return process
 

@@ -1,0 +1,46 @@
+#include "agent/total.h"
+
+#include <gtest/gtest.h>
+
+#include "sdk/operations.h"
+
+namespace tepui {
+namespace {
+
+const Resources kDisk = Resources::scalars({{"disk", 10'000}});
+
+Resources volume(std::string id, std::string path, std::string role = "eng", bool shared = false) {
+  return volume_on(
+      reserved(kDisk, role, "p"),
+      {.id = std::move(id), .path = std::move(path), .principal = "p", .shared = shared});
+}
+TEST(Total, HoldsWhatIsSharedForEverybody) {
+  const Resources shared = volume("v", "data", "eng", true);
+  EXPECT_TRUE(can_hold(shared, shared + shared));
+  EXPECT_FALSE(can_hold(kDisk, shared));
+  EXPECT_FALSE(can_hold(volume("v", "data"), volume("v", "data") + volume("v", "data")));
+}
+
+TEST(Total, KeepsVolumesInWhatIsConfiguredAnew) {
+  const Resources before =
+      Resources::scalars({{"cpus", 4000}, {"disk", 90'000}}) + volume("v", "data");
+  const Resources larger = Resources::scalars({{"cpus", 8000}, {"disk", 120'000}});
+  EXPECT_EQ(restore_total(larger, before),
+            Resources::scalars({{"cpus", 8000}, {"disk", 110'000}}) + volume("v", "data"));
+  const Result<Resources> lost =
+      restore_total(Resources::scalars({{"cpus", 8000}, {"disk", 9'000}}), before);
+  ASSERT_FALSE(lost.has_value());
+  EXPECT_NE(lost.error().message.find("lack disk:1"), std::string::npos) << lost.error().message;
+}
+
+TEST(Total, TakesWhatIsMadeOfStaticReservationsFromThose) {
+  const Resources configured = *Resources::parse("disk(eng):10");
+  ResourceKind kind = *configured.items().front().kind;
+  kind.disk = Disk{.persistence_id = "v", .container_path = "data"};
+  const Resources made = *Resources::create({{.kind = make_kind(kind), .amount = int64_t{10'000}}});
+  EXPECT_EQ(restore_total(configured, made), made);
+  EXPECT_FALSE(restore_total(kDisk, made).has_value());
+}
+
+}  // namespace
+}  // namespace tepui
