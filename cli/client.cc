@@ -73,6 +73,7 @@ void Client::send(const OperatorToServer& message) {
 }
 
 Result<ServerToOperator> Client::receive(uint32_t request, Instant deadline) {
+  refused_ = false;
   while (true) {
     while (taken_ < inbox_.size()) {
       ServerToOperator message = std::move(inbox_[taken_++]);
@@ -82,6 +83,7 @@ Result<ServerToOperator> Client::receive(uint32_t request, Instant deadline) {
       }
       if (request_of(message) != request) continue;
       if (const auto* done = std::get_if<RequestDone>(&message); done && !done->error.empty()) {
+        refused_ = true;
         return fail(done->error);
       }
       return message;

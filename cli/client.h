@@ -36,6 +36,8 @@ class Client final : private LinkHandler {
   // A command to the master; the error is the reason of its refusal. Explain alone is answered by
   // more than that it is done.
   Result<std::optional<Explanation>> command(OperatorRequest request);
+  // The last call failed because the server refused it, and not for want of an answer.
+  bool was_refused() const { return refused_; }
   Result<FileData> read(ReadFile read);
 
   // Calls back for the snapshot (part by part) and for every change, until one of them answers
@@ -72,6 +74,7 @@ class Client final : private LinkHandler {
   std::optional<std::string> down_;  // why
   HelloReply server_;
   uint32_t next_request_ = 1;
+  bool refused_ = false;
   std::vector<ServerToOperator> inbox_;  // in order of arrival
   size_t taken_ = 0;                     // of inbox_
 };

@@ -18,6 +18,7 @@ enum ExitStatus : int {
   kUsage = 2,        // bad flags, files or values
   kNotFound = 3,     // no such task, framework, agent…
   kNoMaster = 4,     // the master or agent does not answer
+  kRefused = 5,      // the master says why it does not do it
   kNotRun = 125,     // run: the task never ran or was lost; else run ends with its status
 };
 
@@ -39,6 +40,12 @@ Common common_of(const Settings& settings);
 
 Outcome<int> list(const Settings& settings, Table table);
 Outcome<int> kill(const Settings& settings);
+Outcome<int> quota(const Settings& settings);
+Outcome<int> weights(const Settings& settings);
+Outcome<int> maintenance(const Settings& settings);
+Outcome<int> operate_agent(const Settings& settings, OperateAgent::Action action);
+Outcome<int> teardown(const Settings& settings);
+Outcome<int> why(const Settings& settings);
 Outcome<int> logs(const Settings& settings);
 Outcome<int> run(const Settings& settings);
 Outcome<int> batch(const Settings& settings);

@@ -115,14 +115,106 @@ std::vector<Command> running_commands() {
   };
 }
 
+Positional verb(std::string help) { return {.name = "VERB", .help = std::move(help)}; }
+Positional agent() {
+  return {.name = "AGENT", .help = "Its id, or its hostname where only one agent has it."};
+}
+
+std::vector<Command> sharing_commands() {
+  return {
+      {.name = "quota",
+       .help = "Show, set or remove what roles are guaranteed and may have at most.",
+       .options = {{.name = "guarantee",
+                    .help = "What the role can count on, cpus:4;mem:8GB. Held back from others "
+                            "while it is not used."},
+                   {.name = "limit",
+                    .help = "What the role with all below it may have at most. What it does not "
+                            "name is not limited; gpus:0 forbids."},
+                   {.name = "force",
+                    .kind = OptionKind::kFlag,
+                    .help = "Also guarantees above what agents have, and limits below what is "
+                            "used; nothing that runs is taken back."}},
+       .positionals = {verb("show, set or remove."),
+                       {.name = "ROLE", .help = "eng/search", .need = OptionNeed::kOptional}},
+       .examples = "  tepui quota set eng --guarantee='cpus:40;mem:160GB' --limit='cpus:80'\n"
+                   "  tepui quota show\n"
+                   "  tepui quota remove eng\n"},
+      {.name = "weights",
+       .help = "Show or set the weights of roles. Twice the weight is twice the share.",
+       .positionals = {verb("show or set."),
+                       {.name = "ROLE=WEIGHT",
+                        .help = "eng=2 ops=0.5; for show, a role.",
+                        .need = OptionNeed::kOptional,
+                        .repeats = true}},
+       .examples = "  tepui weights set eng=2 ops=0.5\n"},
+      {.name = "why",
+       .help = "Why does a framework get no offers? Agents counted by cause, and what would "
+               "change it.",
+       .positionals = {{.name = "FRAMEWORK", .help = "Its id."},
+                       {.name = "ROLE",
+                        .help = "Only in this role.",
+                        .need = OptionNeed::kOptional}},
+       .examples = "  tepui why 7f3a9c12-e1-f3 eng\n"},
+      {.name = "teardown",
+       .help = "End a framework and all its tasks. Its id can never be used again.",
+       .positionals = {{.name = "FRAMEWORK", .help = "Its id."}}},
+  };
+}
+
+std::vector<Command> machine_commands() {
+  return {
+      {.name = "maintenance",
+       .help = "Show or replace the maintenance schedule; take machines down and up again.",
+       .positionals = {verb("show, schedule, start or stop."),
+                       {.name = "WHAT",
+                        .help = "schedule: a FILE, TOML or JSON. start, stop: HOST...",
+                        .need = OptionNeed::kOptional,
+                        .repeats = true}},
+       .examples = "  A schedule, which replaces the one before:\n"
+                   "    [[window]]\n"
+                   "    hosts = [\"node1\", \"node2\"]\n"
+                   "    start = \"2026-12-01T08:00:00Z\"   # or \"in 2hrs\"\n"
+                   "    duration = \"90mins\"              # without: for good\n"
+                   "    drain = true                     # drain when it begins\n"
+                   "  tepui maintenance schedule tuesday.toml\n"
+                   "  tepui maintenance start node1      # its agents are removed\n"
+                   "  tepui maintenance stop node1       # they may come back\n"},
+      {.name = "drain",
+       .help = "Offer an agent no more, and kill its tasks; then it is drained.",
+       .options = {{.name = "grace",
+                    .kind = OptionKind::kDuration,
+                    .help = "The most time any task has between SIGTERM and SIGKILL."},
+                   {.name = "mark-gone",
+                    .kind = OptionKind::kFlag,
+                    .help = "Once it is drained, it is gone for good."},
+                   {.name = "wait",
+                    .kind = OptionKind::kFlag,
+                    .help = "End only when it is drained."}},
+       .positionals = {agent()},
+       .examples = "  tepui drain node1 --grace=30secs --wait && tepui reactivate node1\n"},
+      {.name = "deactivate",
+       .help = "Offer an agent no more; what it runs goes on.",
+       .positionals = {agent()}},
+      {.name = "reactivate",
+       .help = "Offer an agent again that was deactivated or drained.",
+       .positionals = {agent()}},
+      {.name = "gone",
+       .help = "Declare an agent gone for good: its tasks are lost, its id never comes back.",
+       .positionals = {agent()}},
+  };
+}
+
 Program program() {
   std::vector<Command> commands = running_commands();
   for (Command& command : reading_commands()) commands.push_back(std::move(command));
+  for (Command& command : sharing_commands()) commands.push_back(std::move(command));
+  for (Command& command : machine_commands()) commands.push_back(std::move(command));
   return {.name = "tepui",
           .description =
               "Runs commands on a Tepui cluster, and shows what it does.\n\n"
               "Exit status: 0 done; 1 a task of a batch did not finish; 2 bad usage; 3 not "
-              "found; 4 the master does not answer. `run` ends with the status of its "
+              "found; 4 the master does not answer; 5 the master refuses, and says why. `run` ends "
+              "with the status of its "
               "command, 128 and the signal's number where a signal ended it, 125 where it "
               "never ran.",
           .examples =
@@ -149,6 +241,16 @@ Outcome<int> dispatch(const Settings& settings) {
   if (command == "batch") return batch(settings);
   if (command == "kill") return kill(settings);
   if (command == "logs") return logs(settings);
+  if (command == "quota") return quota(settings);
+  if (command == "weights") return weights(settings);
+  if (command == "why") return why(settings);
+  if (command == "teardown") return teardown(settings);
+  if (command == "maintenance") return maintenance(settings);
+  using Action = OperateAgent::Action;
+  if (command == "drain") return operate_agent(settings, Action::kDrain);
+  if (command == "deactivate") return operate_agent(settings, Action::kDeactivate);
+  if (command == "reactivate") return operate_agent(settings, Action::kReactivate);
+  if (command == "gone") return operate_agent(settings, Action::kGone);
   if (command == "agents") return list(settings, Table::kAgents);
   if (command == "frameworks") return list(settings, Table::kFrameworks);
   if (command == "tasks") return list(settings, Table::kTasks);

@@ -9,24 +9,15 @@
 
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/operate.h"
 #include "cli/output.h"
 #include "cli/output_streams.h"
 #include "common/io/clock.h"
-#include "common/io/version.h"
 #include "common/text.h"
 
 namespace tepui::cli {
 
 namespace {
-
-Outcome<std::unique_ptr<Client>> connect(const Common& common, const std::string& address) {
-  auto client = Client::connect({.address = address,
-                                 .principal = common.principal,
-                                 .build = version_text(),
-                                 .timeout = common.timeout});
-  if (!client) return std::unexpected(Failure{kNoMaster, client.error().message});
-  return *std::move(client);
-}
 
 std::unexpected<Failure> lost(const Error& error) {
   return std::unexpected(Failure{kNoMaster, error.message});
@@ -50,10 +41,6 @@ size_t rows_of(Table table, const Rows& rows) {
       return rows.maintenance.size();
   }
   return 0;
-}
-
-std::string first(const std::vector<std::string>& texts) {
-  return texts.empty() ? std::string() : texts.front();
 }
 
 bool colour() { return isatty(STDOUT_FILENO) != 0; }
@@ -140,7 +127,7 @@ Common common_of(const Settings& settings) {
 
 Outcome<int> list(const Settings& settings, Table table) {
   const Common common = common_of(settings);
-  auto client = connect(common, common.master);
+  auto client = connect(common);
   if (!client) return std::unexpected(client.error());
   if (table != Table::kMetrics && settings.flag("watch")) return watch(common, **client, table);
   ListRequest request{.table = table};
@@ -166,7 +153,7 @@ Outcome<int> list(const Settings& settings, Table table) {
 
 Outcome<int> kill(const Settings& settings) {
   const Common common = common_of(settings);
-  auto client = connect(common, common.master);
+  auto client = connect(common);
   if (!client) return std::unexpected(client.error());
   const auto task = find_task(**client, settings);
   if (!task) return std::unexpected(task.error());
@@ -182,7 +169,7 @@ Outcome<int> kill(const Settings& settings) {
 
 Outcome<int> logs(const Settings& settings) {
   const Common common = common_of(settings);
-  auto client = connect(common, common.master);
+  auto client = connect(common);
   if (!client) return std::unexpected(client.error());
   const auto task = find_task(**client, settings);
   if (!task) return std::unexpected(task.error());

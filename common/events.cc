@@ -26,7 +26,9 @@ constexpr Severity severity() {
   }
   if (kIsOneOf<E, event::Elected, event::AgentAdded, event::AgentRemoved, event::FrameworkAdded,
                event::FrameworkRecovered, event::FrameworkUpdated, event::FrameworkDisconnected,
-               event::FrameworkRemoved, event::RoleChanged, event::AgentRegistered>) {
+               event::FrameworkRemoved, event::RoleChanged, event::AgentRegistered,
+               event::QuotaChanged, event::AgentStanding, event::AgentPlanned,
+               event::MachineChanged, event::InverseOfferAnswered>) {
     return Severity::kInfo;
   }
   return Severity::kDebug;
@@ -149,6 +151,34 @@ LogRecord record(const event::AllocationRan& e) {
 }
 LogRecord record(const event::RoleChanged& e) {
   return line("role.changed", {{"role", text(e.role)}, {"weight", milli_to_text(e.weight_milli)}});
+}
+std::string window(const Unavailability* unavailability) {
+  if (unavailability == nullptr) return "none";
+  std::string described = to_text(unavailability->start);
+  if (unavailability->duration) described += " for " + to_text(*unavailability->duration);
+  return described;
+}
+LogRecord record(const event::QuotaChanged& e) {
+  return line("quota.changed", {{"role", text(e.role)}, {"quota", to_text(*e.quota)}});
+}
+LogRecord record(const event::AgentStanding& e) {
+  return line("agent.standing", {{"agent", e.id->value},
+                                 {"deactivated", text(e.deactivated)},
+                                 {"draining", text(e.draining)}});
+}
+LogRecord record(const event::AgentPlanned& e) {
+  return line("agent.planned", {{"agent", e.id->value}, {"unavailable", window(e.unavailability)}});
+}
+LogRecord record(const event::MachineChanged& e) {
+  return line("machine.changed", {{"host", text(e.hostname)},
+                                  {"mode", text(e.mode)},
+                                  {"unavailable", window(e.unavailability)},
+                                  {"drain", text(e.drain)}});
+}
+LogRecord record(const event::InverseOfferAnswered& e) {
+  return line("inverse_offer.answered", {{"framework", e.framework_id->value},
+                                         {"agent", e.agent_id->value},
+                                         {"accepted", text(e.accepted)}});
 }
 LogRecord record(const event::RegistryWritten& e) {
   return line("registry.written",

@@ -16,6 +16,8 @@
 
 #include "common/frameworks.h"
 #include "common/ids.h"
+#include "common/maintenance.h"
+#include "common/quota.h"
 #include "common/resources.h"
 #include "common/tasks.h"
 
@@ -102,6 +104,32 @@ struct RoleChanged {
   std::string_view role;
   int64_t weight_milli;
 };
+struct QuotaChanged {
+  std::string_view role;
+  const Quota* quota;  // the default: it has none any more
+};
+// An operator deactivated, drains or reactivated the agent.
+struct AgentStanding {
+  const AgentId* id;
+  bool deactivated;
+  std::string_view draining;  // "draining", "drained", or empty
+};
+// The machine of the agent is in the maintenance schedule, or not any more (null).
+struct AgentPlanned {
+  const AgentId* id;
+  const Unavailability* unavailability;
+};
+struct MachineChanged {
+  std::string_view hostname;
+  std::string_view mode;  // "scheduled", "down"; empty: it left the schedule
+  const Unavailability* unavailability;
+  bool drain;
+};
+struct InverseOfferAnswered {
+  const FrameworkId* framework_id;
+  const AgentId* agent_id;
+  bool accepted;
+};
 struct RegistryWritten {
   uint64_t token;
   size_t bytes;
@@ -169,18 +197,18 @@ struct MessageDropped {
 
 }  // namespace event
 
-using Event =
-    std::variant<event::Elected, event::Deposed, event::AgentAdded, event::AgentDisconnected,
-                 event::AgentUnreachable, event::AgentRemoved, event::AgentBroken,
-                 event::FrameworkAdded, event::FrameworkRecovered, event::FrameworkUpdated,
-                 event::FrameworkDisconnected, event::FrameworkRemoved, event::TaskAdded,
-                 event::TaskUpdated, event::TaskRemoved, event::OfferMade, event::OfferEnded,
-                 event::AllocationRan, event::RoleChanged, event::RegistryWritten,
-                 event::RegistryFailed, event::AgentRegistered, event::MasterLost,
-                 event::ContainerLaunching, event::ContainerStarted, event::ContainerLaunchFailed,
-                 event::ContainerExited, event::ContainerDestroyed, event::TaskStatusCreated,
-                 event::TaskStatusAcknowledged, event::AgentDegraded, event::PeerRejected,
-                 event::MessageReceived, event::MessageDropped>;
+using Event = std::variant<
+    event::Elected, event::Deposed, event::AgentAdded, event::AgentDisconnected,
+    event::AgentUnreachable, event::AgentRemoved, event::AgentBroken, event::FrameworkAdded,
+    event::FrameworkRecovered, event::FrameworkUpdated, event::FrameworkDisconnected,
+    event::FrameworkRemoved, event::TaskAdded, event::TaskUpdated, event::TaskRemoved,
+    event::OfferMade, event::OfferEnded, event::AllocationRan, event::RoleChanged,
+    event::RegistryWritten, event::RegistryFailed, event::AgentRegistered, event::MasterLost,
+    event::ContainerLaunching, event::ContainerStarted, event::ContainerLaunchFailed,
+    event::ContainerExited, event::ContainerDestroyed, event::TaskStatusCreated,
+    event::TaskStatusAcknowledged, event::AgentDegraded, event::PeerRejected,
+    event::MessageReceived, event::MessageDropped, event::QuotaChanged, event::AgentStanding,
+    event::AgentPlanned, event::MachineChanged, event::InverseOfferAnswered>;
 
 // Called synchronously by the core, on its thread.
 class EventSink {

@@ -87,6 +87,11 @@ inline constexpr Duration kShutdownAckWait = 1s;
 // Kills and reconciliations a scheduler keeps while it is not subscribed; later ones are dropped.
 inline constexpr size_t kSchedulerKeptCallsMax = 65536;
 
+// Weights of roles, in thousandths: shares times weights stay far from an overflow.
+inline constexpr int64_t kWeightMilliMax = 1'000'000'000;
+// What one command of an operator may name: roles, machines.
+inline constexpr size_t kCommandItemsMax = 10000;
+
 // Filters.
 inline constexpr Duration kFilterDefault = 5s;
 inline constexpr Duration kFilterMax = 24h * 365;

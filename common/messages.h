@@ -189,7 +189,7 @@ struct ErrorMessage {
   std::string message;
 };
 
-struct InverseOffers {
+struct InverseOfferBatch {
   struct Item {
     OfferId id;
     AgentId agent_id;
@@ -203,7 +203,7 @@ struct RescindInverseOffers {
 
 using MasterToScheduler =
     std::variant<HelloReply, Subscribed, OfferBatch, Rescind, Updates, Failure, ErrorMessage,
-                 Heartbeat, Goodbye, InverseOffers, RescindInverseOffers>;
+                 Heartbeat, Goodbye, InverseOfferBatch, RescindInverseOffers>;
 
 // ----------------------------------------------------------------------------- agent to master
 

@@ -73,6 +73,11 @@ class Metrics : public EventSink {
   void on(const event::PeerRejected& e);
   void on(const event::MessageReceived& e);
   void on(const event::MessageDropped& e);
+  void on(const event::QuotaChanged&) {}
+  void on(const event::AgentStanding&) {}
+  void on(const event::AgentPlanned&) {}
+  void on(const event::MachineChanged&) {}
+  void on(const event::InverseOfferAnswered&) {}
 
   void on_task_ended(TaskState state, const TaskStatus& status);
   double* named(std::string_view key);

@@ -117,6 +117,9 @@ struct Explanation {
   };
   struct Role {
     std::string role;
+    bool active = false;      // connected, and reading fast enough
+    bool suppressed = false;  // it wants none
+    std::string advice;       // what would change it, one sentence
     std::vector<Cause> causes;
   };
   uint32_t request = 0;

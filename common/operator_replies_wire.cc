@@ -288,7 +288,13 @@ Offset<wire::Explanation> write(WireWriter& out, const Explanation& message) {
             out.structs<wire::ExplainedCause>(role.causes, [&out](const Explanation::Cause& cause) {
               return wire::ExplainedCause(out.text(cause.name), cause.agents);
             });
-        return wire::CreateExplainedRole(out.builder(), out.field(role.role), causes);
+        wire::ExplainedRoleBuilder table(out.builder());
+        table.add_role(out.field(role.role));
+        table.add_active(role.active);
+        table.add_suppressed(role.suppressed);
+        table.add_advice(out.field(role.advice));
+        table.add_causes(causes);
+        return table.Finish();
       });
   return wire::CreateExplanation(out.builder(), message.request, roles);
 }
@@ -301,6 +307,9 @@ Explanation read(WireReader& in, const wire::Explanation& message) {
   };
   const auto role = [&](const wire::ExplainedRole& source, const WirePath& path) {
     return Explanation::Role{.role = in.line(source.role(), path / "role"),
+                             .active = source.active(),
+                             .suppressed = source.suppressed(),
+                             .advice = in.line(source.advice(), path / "advice"),
                              .causes = in.structs(source.causes(), path / "causes", cause)};
   };
   return Explanation{.request = message.request(),

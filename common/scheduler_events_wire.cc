@@ -127,25 +127,25 @@ Failure read(WireReader& in, const wire::Failure& failure) {
   return Failure{.agent_id = in.id<AgentId>(failure.agent_id(), at / "agent_id")};
 }
 
-Offset<wire::InverseOffers> write(WireWriter& out, const InverseOffers& message) {
+Offset<wire::InverseOfferBatch> write(WireWriter& out, const InverseOfferBatch& message) {
   const auto offers =
-      out.tables<wire::InverseOffer>(message.offers, [&out](const InverseOffers::Item& item) {
+      out.tables<wire::InverseOffer>(message.offers, [&out](const InverseOfferBatch::Item& item) {
         const auto unavailability = write(out, item.unavailability);
         return wire::CreateInverseOffer(out.builder(), item.id.value,
                                         out.field(item.agent_id.value), unavailability);
       });
-  return wire::CreateInverseOffers(out.builder(), offers);
+  return wire::CreateInverseOfferBatch(out.builder(), offers);
 }
 
-InverseOffers read(WireReader& in, const wire::InverseOffers& message) {
+InverseOfferBatch read(WireReader& in, const wire::InverseOfferBatch& message) {
   const WirePath at{.field = "inverse_offers"};
   const auto item = [&in](const wire::InverseOffer& source, const WirePath& path) {
-    return InverseOffers::Item{.id = OfferId{source.id()},
+    return InverseOfferBatch::Item{.id = OfferId{source.id()},
                                .agent_id = in.id<AgentId>(source.agent_id(), path / "agent_id"),
                                .unavailability = read_unavailability(in, source.unavailability(),
                                                                      path / "unavailability")};
   };
-  return InverseOffers{.offers = in.tables(message.offers(), at / "offers", item)};
+  return InverseOfferBatch{.offers = in.tables(message.offers(), at / "offers", item)};
 }
 
 Offset<wire::RescindInverseOffers> write(WireWriter& out, const RescindInverseOffers& message) {
@@ -177,8 +177,8 @@ std::optional<MasterToScheduler> read_body(WireReader& in, const wire::MasterToS
       return read(in, *root.body_as_Heartbeat());
     case wire::MasterToSchedulerBody::Goodbye:
       return read(in, *root.body_as_Goodbye());
-    case wire::MasterToSchedulerBody::InverseOffers:
-      return read(in, *root.body_as_InverseOffers());
+    case wire::MasterToSchedulerBody::InverseOfferBatch:
+      return read(in, *root.body_as_InverseOfferBatch());
     case wire::MasterToSchedulerBody::RescindInverseOffers:
       return read(in, *root.body_as_RescindInverseOffers());
     case wire::MasterToSchedulerBody::NONE:

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "common/limits.h"
+#include "master/maintenance.h"
 #include "master/offers.h"
 #include "master/outbox.h"
 #include "master/sessions.h"
@@ -60,6 +61,14 @@ void lose_tasks_without_checkpoint(State& s, AgentEntry& agent) {
   }
 }
 
+void remove(State& s, AgentEntry& agent, RegistryChange change) {
+  if (agent.leaving == Leaving::kRemoved) return;
+  agent.leaving = Leaving::kRemoved;
+  if (!agent.session.is_null()) close_session(s, agent.session, change.why);
+  change.agent = agent.info.id;
+  submit(s, std::move(change));
+}
+
 }  // namespace
 
 AgentEntry& add_agent(State& s, AgentInfo info, Phase phase) {
@@ -94,6 +103,7 @@ std::vector<AgentEntry*> agents_in_place_of(State& s, const AgentInfo& info) {
 
 void leave_allocator(State& s, AgentEntry& agent) {
   if (!std::exchange(agent.in_allocator, false)) return;
+  rescind_inverse_offers_of(s, agent);
   s.allocator.remove_agent(agent.handle);
 }
 
@@ -151,12 +161,14 @@ void give_up(State& s, AgentEntry& agent, std::string why) {
 }
 
 void remove_agent(State& s, AgentEntry& agent, std::string why) {
-  if (agent.leaving == Leaving::kRemoved) return;
-  agent.leaving = Leaving::kRemoved;
-  if (!agent.session.is_null()) close_session(s, agent.session, why);
-  RegistryChange change{
-      .kind = RegistryChange::Kind::kRemove, .agent = agent.info.id, .why = std::move(why)};
-  submit(s, std::move(change));
+  remove(s, agent, {.kind = RegistryChange::Kind::kRemove, .why = std::move(why)});
+}
+
+void mark_gone(State& s, AgentEntry& agent, std::string why, std::optional<Asker> asker) {
+  RegistryChange change{.kind = RegistryChange::Kind::kRemove, .why = std::move(why)};
+  change.asker = std::move(asker);
+  change.by_operator = true;
+  remove(s, agent, std::move(change));
 }
 
 void on_recovery_over(State& s) {
@@ -194,17 +206,19 @@ void on_marked_unreachable(State& s, const AgentId& id, std::string_view why) {
   }
 }
 
-void on_removed(State& s, const AgentId& id, std::string_view why) {
+void on_removed(State& s, const AgentId& id, std::string_view why, bool by_operator) {
   s.agents_removed.add(id);
   AgentEntry* agent = find_agent(s, id);
   if (agent == nullptr) return;
   const std::vector<TaskEntry*> tasks = agent->tasks;
   for (TaskEntry* entry : tasks) {
     if (!is_terminal(entry->task.state)) {
-      pronounce(s, *entry,
-                {.state = as_seen_by(*entry->framework, TaskState::kGone),
-                 .reason = TaskReason::kAgentRemoved,
-                 .message = why});
+      pronounce(
+          s, *entry,
+          {.state = as_seen_by(*entry->framework,
+                               by_operator ? TaskState::kGoneByOperator : TaskState::kGone),
+           .reason = by_operator ? TaskReason::kAgentRemovedByOperator : TaskReason::kAgentRemoved,
+           .message = why});
       continue;
     }
     if (!is_terminal(entry->task.update_state)) {

@@ -15,6 +15,11 @@ enum class Action : uint8_t {
   kRunTask,
   kTeardownFramework,
   kKillTask,
+  kUpdateQuota,
+  kUpdateWeights,
+  kOperateAgent,
+  kOperateResources,
+  kMaintenance,
   kView,
 };
 

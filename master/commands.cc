@@ -5,8 +5,13 @@
 #include <utility>
 #include <variant>
 
+#include "master/drain.h"
+#include "master/explain.h"
 #include "master/frameworks.h"
+#include "master/maintenance.h"
+#include "master/quota.h"
 #include "master/tasks.h"
+#include "master/weights.h"
 
 namespace tepui::master {
 
@@ -52,8 +57,15 @@ struct Command {
   void operator()(const TeardownFramework& message) const {
     answer(s, asker, tear_down(s, asker.principal, message));
   }
-  template <class Other>
-  void operator()(const Other&) const {
+  void operator()(const UpdateQuota& message) const { on_update_quota(s, asker, message); }
+  void operator()(const UpdateWeights& message) const { on_update_weights(s, asker, message); }
+  void operator()(const UpdateMaintenanceSchedule& message) const {
+    on_update_schedule(s, asker, message);
+  }
+  void operator()(const OperateMachines& message) const { on_operate_machines(s, asker, message); }
+  void operator()(const OperateAgent& message) const { on_operate_agent(s, asker, message); }
+  void operator()(const Explain& message) const { explain(s, asker, message); }
+  void operator()(const OperateResources&) const {
     answer(s, asker, "this master does not know the command");
   }
 };

@@ -8,16 +8,10 @@
 #include <string_view>
 
 #include "common/messages.h"
+#include "master/asker.h"
 #include "master/state.h"
 
 namespace tepui::master {
-
-// Who asked, and is to be told what became of it.
-struct Asker {
-  SessionId session;
-  uint32_t request = 0;
-  std::string principal;
-};
 
 // An empty error: done.
 void answer(State& s, const Asker& asker, std::string error);

@@ -17,6 +17,7 @@ struct Due {
     kFailover,   // object: a framework that did not come back
     kHeartbeat,  // object: a framework
     kOffer,      // object: an offer that nobody answered
+    kWindow,     // a window of the maintenance schedule may begin
     kRecovery,   // the agents of the registry had time enough to come back
   };
   Kind kind = Kind::kPing;

@@ -8,10 +8,15 @@
 
 #include "common/limits.h"
 #include "master/agents.h"
+#include "master/maintenance.h"
+#include "master/quota.h"
+#include "master/weights.h"
 
 namespace tepui::master {
 
 namespace {
+
+constexpr int64_t kDefaultWeightMilli = 1000;
 
 // Everything, also what the allocator knows. The peers are told by whoever calls this.
 void forget_everything(State& s) {
@@ -21,6 +26,10 @@ void forget_everything(State& s) {
   s.agents.each([&s](AgentHandle handle, const std::unique_ptr<AgentEntry>& agent) {
     if (agent->in_allocator) s.allocator.remove_agent(handle);
   });
+  for (const auto& [role, quota] : s.registry.registry.quotas()) s.allocator.set_quota(role, {});
+  for (const auto& [role, weight] : s.registry.registry.weights()) {
+    s.allocator.set_weight(role, kDefaultWeightMilli);
+  }
   State fresh(s.config, s.rng.next(), s.allocator, s.authorizer, s.effects);
   s.tasks = std::move(fresh.tasks);
   s.offers = std::move(fresh.offers);
@@ -43,6 +52,9 @@ void forget_everything(State& s) {
   s.full_round_at = kNever;
   s.scheduler_outboxes.clear();
   s.agent_outboxes.clear();
+  s.drain_checks.clear();
+  s.inverse_offers.clear();
+  s.window_timer = {};
   s.broken.clear();
   s.wake_wish = kNever;
   s.next_agent = s.next_framework = s.next_offer = 1;
@@ -76,10 +88,9 @@ void begin_to_lead(State& s, uint64_t epoch, const StoreContents& contents) {
   s.leading = true;
   s.master_id = fmt::format("{}-e{}", s.registry.registry.cluster(), epoch);
   s.emit(event::Elected{.epoch = epoch, .master_id = s.master_id});
-  for (const auto& [role, weight_milli] : s.config.weights) {
-    s.allocator.set_weight(role, weight_milli);
-    s.emit(event::RoleChanged{.role = role, .weight_milli = weight_milli});
-  }
+  restore_weights(s);
+  restore_quotas(s);
+  restore_machines(s);
   if (s.agents_recovered > 0) {
     s.deadlines.arm(later(s.now.mono, s.config.tunables.agent_reregister_timeout),
                     {.kind = Due::Kind::kRecovery});

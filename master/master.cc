@@ -12,9 +12,11 @@
 #include "master/agents.h"
 #include "master/audit.h"
 #include "master/commands.h"
+#include "master/drain.h"
 #include "master/frameworks.h"
 #include "master/isolation.h"
 #include "master/leadership.h"
+#include "master/maintenance.h"
 #include "master/offers.h"
 #include "master/outbox.h"
 #include "master/reconciliation.h"
@@ -97,8 +99,16 @@ struct SchedulerCall {
   }
   void operator()(const Heartbeat&) const {}
   void operator()(const Goodbye& message) const { lose_session(s, session.id, message.why); }
-  void operator()(const AcceptInverseOffers&) const { subscribed("accept_inverse_offers"); }
-  void operator()(const DeclineInverseOffers&) const { subscribed("decline_inverse_offers"); }
+  void operator()(const AcceptInverseOffers& message) const {
+    FrameworkEntry* framework = subscribed("accept_inverse_offers");
+    if (framework == nullptr) return;
+    on_inverse_answers(s, *framework, message.offers, message.filters, true);
+  }
+  void operator()(const DeclineInverseOffers& message) const {
+    FrameworkEntry* framework = subscribed("decline_inverse_offers");
+    if (framework == nullptr) return;
+    on_inverse_answers(s, *framework, message.offers, message.filters, false);
+  }
 };
 
 struct AgentCall {
@@ -165,6 +175,9 @@ void on_deadline(State& s, const Due& due) {
       break;
     case Due::Kind::kOffer:
       on_offer_expired(s, OfferId{due.object});
+      break;
+    case Due::Kind::kWindow:
+      on_window_due(s);
       break;
     case Due::Kind::kRecovery:
       on_recovery_over(s);
@@ -250,6 +263,11 @@ void Master::on_persist_failed(Now now, uint64_t token, const Error& error) {
   master::on_registry_failed(*state_, token, error);
 }
 
+void Master::on_whitelist(Now now, std::optional<std::set<std::string>> hostnames) {
+  state_->now = now;
+  state_->allocator.set_whitelist(std::move(hostnames));
+}
+
 void Master::on_tunables(Now now, const MasterTunables& tunables) {
   state_->now = now;
   state_->config.tunables = tunables;
@@ -271,6 +289,7 @@ bool Master::work(Now now) {
   if (!state_->leading) return false;
   const bool more = master::run_allocation(*state_);
   master::isolate_broken(*state_);
+  master::settle_drained(*state_);
   master::write_registry(*state_);
   master::flush_outboxes(*state_);
   master::wish_to_wake(*state_);

@@ -16,6 +16,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -95,6 +97,8 @@ class Master {
   void on_persisted(Now now, uint64_t token);
   void on_persist_failed(Now now, uint64_t token, const Error& error);
 
+  // The hostnames whose agents are offered; none: all.
+  void on_whitelist(Now now, std::optional<std::set<std::string>> hostnames);
   void on_tunables(Now now, const MasterTunables& tunables);
   void on_time(Now now);
 

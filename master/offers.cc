@@ -10,6 +10,7 @@
 #include "common/limits.h"
 #include "common/offer_constraints.h"
 #include "master/isolation.h"
+#include "master/maintenance.h"
 #include "master/outbox.h"
 
 namespace tepui::master {
@@ -36,7 +37,7 @@ void make_offer(State& s, const Grant& grant) {
   }
   if (!move_resources(s, agent, Column::kFree, Column::kOffered, grant.resources)) return;
 
-  const OfferId id{(s.epoch << kCounterBits) | s.next_offer++};
+  const OfferId id = next_offer_id(s);
   OfferEntry& offer = s.offers[id];
   offer.id = id;
   offer.framework = &framework;
@@ -65,6 +66,8 @@ bool is_round_due(const State& s) {
 
 }  // namespace
 
+OfferId next_offer_id(State& s) { return OfferId{(s.epoch << kCounterBits) | s.next_offer++}; }
+
 bool run_allocation(State& s) {
   if (s.now.mono >= s.full_round_at) {
     s.full_round_at = later(s.now.mono, s.config.tunables.allocation_interval);
@@ -84,6 +87,7 @@ bool run_allocation(State& s) {
   s.grants.clear();
   if (step == Allocator::Step::kMore) return true;
   s.round_running = false;
+  make_inverse_offers(s);
   const AllocatorStats& stats = s.allocator.stats();
   s.emit(event::AllocationRan{
       .round = stats.rounds,
@@ -133,6 +137,7 @@ void discard_offers_of(State& s, FrameworkEntry& framework) {
   while (!framework.offers.empty()) {
     end_offer(s, *framework.offers.back(), event::OfferEnd::kDiscarded, std::nullopt);
   }
+  forget_inverse_offers_of(s, framework);
 }
 
 void on_offer_expired(State& s, OfferId id) {

@@ -20,6 +20,9 @@ bool run_allocation(State& s);
 // When the next round may be wanted by time alone.
 Instant next_allocation(const State& s);
 
+// Of offers and inverse offers; never used twice, not by another leader either.
+OfferId next_offer_id(State& s);
+
 // How long a refusal lasts: absent or negative means the default, zero no filter at all.
 std::optional<Duration> refusal(const Filters& filters);
 

@@ -56,7 +56,8 @@ uint32_t introduce(FrameworkEntry& framework, const AgentEntry& agent, OfferBatc
                           .hostname = agent.info.hostname,
                           .address = agent.info.address,
                           .attributes = agent.info.attributes,
-                          .domain = agent.info.domain});
+                          .domain = agent.info.domain,
+                          .unavailability = agent.unavailability});
   return known.number;
 }
 

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "master/agents.h"
+#include "master/drain.h"
 #include "master/frameworks.h"
+#include "master/maintenance.h"
 #include "master/offers.h"
 #include "master/outbox.h"
 #include "master/resync.h"
@@ -22,6 +24,7 @@ namespace {
 using Phase = AgentEntry::Phase;
 using Leaving = AgentEntry::Leaving;
 
+constexpr std::string_view kDown = "the machine is down for maintenance";
 constexpr std::string_view kStale = "the agent has a newer session";
 
 void send_registered(State& s, AgentEntry& agent, bool reregistered) {
@@ -104,6 +107,7 @@ void on_register(State& s, Session& session, const RegisterAgent& message) {
   if (!s.authorizer.authorize(session.principal, Action::kRegisterAgent, message.info.hostname)) {
     return shut_down(s, session.id, fmt::format("'{}' may not register agents", session.principal));
   }
+  if (is_down(s, message.info.hostname)) return shut_down(s, session.id, std::string(kDown));
   session.registering = true;
   RegistryChange change{.kind = RegistryChange::Kind::kAdmit,
                         .agent = {fmt::format("{}-a{}", s.master_id, s.next_agent++)},
@@ -132,6 +136,7 @@ void on_admitted(State& s, const RegistryChange& change) {
   open_books(s, agent);
   s.emit(event::AgentAdded{.info = &agent.info, .reregistered = false});
   send_registered(s, agent, false);
+  apply_schedule(s, agent);
   start_pings(s, agent);
 }
 
@@ -141,16 +146,13 @@ void admit_again(State& s, const ReregisterAgent& message, Session& session) {
   AgentEntry* found = find_agent(s, message.info.id);
   const Phase before = found == nullptr ? Phase::kRecovered : found->phase;
   AgentEntry& agent = found == nullptr ? add_agent(s, message.info, Phase::kDisconnected) : *found;
-  const bool keeps_books =
-      agent.in_allocator && !agent.broken && agent.info.resources == message.info.resources;
+  // With other attributes its filters and offers are void too, for they were made for the old ones.
+  const bool keeps_books = agent.in_allocator && !agent.broken && agent.info == message.info;
   const bool is_repeated = agent.session == session.id;
-  const bool is_changed = agent.info != message.info;
-  if (is_changed) set_info(s, agent, message.info);
+  if (agent.info != message.info) set_info(s, agent, message.info);
   bind(s, agent, session);
   if (keeps_books) {
-    // Whom its offers go to may depend on its attributes, hostname and domain.
-    if (is_changed) s.allocator.update_agent(agent.handle, shape_of(agent));
-    s.allocator.set_agent_active(agent.handle, true);
+    s.allocator.set_agent_active(agent.handle, !agent.standing.deactivated);
   } else {
     rescind_offers_of(s, agent);
     open_books(s, agent);
@@ -161,6 +163,8 @@ void admit_again(State& s, const ReregisterAgent& message, Session& session) {
          {.was_here = before != Phase::kRecovered,
           .new_books = !keeps_books,
           .is_repeated = is_repeated});
+  if (!keeps_books) apply_schedule(s, agent);
+  apply_standing(s, agent);
   start_pings(s, agent);
 }
 
@@ -183,6 +187,7 @@ void on_reregister(State& s, Session& session, const ReregisterAgent& message) {
       (known != nullptr && known->leaving == Leaving::kRemoved)) {
     return shut_down(s, session.id, "the agent was removed, and its tasks with it");
   }
+  if (is_down(s, message.info.hostname)) return shut_down(s, session.id, std::string(kDown));
   if (is_stale(known, session.id)) return close_session(s, session.id, kStale);
   const bool is_recorded = known != nullptr && known->phase != Phase::kUnreachable &&
                            known->leaving == Leaving::kNo && known->info == message.info;

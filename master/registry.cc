@@ -7,6 +7,7 @@
 
 #include "common/check.h"
 #include "common/limits.h"
+#include "common/roles.h"
 #include "master/registry_wire.h"
 
 namespace tepui {
@@ -17,6 +18,10 @@ constexpr std::string_view kClusterKey = "cluster";
 constexpr std::string_view kAgents = "agents/";
 constexpr std::string_view kUnreachable = "unreachable/";
 constexpr std::string_view kGone = "gone/";
+constexpr std::string_view kQuotas = "quota/";
+constexpr std::string_view kWeights = "weights/";
+constexpr std::string_view kMachines = "maintenance/";
+constexpr std::string_view kStandings = "drain/";
 
 std::string key_of(std::string_view list, const AgentId& id) {
   std::string key(list);
@@ -73,6 +78,39 @@ Result<void> Registry::load_entry(std::string_view key, std::string_view value) 
     gone_.emplace(id, TRY(decode_departed(value)));
     return {};
   }
+  return load_command(key, value);
+}
+
+// What operators have commanded.
+Result<void> Registry::load_command(std::string_view key, std::string_view value) {
+  if (key.starts_with(kQuotas)) {
+    const std::string role(key.substr(kQuotas.size()));
+    TRY(validate_role(role));
+    Quota quota = TRY(decode_quota(value));
+    TRY(validate(quota));
+    quotas_.emplace(role, std::move(quota));
+    return {};
+  }
+  if (key.starts_with(kWeights)) {
+    const std::string role(key.substr(kWeights.size()));
+    TRY(validate_role(role));
+    const int64_t weight_milli = TRY(decode_weight(value));
+    if (weight_milli <= 0 || weight_milli > limits::kWeightMilliMax) {
+      return fail(fmt::format("holds the weight {}", milli_to_text(weight_milli)));
+    }
+    weights_.emplace(role, weight_milli);
+    return {};
+  }
+  if (key.starts_with(kMachines)) {
+    machines_.emplace(key.substr(kMachines.size()), TRY(decode_machine(value)));
+    return {};
+  }
+  if (key.starts_with(kStandings)) {
+    const std::string_view id = key.substr(kStandings.size());
+    TRY(validate_id(id, "agent id"));
+    standings_.emplace(AgentId{std::string(id)}, TRY(decode_standing(value)));
+    return {};
+  }
   return fail("no such key is known to this program");
 }
 
@@ -122,6 +160,7 @@ std::vector<StoreWrite> Registry::remove(const AgentId& id) {
   take_off(agents_, kAgents, id, writes);
   take_off(unreachable_, kUnreachable, id, writes);
   take_off(gone_, kGone, id, writes);
+  take_off(standings_, kStandings, id, writes);
   return writes;
 }
 
@@ -129,6 +168,7 @@ std::vector<StoreWrite> Registry::set_gone(const AgentId& id, WallTime when) {
   std::vector<StoreWrite> writes;
   take_off(agents_, kAgents, id, writes);
   take_off(unreachable_, kUnreachable, id, writes);
+  take_off(standings_, kStandings, id, writes);
   gone_.insert_or_assign(id, when);
   writes.push_back(put(kGone, id, encode_departed(when)));
   if (gone_.size() > limits::kGoneMax) {
@@ -139,6 +179,53 @@ std::vector<StoreWrite> Registry::set_gone(const AgentId& id, WallTime when) {
     take_off(gone_, kGone, forgotten, writes);
   }
   return writes;
+}
+
+Standing Registry::standing_of(const AgentId& id) const {
+  const auto found = standings_.find(id);
+  return found == standings_.end() ? Standing{} : found->second;
+}
+
+std::vector<StoreWrite> Registry::set_quota(const std::string& role, const Quota& quota) {
+  StoreWrite write{.key = std::string(kQuotas) + role, .value = std::nullopt};
+  if (quota.is_default()) {
+    quotas_.erase(role);
+  } else {
+    quotas_.insert_or_assign(role, quota);
+    write.value = encode_quota(quota);
+  }
+  return {std::move(write)};
+}
+
+std::vector<StoreWrite> Registry::set_weight(const std::string& role, int64_t weight_milli) {
+  CHECK(weight_milli > 0);
+  // Also 1, the default: so that a flag does not bring another weight back.
+  weights_.insert_or_assign(role, weight_milli);
+  return {{.key = std::string(kWeights) + role, .value = encode_weight(weight_milli)}};
+}
+
+std::vector<StoreWrite> Registry::set_machine(const std::string& hostname,
+                                              const std::optional<Machine>& machine) {
+  StoreWrite write{.key = std::string(kMachines) + hostname, .value = std::nullopt};
+  if (machine) {
+    machines_.insert_or_assign(hostname, *machine);
+    write.value = encode_machine(*machine);
+  } else {
+    machines_.erase(hostname);
+  }
+  return {std::move(write)};
+}
+
+std::vector<StoreWrite> Registry::set_standing(const AgentId& id, const Standing& standing) {
+  StoreWrite write{.key = key_of(kStandings, id), .value = std::nullopt};
+  if (standing == Standing{}) {
+    standings_.erase(id);
+  } else {
+    CHECK(!gone_.contains(id));
+    standings_.insert_or_assign(id, standing);
+    write.value = encode_standing(standing);
+  }
+  return {std::move(write)};
 }
 
 }  // namespace tepui

@@ -6,9 +6,14 @@
 #include <utility>
 
 #include "master/agents.h"
+#include "master/commands.h"
+#include "master/drain.h"
+#include "master/maintenance.h"
+#include "master/quota.h"
 #include "master/registration.h"
 #include "master/sessions.h"
 #include "master/state.h"
+#include "master/weights.h"
 
 namespace tepui::master {
 
@@ -17,6 +22,36 @@ namespace {
 void add_writes(RegistryQueue& queue, std::vector<StoreWrite> writes) {
   queue.waiting_writes.insert(queue.waiting_writes.end(), std::make_move_iterator(writes.begin()),
                               std::make_move_iterator(writes.end()));
+}
+
+std::vector<StoreWrite> apply(Registry& registry, const CommandChange& command) {
+  std::vector<StoreWrite> writes;
+  const auto add = [&writes](std::vector<StoreWrite> more) {
+    writes.insert(writes.end(), std::make_move_iterator(more.begin()),
+                  std::make_move_iterator(more.end()));
+  };
+  if (const auto* quota = std::get_if<QuotaChange>(&command)) {
+    for (const auto& item : quota->quotas) add(registry.set_quota(item.role, item.quota));
+  } else if (const auto* weights = std::get_if<WeightsChange>(&command)) {
+    for (const auto& item : weights->weights)
+      add(registry.set_weight(item.role, item.weight_milli));
+  } else if (const auto* machines = std::get_if<MachinesChange>(&command)) {
+    for (const auto& [hostname, machine] : machines->machines) {
+      add(registry.set_machine(hostname, machine));
+    }
+  } else if (const auto* standing = std::get_if<StandingChange>(&command)) {
+    add(registry.set_standing(standing->agent, standing->standing));
+  }
+  return writes;
+}
+
+void complete(State& s, const CommandChange& command) {
+  if (const auto* quota = std::get_if<QuotaChange>(&command)) return on_recorded(s, *quota);
+  if (const auto* weights = std::get_if<WeightsChange>(&command)) return on_recorded(s, *weights);
+  if (const auto* machines = std::get_if<MachinesChange>(&command)) {
+    return on_recorded(s, *machines);
+  }
+  if (const auto* standing = std::get_if<StandingChange>(&command)) on_recorded(s, *standing);
 }
 
 std::vector<StoreWrite> apply(State& s, const RegistryChange& change) {
@@ -30,6 +65,8 @@ std::vector<StoreWrite> apply(State& s, const RegistryChange& change) {
       return registry.mark_unreachable(change.agent, s.now.wall);
     case RegistryChange::Kind::kRemove:
       return registry.set_gone(change.agent, s.now.wall);
+    case RegistryChange::Kind::kCommand:
+      return apply(registry, change.command);
     case RegistryChange::Kind::kForget:
       return registry.remove(change.agent);
   }
@@ -45,7 +82,9 @@ void complete(State& s, const RegistryChange& change) {
     case RegistryChange::Kind::kUnreachable:
       return on_marked_unreachable(s, change.agent, change.why);
     case RegistryChange::Kind::kRemove:
-      return on_removed(s, change.agent, change.why);
+      return on_removed(s, change.agent, change.why, change.by_operator);
+    case RegistryChange::Kind::kCommand:
+      return complete(s, change.command);
     case RegistryChange::Kind::kForget:
       return on_forgotten(s, change.agent);
   }
@@ -68,12 +107,22 @@ Result<void> open_registry(State& s, const StoreContents& contents) {
     s.unreachable_order.push_back(id);
   }
   for (const auto& [id, since] : registry.gone()) s.agents_removed.add(id);
+  for (const auto& [id, standing] : registry.standings()) {
+    if (AgentEntry* agent = find_agent(s, id)) agent->standing = standing;
+  }
   return {};
 }
 
 void submit(State& s, RegistryChange change) {
   add_writes(s.registry, apply(s, change));
   s.registry.waiting.push_back(std::move(change));
+}
+
+void submit(State& s, CommandChange command, std::optional<Asker> asker) {
+  RegistryChange change{.kind = RegistryChange::Kind::kCommand};
+  change.command = std::move(command);
+  change.asker = std::move(asker);
+  submit(s, std::move(change));
 }
 
 void write_registry(State& s) {
@@ -97,7 +146,10 @@ void on_registry_written(State& s, uint64_t token) {
   s.emit(event::RegistryWritten{.token = token,
                                 .bytes = queue.under_way_bytes,
                                 .keys = static_cast<uint32_t>(queue.under_way_keys)});
-  for (const RegistryChange& change : std::exchange(queue.under_way, {})) complete(s, change);
+  for (const RegistryChange& change : std::exchange(queue.under_way, {})) {
+    complete(s, change);
+    if (change.asker) answer(s, *change.asker, {});
+  }
 }
 
 void on_registry_failed(State& s, uint64_t token, const Error& error) {

@@ -9,19 +9,40 @@
 // Pure.
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "common/ids.h"
 #include "common/messages.h"
 #include "common/store.h"
+#include "master/asker.h"
 #include "master/registry.h"
 
 namespace tepui::master {
 
 struct State;
+
+// What operators command; see master/quota.h and its neighbours.
+struct QuotaChange {
+  std::vector<UpdateQuota::Item> quotas;
+};
+struct WeightsChange {
+  std::vector<UpdateWeights::Item> weights;
+};
+struct MachinesChange {
+  std::map<std::string, std::optional<Machine>> machines;  // by hostname; nothing: not any more
+};
+struct StandingChange {
+  AgentId agent;
+  Standing standing;
+};
+using CommandChange =
+    std::variant<std::monostate, QuotaChange, WeightsChange, MachinesChange, StandingChange>;
 
 struct RegistryChange {
   enum class Kind : uint8_t {
@@ -29,6 +50,7 @@ struct RegistryChange {
     kReadmit,      // an agent that comes back: `message`, in `session`
     kUnreachable,  // `agent` is given up, `why`
     kRemove,       // `agent` is gone for good, its tasks with it, `why`
+    kCommand,      // `command`
     kForget,       // nothing need be known of `agent`: too long unreachable, or never told its id
   };
   Kind kind = Kind::kAdmit;
@@ -37,6 +59,9 @@ struct RegistryChange {
   std::string why;
   AgentInfo info;
   std::unique_ptr<ReregisterAgent> message;
+  CommandChange command;
+  std::optional<Asker> asker;  // is told when it is done
+  bool by_operator = false;    // kRemove: an operator marked it gone
 };
 
 struct RegistryQueue {
@@ -53,6 +78,7 @@ struct RegistryQueue {
 // Reads what the last leader left; names the cluster if nobody has yet.
 Result<void> open_registry(State& s, const StoreContents& contents);
 void submit(State& s, RegistryChange change);
+void submit(State& s, CommandChange command, std::optional<Asker> asker);
 // Starts the write of what waits, unless one is under way.
 void write_registry(State& s);
 void on_registry_written(State& s, uint64_t token);

@@ -95,4 +95,67 @@ Result<WallTime> decode_departed(std::string_view bytes) {
   });
 }
 
+std::string encode_quota(const Quota& quota) {
+  return encode([&quota](WireWriter& out) {
+    return wire::CreateQuotaEntry(out.builder(), write(out, quota));
+  });
+}
+
+std::string encode_weight(int64_t weight_milli) {
+  return encode([weight_milli](WireWriter& out) {
+    return wire::CreateWeightEntry(out.builder(), weight_milli);
+  });
+}
+
+std::string encode_machine(const Machine& machine) {
+  return encode([&machine](WireWriter& out) {
+    return wire::CreateMachineEntry(out.builder(), write(out, machine.unavailability),
+                                    machine.drain, machine.drain_begun, machine.down);
+  });
+}
+
+std::string encode_standing(const Standing& standing) {
+  return encode([&standing](WireWriter& out) {
+    wire::StandingEntryBuilder table(out.builder());
+    table.add_deactivated(standing.deactivated);
+    table.add_drain(static_cast<wire::Drain>(standing.drain));
+    if (standing.max_grace) table.add_max_grace_ns(standing.max_grace->count());
+    table.add_mark_gone(standing.mark_gone);
+    return table.Finish();
+  });
+}
+
+Result<Quota> decode_quota(std::string_view bytes) {
+  return decode<wire::QuotaEntry>(bytes, [](WireReader& in, const wire::QuotaEntry& entry) {
+    return read(in, entry.quota(), WirePath{.field = "quota"});
+  });
+}
+
+Result<int64_t> decode_weight(std::string_view bytes) {
+  return decode<wire::WeightEntry>(
+      bytes, [](WireReader&, const wire::WeightEntry& entry) { return entry.weight_milli(); });
+}
+
+Result<Machine> decode_machine(std::string_view bytes) {
+  return decode<wire::MachineEntry>(bytes, [](WireReader& in, const wire::MachineEntry& entry) {
+    return Machine{.unavailability = read_unavailability(in, entry.unavailability(),
+                                                         WirePath{.field = "unavailability"}),
+                   .drain = entry.drain(),
+                   .drain_begun = entry.drain_begun(),
+                   .down = entry.down()};
+  });
+}
+
+Result<Standing> decode_standing(std::string_view bytes) {
+  return decode<wire::StandingEntry>(bytes, [](WireReader& in, const wire::StandingEntry& entry) {
+    Standing standing{.deactivated = entry.deactivated(),
+                      .drain = in.enumeration<Standing::Drain>(entry.drain(), kDrainCount,
+                                                               WirePath{.field = "drain"}),
+                      .mark_gone = entry.mark_gone()};
+    const auto max_grace = entry.max_grace_ns();
+    if (max_grace.has_value()) standing.max_grace = Duration(*max_grace);
+    return standing;
+  });
+}
+
 }  // namespace tepui

@@ -9,8 +9,10 @@
 #include <string_view>
 
 #include "common/frameworks.h"
+#include "common/quota.h"
 #include "common/result.h"
 #include "common/time.h"
+#include "master/registry_values.h"
 
 namespace tepui {
 
@@ -19,10 +21,18 @@ inline constexpr uint16_t kRegistryFormat = 1;
 std::string encode_cluster(std::string_view cluster);
 std::string encode_agent(const AgentInfo& info);
 std::string encode_departed(WallTime since);
+std::string encode_quota(const Quota& quota);
+std::string encode_weight(int64_t weight_milli);
+std::string encode_machine(const Machine& machine);
+std::string encode_standing(const Standing& standing);
 
 // An error does not name the key; the caller does.
 Result<std::string> decode_cluster(std::string_view bytes);
 Result<AgentInfo> decode_agent(std::string_view bytes);
 Result<WallTime> decode_departed(std::string_view bytes);
+Result<Quota> decode_quota(std::string_view bytes);
+Result<int64_t> decode_weight(std::string_view bytes);
+Result<Machine> decode_machine(std::string_view bytes);
+Result<Standing> decode_standing(std::string_view bytes);
 
 }  // namespace tepui

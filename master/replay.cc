@@ -19,7 +19,7 @@ class Replay {
   uint32_t places_in(uint32_t phase) const {
     switch (phase) {
       case kRoles:
-        return static_cast<uint32_t>(s_.config.weights.size());
+        return 1;
       case kAgents:
         return s_.agents.capacity();
       case kFrameworks:
@@ -34,8 +34,7 @@ class Replay {
 
   void tell(uint32_t phase, uint32_t index) {
     if (phase == kRoles) {
-      const auto& [role, weight_milli] = s_.config.weights[index];
-      emit(event::RoleChanged{.role = role, .weight_milli = weight_milli});
+      tell_commands();
     } else if (phase == kAgents) {
       if (const auto* agent = s_.agents.in_place(index)) tell(**agent);
     } else if (phase == kTasks) {
@@ -53,10 +52,34 @@ class Replay {
     sink_.on_event(Event(event));
   }
 
+  // Few enough for one slice.
+  void tell_commands() {
+    const Registry& registry = s_.registry.registry;
+    for (const auto& [role, weight_milli] : registry.weights()) {
+      emit(event::RoleChanged{.role = role, .weight_milli = weight_milli});
+    }
+    for (const auto& [role, quota] : registry.quotas()) {
+      emit(event::QuotaChanged{.role = role, .quota = &quota});
+    }
+    for (const auto& [hostname, machine] : registry.machines()) {
+      emit(event::MachineChanged{.hostname = hostname,
+                                 .mode = machine.down ? "down" : "scheduled",
+                                 .unavailability = &machine.unavailability,
+                                 .drain = machine.drain});
+    }
+  }
+
   void tell(const AgentEntry& agent) {
     // Of those that did not register under this leader there is little more than an id.
     if (agent.phase == Phase::kRecovered || agent.info.hostname.empty()) return;
     emit(event::AgentAdded{.info = &agent.info, .reregistered = true});
+    if (agent.standing.deactivated) {
+      emit(event::AgentStanding{
+          .id = &agent.info.id, .deactivated = true, .draining = to_text(agent.standing.drain)});
+    }
+    if (agent.unavailability) {
+      emit(event::AgentPlanned{.id = &agent.info.id, .unavailability = &*agent.unavailability});
+    }
     if (agent.phase == Phase::kDisconnected) emit(event::AgentDisconnected{.id = &agent.info.id});
     if (agent.phase == Phase::kUnreachable) {
       emit(event::AgentUnreachable{.id = &agent.info.id, .why = "the agent is unreachable"});

@@ -23,6 +23,7 @@
 
 #include "common/events.h"
 #include "common/ids.h"
+#include "common/maintenance.h"
 #include "common/messages.h"
 #include "common/rng.h"
 #include "common/slots.h"
@@ -34,6 +35,7 @@
 #include "master/effects.h"
 #include "master/master.h"
 #include "master/registry_queue.h"
+#include "master/registry_values.h"
 
 namespace tepui::master {
 
@@ -88,6 +90,8 @@ struct AgentEntry {
   bool in_allocator = false;
   bool broken = false;  // its books did not balance; void until it registers again
   WallTime unreachable_since{};
+  Standing standing;                             // as it is durable
+  std::optional<Unavailability> unavailability;  // its machine is in the maintenance schedule
   uint32_t facts_version = 0;  // grows when what schedulers were told of it changes
 
   std::vector<TaskEntry*> tasks;
@@ -108,7 +112,9 @@ struct AgentEntry {
 
   bool is_connected() const { return phase == Phase::kConnected && leaving == Leaving::kNo; }
   bool is_registered() const { return phase == Phase::kConnected || phase == Phase::kDisconnected; }
-  bool is_offerable() const { return is_connected() && in_allocator && !broken; }
+  bool is_offerable() const {
+    return is_connected() && in_allocator && !broken && !standing.deactivated;
+  }
 };
 
 struct FrameworkEntry {
@@ -215,6 +221,10 @@ struct State {
   std::unordered_map<OfferId, OfferEntry> offers;
   std::map<SessionId, Session> sessions;
 
+  // Asked and not answered yet; few, for they are one per framework and agent under maintenance.
+  std::map<OfferId, InverseGrant> inverse_offers;
+  TimerId window_timer;
+
   RegistryQueue registry;
   Deadlines deadlines;
 
@@ -229,6 +239,7 @@ struct State {
   // What the end of the input or of the turn takes care of.
   std::vector<FrameworkHandle> scheduler_outboxes;
   std::vector<AgentHandle> agent_outboxes;
+  std::vector<AgentHandle> drain_checks;
   struct Broken {
     AgentHandle agent;
     std::string why;

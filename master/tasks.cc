@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/limits.h"
+#include "master/drain.h"
 #include "master/isolation.h"
 #include "master/outbox.h"
 #include "master/reconciliation.h"
@@ -123,6 +124,7 @@ void remove_task(State& s, TaskEntry& entry) {
   entry.framework->tasks_by_id.erase(entry.task.id);
   unlink(entry.framework->tasks, entry, &TaskEntry::at_framework);
   unlink(entry.agent->tasks, entry, &TaskEntry::at_agent);
+  note_fewer_tasks(s, *entry.agent);
   s.tasks.erase(entry.handle);
 }
 

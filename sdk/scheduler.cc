@@ -46,7 +46,7 @@ struct Scheduler::State {
   void on(const ErrorMessage& error);
   void on(const Heartbeat&);
   void on(const Goodbye& goodbye);
-  void on(const InverseOffers& message);
+  void on(const InverseOfferBatch& message);
   void on(const RescindInverseOffers& message);
 
   void greet();
@@ -230,7 +230,7 @@ void Scheduler::State::on(const Rescind& rescind) {
   }
 }
 
-void Scheduler::State::on(const InverseOffers& message) {
+void Scheduler::State::on(const InverseOfferBatch& message) {
   if (!expect(Phase::kSubscribed, "inverse_offers")) return;
   if (!message.offers.empty()) handler.on_inverse_offers(scheduler, message.offers);
 }

@@ -50,7 +50,7 @@ class SchedulerHandler {
   virtual void on_agent_lost(Scheduler& scheduler, const AgentId& agent) = 0;
   // The machines of these agents will be out of service: whoever can should leave them by then.
   // Answered with accept_inverse() or decline_inverse(); either is only advice to the operator.
-  virtual void on_inverse_offers(Scheduler&, std::span<const InverseOffers::Item>) {}
+  virtual void on_inverse_offers(Scheduler&, std::span<const InverseOfferBatch::Item>) {}
   virtual void on_inverse_offer_rescinded(Scheduler&, OfferId) {}
   // All offers are void. The scheduler subscribes again by itself.
   virtual void on_disconnected(Scheduler& scheduler, std::string_view why) = 0;

@@ -69,6 +69,7 @@ void DrfAllocator::add_agent(AgentHandle agent, AgentShape shape) {
   book.since_round = stats_.rounds;
   book.listed = listed;
   ++agents_;
+  end_pause_if_enough();
   if (book.has_shared()) shared_agents_.insert(agent.index);
   count_total(book);
   if (quota_.is_kept()) quota_.add_reserved(book.total());

@@ -155,6 +155,7 @@ class DrfAllocator : public Allocator {
                   Resources resources, std::vector<Grant>& grants);
 
   void ask_to_leave();
+  void end_pause_if_enough();
   void add_uses(std::map<std::string, RoleUse, std::less<>>& uses) const;
   OfferCause cause(const AgentBook& book, const Clients::Framework& framework, uint32_t role,
                    const QuotaBook& quota) const;

@@ -120,11 +120,16 @@ std::vector<InverseGrant> DrfAllocator::take_inverse_grants() {
 
 void DrfAllocator::pause(Now now, uint32_t agents_expected) {
   pause_ = {.agents_expected = agents_expected, .until = later(now.mono, kPauseMax)};
+  end_pause_if_enough();
 }
 
-bool DrfAllocator::is_paused() const {
-  return pause_ && quota_.any() &&
-         uint64_t{agents_} * 100 < uint64_t{pause_->agents_expected} * kEnoughPercent;
+bool DrfAllocator::is_paused() const { return pause_ && quota_.any(); }
+
+// Once enough agents were there, it does not matter that some go again.
+void DrfAllocator::end_pause_if_enough() {
+  if (!pause_) return;
+  const uint64_t enough = uint64_t{pause_->agents_expected} * kEnoughPercent;
+  if (uint64_t{agents_} * 100 >= enough) pause_.reset();
 }
 
 void DrfAllocator::on_time(Now now) {

@@ -56,16 +56,22 @@ void TimedAllocator::append_rows(std::vector<MetricRow>& rows) const {
   }
 }
 
-void put_resource_rows(const HeldResources& resources, MetricRows& rows) {
+void put_cluster_rows(const ClusterUse& use, MetricRows& rows) {
+  for (const auto& [name, total] : use.total_milli) {
+    const int64_t used = use.allocated.get(name);
+    const double part = static_cast<double>(used) / static_cast<double>(total);
+    put(rows, "master/" + name + "_total", units(total));
+    put(rows, "master/" + name + "_used", units(used));
+    put(rows, "master/" + name + "_percent", total > 0 ? part : 0);
+  }
   // These three are there even where no agent is.
-  std::map<std::string, std::pair<int64_t, int64_t>> by_name = {
-      {"cpus", {}}, {"disk", {}}, {"mem", {}}};
-  for (const auto& [name, total] : resources.total_milli) by_name[name].first = total;
-  for (const auto& [name, held] : resources.held_milli) by_name[name].second = held;
-  for (const auto& [name, amounts] : by_name) {
+  std::map<std::string, int64_t> totals = use.total_milli;
+  for (const char* name : {"cpus", "disk", "mem"}) totals.try_emplace(name, 0);
+  for (const auto& [name, total] : totals) {
     const std::string prefix = "allocator/mesos/resources/" + name;
-    put(rows, prefix + "/total", units(amounts.first));
-    put(rows, prefix + "/offered_or_allocated", units(amounts.second));
+    put(rows, prefix + "/total", units(total));
+    put(rows, prefix + "/offered_or_allocated",
+        units(use.allocated.get(name) + use.offered.get(name)));
   }
 }
 

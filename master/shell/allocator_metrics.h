@@ -37,11 +37,13 @@ class TimedAllocator final : public DrfAllocator {
 
 using MetricRows = std::map<std::string, MetricRow>;
 
-struct HeldResources {
+struct ClusterUse {
   std::map<std::string, int64_t> total_milli;  // of all agents that can be reached
-  std::map<std::string, int64_t> held_milli;   // offered or allocated
+  Quantities allocated;
+  Quantities offered;
 };
-void put_resource_rows(const HeldResources& resources, MetricRows& rows);
+// Also those that Mesos' master has of the same: `master/cpus_total`, `_used`, `_percent`.
+void put_cluster_rows(const ClusterUse& use, MetricRows& rows);
 // What a role holds, it holds with all below it.
 void put_quota_rows(const std::map<std::string, RoleRow>& roles, MetricRows& rows);
 

@@ -36,6 +36,15 @@ MaybeItem copy_agent_or_framework(const Event& event) {
           },
           [](const event::AgentRemoved& e) { return down(AgentDown::How::kRemoved, e.id, e.why); },
           [](const event::AgentBroken& e) { return down(AgentDown::How::kBroken, e.id, e.why); },
+          [](const event::AgentStanding& e) -> MaybeItem {
+            return AgentStanding{
+                .id = *e.id, .deactivated = e.deactivated, .draining = std::string(e.draining)};
+          },
+          [](const event::AgentPlanned& e) -> MaybeItem {
+            AgentPlanned planned{.id = *e.id, .unavailability = std::nullopt};
+            if (e.unavailability != nullptr) planned.unavailability = *e.unavailability;
+            return planned;
+          },
           [](const event::FrameworkAdded& e) {
             return up(e.resubscribed ? FrameworkUp::How::kResubscribed : FrameworkUp::How::kAdded,
                       e.info);
@@ -81,6 +90,17 @@ MaybeItem copy_other(const Event& event) {
           [](const event::OfferEnded& e) -> MaybeItem { return e; },
           [](const event::RoleChanged& e) -> MaybeItem {
             return RoleWeight{.role = std::string(e.role), .weight_milli = e.weight_milli};
+          },
+          [](const event::QuotaChanged& e) -> MaybeItem {
+            return RoleQuota{.role = std::string(e.role), .quota = *e.quota};
+          },
+          [](const event::MachineChanged& e) -> MaybeItem {
+            MaintenanceRow row{.hostname = std::string(e.hostname),
+                               .mode = std::string(e.mode),
+                               .unavailability = {},
+                               .drain = e.drain};
+            if (e.unavailability != nullptr) row.unavailability = *e.unavailability;
+            return MachineChange{.row = std::move(row)};
           },
           [](const event::Elected& e) -> MaybeItem {
             return Elected{.epoch = e.epoch, .master_id = std::string(e.master_id)};

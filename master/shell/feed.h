@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -77,6 +78,22 @@ struct RoleWeight {
   std::string role;
   int64_t weight_milli = 1000;
 };
+struct RoleQuota {
+  std::string role;
+  Quota quota;
+};
+struct AgentStanding {
+  AgentId id;
+  bool deactivated = false;
+  std::string draining;
+};
+struct AgentPlanned {
+  AgentId id;
+  std::optional<Unavailability> unavailability;
+};
+struct MachineChange {
+  MaintenanceRow row;  // without a mode: it left the schedule
+};
 // Answers what the reader asked for: the metrics live with the loop, which counts every event.
 struct MetricsSnapshot {
   std::vector<MetricRow> rows;
@@ -85,9 +102,10 @@ struct MetricsSnapshot {
 struct Reset {};
 struct Complete {};
 
-using Item = std::variant<Elected, Deposed, AgentUp, AgentDown, FrameworkUp, FrameworkDown, TaskUp,
-                          TaskChange, TaskDown, OfferUp, event::OfferEnded, RoleWeight,
-                          MetricsSnapshot, Reset, Complete>;
+using Item =
+    std::variant<Elected, Deposed, AgentUp, AgentDown, FrameworkUp, FrameworkDown, TaskUp,
+                 TaskChange, TaskDown, OfferUp, event::OfferEnded, RoleWeight, RoleQuota,
+                 AgentStanding, AgentPlanned, MachineChange, MetricsSnapshot, Reset, Complete>;
 
 }  // namespace feed
 

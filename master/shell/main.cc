@@ -38,7 +38,8 @@ std::vector<Option> option_table() {
       {.name = "weights",
        .kind = OptionKind::kList,
        .help = "Weights of roles, as role=weight. A role with twice the weight gets twice the "
-               "share. Roles that are not named weigh 1.",
+               "share. Roles that are not named weigh 1. Only for roles whose weight nobody has "
+               "set with `tepui weights`.",
        .group = "Allocation"},
       {.name = "min-allocatable-resources",
        .fallback = "cpus:0.01|mem:32",
@@ -48,6 +49,31 @@ std::vector<Option> option_table() {
       {.name = "fair-sharing-excluded-resource-names",
        .kind = OptionKind::kList,
        .help = "Scalar resources that do not count in dominant shares.",
+       .group = "Allocation"},
+      {.name = "role-sorter",
+       .fallback = "drf",
+       .help = "Which role comes first: drf, the one with the smallest dominant share by weight, "
+               "or random, a draw by weight.",
+       .group = "Allocation",
+       .choices = {"drf", "random"}},
+      {.name = "framework-sorter",
+       .fallback = "drf",
+       .help = "The same among the frameworks of a role.",
+       .group = "Allocation",
+       .choices = {"drf", "random"}},
+      {.name = "filter-gpu-resources",
+       .kind = OptionKind::kFlag,
+       .fallback = "true",
+       .help = "Offer agents with gpus only to frameworks with the capability GPU_RESOURCES.",
+       .group = "Allocation"},
+      {.name = "agent-whitelist",
+       .fallback = "*",
+       .help = "A file with the hostnames of the agents that are offered, one a line, read again "
+               "every 5 seconds; *: all.",
+       .group = "Allocation"},
+      {.name = "domain",
+       .help = "Where this master is, as region/zone: agents of other regions are offered only to "
+               "frameworks with the capability REGION_AWARE.",
        .group = "Allocation"},
       {.name = "allocation-gap",
        .kind = OptionKind::kDuration,
@@ -147,6 +173,10 @@ Result<std::vector<Quantities>> parse_min_allocatable(std::string_view text) {
   return alternatives;
 }
 
+SorterPolicy sorter(std::string_view name) {
+  return name == "random" ? SorterPolicy::kRandom : SorterPolicy::kDrf;
+}
+
 std::string own_hostname() {
   char name[256] = {};
   return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
@@ -182,11 +212,15 @@ Result<MasterShellConfig> read(const Settings& settings) {
                      settings.given("hostname") ? settings.text("hostname") : own_hostname(),
                  .weights = TRY(parse_weights(settings.list("weights"))),
                  .tunables = tunables(settings)},
-      .allocator = {
-          .min_allocatable = TRY(parse_min_allocatable(settings.text("min-allocatable-resources"))),
-          .fairness_excluded = settings.list("fair-sharing-excluded-resource-names"),
-          .region = {},
-          .unused_returns_max = UnusedReturns::kUsualMax}};
+      .allocator = {.min_allocatable =
+                        TRY(parse_min_allocatable(settings.text("min-allocatable-resources"))),
+                    .fairness_excluded = settings.list("fair-sharing-excluded-resource-names"),
+                    .region = settings.text("domain").substr(0, settings.text("domain").find('/')),
+                    .filter_gpu_resources = settings.flag("filter-gpu-resources"),
+                    .unused_returns_max = UnusedReturns::kUsualMax,
+                    .role_sorter = sorter(settings.text("role-sorter")),
+                    .framework_sorter = sorter(settings.text("framework-sorter"))},
+      .whitelist = settings.text("agent-whitelist")};
   if (getrandom(&config.seed, sizeof config.seed, 0) != sizeof config.seed) {
     return fail("the system has no random numbers");
   }

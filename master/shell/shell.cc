@@ -33,7 +33,8 @@ MasterShell::MasterShell(MasterShellConfig config, Log& log)
       log_(log),
       allocator_(config_.allocator, config_.seed ^ 1, clock_),
       master_(config_.master, config_.seed, allocator_, authorizer_, *this),
-      feed_(kFeedItemsMax) {}
+      feed_(kFeedItemsMax),
+      whitelist_(config_.whitelist) {}
 
 MasterShell::~MasterShell() {
   reader_.reset();  // its thread first: it uses the feed and the loop's mailbox
@@ -42,6 +43,7 @@ MasterShell::~MasterShell() {
 Result<void> MasterShell::open() {
   const Address listen = TRY(resolve_address(config_.listen));
   reactor_ = TRY(Reactor::create());
+  TRY(read_whitelist());
   signals_ = TRY(Signals::create(*reactor_, *this));
   transport_ = TRY(TcpTransport::create(*reactor_, links_));
   links_.use(*transport_);
@@ -81,6 +83,11 @@ bool MasterShell::turn(bool more) {
     wake_ = kNever;
     master_.on_time(at);
   }
+  if (const Result<void> read = read_whitelist(); !read) {
+    log_.write({.severity = Severity::kWarning,
+                .name = "whitelist.unreadable",
+                .fields = {{"why", read.error().message + ", keeping what was read before"}}});
+  }
   links_.report();
   const bool work_left = master_.work(at);
   allocator_.note_turn();
@@ -94,7 +101,20 @@ Instant MasterShell::next_turn(bool more) const {
   const Instant at = reactor_->now().mono;
   if (more) return at;
   const bool reader_behind = feed_.overflowed() || resync_ || !for_reader_.empty();
-  return reader_behind ? std::min(wake_, later(at, kReaderPause)) : wake_;
+  const Instant wake = std::min(wake_, whitelist_.due());
+  return reader_behind ? std::min(wake, later(at, kReaderPause)) : wake;
+}
+
+Result<void> MasterShell::read_whitelist() {
+  const Now at = reactor_->now();
+  if (at.mono < whitelist_.due()) return {};
+  std::optional<Hostnames> hostnames = TRY(whitelist_.read(at.mono));
+  if (!hostnames) return {};
+  log_.write({.severity = Severity::kInfo,
+              .name = "whitelist.read",
+              .fields = {{"hosts", std::to_string(hostnames->size())}}});
+  master_.on_whitelist(at, std::move(hostnames));
+  return {};
 }
 
 void MasterShell::resync_reader() {

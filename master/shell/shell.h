@@ -26,6 +26,7 @@
 #include "master/shell/feed.h"
 #include "master/shell/links.h"
 #include "master/shell/reader.h"
+#include "master/shell/whitelist.h"
 
 namespace tepui {
 
@@ -35,6 +36,7 @@ struct MasterShellConfig {
   uint64_t seed = 0;
   MasterConfig master;
   AllocatorOptions allocator;
+  std::string whitelist = "*";  // of --agent-whitelist
 };
 
 class MasterShell final : private MasterEffects,
@@ -59,6 +61,7 @@ class MasterShell final : private MasterEffects,
 
   bool turn(bool more);
   void feed_reader(Now now);
+  Result<void> read_whitelist();
   void resync_reader();
   Instant next_turn(bool more) const;
   void measure(Instant started);
@@ -114,6 +117,7 @@ class MasterShell final : private MasterEffects,
   std::optional<ReplayCursor> resync_;  // how far a resync has come
   bool metrics_wanted_ = false;
 
+  Whitelist whitelist_;
   Instant wake_ = kNever;
   uint64_t epoch_ = 0;
   bool stopping_ = false;

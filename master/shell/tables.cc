@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "common/limits.h"
-#include "master/shell/allocator_metrics.h"
+#include "common/roles.h"
 
 namespace tepui {
 
@@ -30,6 +30,10 @@ void Tables::apply(feed::Item item, WallTime at) {
   if (const auto* i = std::get_if<feed::FrameworkUp>(&item)) return on(*i, at);
   if (const auto* i = std::get_if<feed::FrameworkDown>(&item)) return on(*i);
   if (const auto* i = std::get_if<feed::RoleWeight>(&item)) return on(*i);
+  if (auto* i = std::get_if<feed::RoleQuota>(&item)) return on(std::move(*i));
+  if (const auto* i = std::get_if<feed::AgentStanding>(&item)) return on(*i);
+  if (const auto* i = std::get_if<feed::AgentPlanned>(&item)) return on(*i);
+  if (auto* i = std::get_if<feed::MachineChange>(&item)) return on(std::move(*i));
   if (auto* i = std::get_if<feed::MetricsSnapshot>(&item)) {
     metrics_ = std::move(i->rows);
   } else if (const auto* elected = std::get_if<feed::Elected>(&item)) {
@@ -61,6 +65,7 @@ void Tables::reset() {
   offers_.clear();
   maintenance_.clear();
   cluster_milli_.clear();
+  reserved_.clear();
   complete_ = false;
 }
 
@@ -72,6 +77,19 @@ WallTime Tables::since(Table table, const std::string& key, WallTime at) const {
 void Tables::count_in_cluster(const AgentRow& row, int64_t sign) {
   const Quantities quantities = row.info.resources.quantities();
   for (const Quantities::Item& q : quantities.items()) cluster_milli_[q.name] += sign * q.milli;
+  for (const Resource& item : row.info.resources.items()) {
+    if (!item.kind->is_reserved() || !item.is_scalar()) continue;
+    const std::string role(item.kind->reservation_role());
+    Quantities amount;
+    amount.add(item.name(), item.scalar_milli());
+    Quantities& reserved = reserved_[role];
+    if (sign > 0) {
+      reserved.add(amount);
+    } else {
+      reserved.subtract(amount);
+    }
+    if (reserved.empty()) reserved_.erase(role);
+  }
 }
 
 void Tables::on(const feed::AgentUp& item, WallTime at) {
@@ -239,6 +257,54 @@ void Tables::on(const feed::RoleWeight& item) {
   touch_role(item.role);
 }
 
+void Tables::on(feed::RoleQuota item) {
+  role(item.role).quota = std::move(item.quota);
+  touch_role(item.role);
+}
+
+void Tables::on(const feed::AgentStanding& item) {
+  const auto found = agents_.find(item.id);
+  if (found == agents_.end()) return;
+  found->second.deactivated = item.deactivated;
+  found->second.draining = item.draining;
+  touch(Table::kAgents, item.id.value);
+}
+
+void Tables::on(const feed::AgentPlanned& item) {
+  const auto found = agents_.find(item.id);
+  if (found == agents_.end()) return;
+  found->second.unavailability = item.unavailability;
+  touch(Table::kAgents, item.id.value);
+}
+
+void Tables::on(feed::MachineChange item) {
+  const std::string hostname = item.row.hostname;
+  if (item.row.mode.empty()) {
+    if (maintenance_.erase(hostname) > 0) gone(Table::kMaintenance, hostname);
+    return;
+  }
+  maintenance_.insert_or_assign(hostname, std::move(item.row));
+  touch(Table::kMaintenance, hostname);
+}
+
+Quantities Tables::consumed(const std::string& role) const {
+  Quantities sum;
+  const auto add_below = [&role](const auto& map, const auto& add) {
+    for (const auto& [name, value] : map) {
+      if (name == role || is_descendant(role, name)) add(value);
+    }
+  };
+  add_below(reserved_, [&sum](const Quantities& reserved) { sum.add(reserved); });
+  add_below(roles_, [&sum](const RoleRow& row) {
+    sum.add(row.allocated
+                .filter([](const Resource& item) {
+                  return !item.kind->is_reserved() && !item.kind->revocable && !item.kind->shared;
+                })
+                .quantities());
+  });
+  return sum;
+}
+
 void Tables::hold(Hold kind, const Held& held) {
   const auto add = [kind](auto& sums, const Resources& what) {
     (kind == Hold::kAllocated ? sums.allocated : sums.offered) += what;
@@ -307,7 +373,7 @@ void Tables::touch_role(const std::string& name) {
   if (found == roles_.end()) return;
   const RoleRow& row = found->second;
   if (row.frameworks != 0 || row.weight_milli != kDefaultWeightMilli || !row.allocated.empty() ||
-      !row.offered.empty()) {
+      !row.offered.empty() || !row.quota.is_default()) {
     return touch(Table::kRoles, name);
   }
   roles_.erase(found);
@@ -334,172 +400,6 @@ int64_t Tables::dominant_share_ppm(const RoleRow& row) const {
     share = std::max(share, static_cast<int64_t>(Wide{item.milli} * 1'000'000 / total->second));
   }
   return share;
-}
-
-void Tables::add_row(Rows& rows, Table table, const std::string& key,
-                     const std::string& within) const {
-  switch (table) {
-    case Table::kAgents:
-      if (const auto row = agents_.find(AgentId{key}); row != agents_.end()) {
-        rows.agents.push_back(with_sums(row->second));
-      }
-      return;
-    case Table::kFrameworks:
-      if (const auto row = frameworks_.find(FrameworkId{key}); row != frameworks_.end()) {
-        rows.frameworks.push_back(with_sums(row->second));
-      }
-      return;
-    case Table::kTasks:
-      if (const auto row = tasks_.find({FrameworkId{within}, TaskId{key}}); row != tasks_.end()) {
-        rows.tasks.push_back({.task = row->second.task});
-      }
-      return;
-    case Table::kRoles:
-      if (const auto row = roles_.find(key); row != roles_.end()) {
-        RoleRow& added = rows.roles.emplace_back(row->second);
-        added.dominant_share_ppm = dominant_share_ppm(added);
-      }
-      return;
-    case Table::kOffers:
-      if (const Result<OfferId> id = parse_offer_id(key)) {
-        if (const auto row = offers_.find(*id); row != offers_.end()) {
-          rows.offers.push_back(row->second);
-        }
-      }
-      return;
-    case Table::kMaintenance:
-      if (const auto row = maintenance_.find(key); row != maintenance_.end()) {
-        rows.maintenance.push_back(row->second);
-      }
-      return;
-    case Table::kMetrics:
-      return;  // listed, never watched
-  }
-}
-
-ListReply Tables::list_part(const ListRequest& request, ListCursor& cursor) const {
-  ListReply reply{.request = request.request, .state_version = version_, .more = false, .rows = {}};
-  uint32_t count = 0;
-  const auto walk = [&]<class Map>(const Map& map, const auto& is_wanted, const auto& add) {
-    const auto* behind = std::get_if<typename Map::key_type>(&cursor);
-    auto at = behind == nullptr ? map.begin() : map.upper_bound(*behind);
-    for (; at != map.end(); ++at) {
-      if (!is_wanted(at->first, at->second)) continue;
-      if (count++ == limits::kListPartRows) {
-        reply.more = true;
-        return;
-      }
-      add(at->first, at->second);
-      cursor = at->first;
-    }
-  };
-  const auto named = [&](std::string_view key) {
-    return request.key.empty() || request.key == key;
-  };
-  Rows& rows = reply.rows;
-  switch (request.table) {
-    case Table::kAgents:
-      walk(
-          agents_, [&](const AgentId& id, const AgentRow&) { return named(id.value); },
-          [&](const AgentId&, const AgentRow& row) { rows.agents.push_back(with_sums(row)); });
-      break;
-    case Table::kFrameworks:
-      walk(
-          frameworks_, [&](const FrameworkId& id, const FrameworkRow&) { return named(id.value); },
-          [&](const FrameworkId&, const FrameworkRow& row) {
-            rows.frameworks.push_back(with_sums(row));
-          });
-      break;
-    case Table::kTasks:
-      walk(
-          tasks_,
-          [&](const TaskKey& key, const KnownTask& known) {
-            return named(key.second.value) &&
-                   (request.framework_id.empty() || request.framework_id == key.first) &&
-                   (request.agent_id.empty() || request.agent_id == known.task.agent_id);
-          },
-          [&](const TaskKey&, const KnownTask& known) {
-            rows.tasks.push_back({.task = known.task});
-          });
-      break;
-    case Table::kRoles:
-      walk(
-          roles_, [&](const std::string& name, const RoleRow&) { return named(name); },
-          [&](const std::string& name, const RoleRow&) { add_row(rows, Table::kRoles, name, {}); });
-      break;
-    case Table::kOffers:
-      walk(
-          offers_,
-          [&](const OfferId& id, const OfferRow& row) {
-            return named(to_text(id)) &&
-                   (request.agent_id.empty() || request.agent_id == row.agent_id);
-          },
-          [&](const OfferId&, const OfferRow& row) { rows.offers.push_back(row); });
-      break;
-    case Table::kMaintenance:
-      walk(
-          maintenance_,
-          [&](const std::string& hostname, const MaintenanceRow&) { return named(hostname); },
-          [&](const std::string&, const MaintenanceRow& row) { rows.maintenance.push_back(row); });
-      break;
-    case Table::kMetrics:
-      walk(
-          metric_rows(), [&](const std::string& key, const MetricRow&) { return named(key); },
-          [&](const std::string&, const MetricRow& row) { rows.metrics.push_back(row); });
-      break;
-  }
-  return reply;
-}
-
-WatchEvent Tables::describe(const Changed& changed, const std::vector<Table>& tables) const {
-  const auto watched = [&](Table table) {
-    if (tables.empty()) return table != Table::kMetrics;
-    return std::ranges::find(tables, table) != tables.end();
-  };
-  WatchEvent event{.request = 0, .state_version = version_, .resync = changed.resync};
-  for (const auto& [table, key, within] : changed.keys) {
-    if (watched(table)) add_row(event.changed, table, key, within);
-  }
-  for (const auto& [table, key, within] : changed.removed) {
-    if (watched(table)) event.removed.push_back({.table = table, .key = key, .within = within});
-  }
-  return event;
-}
-
-std::map<std::string, MetricRow> Tables::metric_rows() const {
-  std::map<std::string, MetricRow> rows;
-  const auto put = [&rows](std::string key, double value) {
-    MetricRow& row = rows[key];
-    row = {std::move(key), value};
-  };
-  for (const MetricRow& row : metrics_) put(row.key, row.value);
-  std::map<std::string, int64_t> used;
-  HeldResources cluster{.total_milli = cluster_milli_, .held_milli = {}};
-  for (const auto& [id, sums] : agent_sums_) {
-    const Quantities sum = sums.allocated.quantities();
-    for (const Quantities::Item& item : sum.items()) {
-      used[item.name] += item.milli;
-      cluster.held_milli[item.name] += item.milli;
-    }
-    const Quantities offered = sums.offered.quantities();
-    for (const Quantities::Item& item : offered.items()) {
-      cluster.held_milli[item.name] += item.milli;
-    }
-  }
-  put_resource_rows(cluster, rows);
-  put_quota_rows(roles_, rows);
-  for (const auto& [name, total] : cluster_milli_) {
-    const double in_use = static_cast<double>(used[name]);
-    const double all = static_cast<double>(total);
-    put("master/" + name + "_total", all / 1000);
-    put("master/" + name + "_used", in_use / 1000);
-    put("master/" + name + "_percent", total > 0 ? in_use / all : 0);
-  }
-  for (const auto& [name, row] : roles_) {
-    put("allocator/mesos/roles/" + name + "/shares/dominant",
-        static_cast<double>(dominant_share_ppm(row)) / 1e6);
-  }
-  return rows;
 }
 
 }  // namespace tepui

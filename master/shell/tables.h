@@ -82,6 +82,10 @@ class Tables {
   void on(const feed::OfferUp& item, WallTime at);
   void on(const event::OfferEnded& item);
   void on(const feed::RoleWeight& item);
+  void on(feed::RoleQuota item);
+  void on(const feed::AgentStanding& item);
+  void on(const feed::AgentPlanned& item);
+  void on(feed::MachineChange item);
 
   enum class Hold : uint8_t { kAllocated, kOffered };
   void hold(Hold kind, const Held& held);
@@ -101,6 +105,8 @@ class Tables {
   // A role that nobody has and that weighs nothing special is forgotten.
   void touch_role(const std::string& name);
   int64_t dominant_share_ppm(const RoleRow& row) const;
+  // Of the role and all below it: reserved, or running and neither reserved nor revocable.
+  Quantities consumed(const std::string& role) const;
   void add_row(Rows& rows, Table table, const std::string& key, const std::string& within) const;
   std::map<std::string, MetricRow> metric_rows() const;
 
@@ -118,6 +124,7 @@ class Tables {
   std::map<std::string, RoleRow> roles_;
   std::map<OfferId, OfferRow> offers_;
   std::map<std::string, MaintenanceRow> maintenance_;  // by hostname
+  std::map<std::string, Quantities> reserved_;         // by role of the reservation, at all agents
   std::vector<std::string> unfair_;
   std::map<std::string, int64_t> cluster_milli_;  // total of every scalar of reachable agents
   std::map<std::pair<Table, std::string>, WallTime> seen_before_;  // between Reset and Complete

@@ -185,5 +185,34 @@ TEST(Kills, FollowTheDefaultGraceOfNewTunables) {
   EXPECT_EQ(bench.effects.wake, bench.clock + 1s);
 }
 
+TEST(Kills, DrainingCapsTheGraceAndDropsWhatStillComes) {
+  Bench bench;
+  bench.enlist();
+  TaskSpec patient = Bench::spec();
+  patient.kill_policy = KillPolicy{.grace_ns = 60s};
+  bench.run("patient", patient);
+  bench.settle("patient");
+  TaskSpec quick = Bench::spec();
+  quick.kill_policy = KillPolicy{.grace_ns = 1s};
+  bench.run("quick", quick);
+  bench.settle("quick");
+  const auto drain = [&bench] {
+    bench.turn([&](Now now) {
+      bench.agent.on_message(now, MasterToAgent(DrainAgent{.max_grace = Duration(5s)}));
+    });
+  };
+  drain();
+  EXPECT_EQ(bench.effects.signals.size(), 2u);
+  bench.launch("late");
+  EXPECT_EQ(bench.newest("late").reason, TaskReason::kAgentDraining);
+  bench.advance(1s);
+  EXPECT_EQ(bench.effects.kills, std::vector{bench.container("quick")});
+  bench.advance(4s);
+  EXPECT_EQ(bench.effects.kills.size(), 2u);
+  bench.dies("patient", 9);
+  EXPECT_EQ(bench.newest("patient").state, TaskState::kKilled);
+  EXPECT_EQ(bench.newest("patient").reason, TaskReason::kAgentDraining);
+}
+
 }  // namespace
 }  // namespace tepui

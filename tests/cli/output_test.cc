@@ -106,6 +106,13 @@ TEST(Output, EveryTableShowsItsRows) {
                              .state = "active",
                              .subscribed_at = kNow - 90s});
   rows.roles.push_back({.name = "r", .weight_milli = 2500, .dominant_share_ppm = 125'000});
+  rows.roles.back().quota.guarantees.add("cpus", 4000);
+  rows.roles.back().quota.limits_milli = {{"cpus", 8000}, {"gpus", 0}};
+  rows.roles.back().consumed.add("cpus", 1500);
+  rows.maintenance.push_back({.hostname = "h",
+                              .mode = "scheduled",
+                              .unavailability = {.start = WallTime(Duration(0)), .duration = 90s},
+                              .drain = true});
   rows.offers.push_back({.id = {7}, .role = "r", .made_at = kNow - 200s});
   rows.metrics.push_back({"links/bytes_received", 123456789});
   rows.metrics.push_back({"share", 0.25});
@@ -121,8 +128,13 @@ TEST(Output, EveryTableShowsItsRows) {
             "ID  NAME  ROLES  STATE   TASKS  CPUS  MEM  AGE\n"
             "f1  name  a,b    active      0     0    0  90s\n");
   EXPECT_EQ(text(Table::kRoles),
-            "ROLE  WEIGHT  SHARE  FRAMEWORKS  CPUS  MEM  OFFERED CPUS  OFFERED MEM\n"
-            "r        2.5  12.5%           0     0    0             0            0\n");
+            "ROLE  WEIGHT  SHARE  FRAMEWORKS  CPUS  MEM  OFFERED CPUS  OFFERED MEM  GUARANTEES  "
+            "LIMITS          CONSUMED\n"
+            "r        2.5  12.5%           0     0    0             0            0  cpus:4      "
+            "cpus:8; gpus:0  cpus:1.5\n");
+  EXPECT_EQ(text(Table::kMaintenance),
+            "HOST  MODE       START                     DURATION  DRAINS\n"
+            "h     scheduled  1970-01-01T00:00:00.000Z  90s       yes\n");
   EXPECT_NE(text(Table::kOffers).find("e0-o7"), std::string::npos);
   EXPECT_EQ(text(Table::kMetrics),
             "KEY                       VALUE\n"

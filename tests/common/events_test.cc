@@ -26,6 +26,8 @@ struct Samples {
             .resources = Resources::scalars({{"mem", 2000}}),
             .state = TaskState::kRunning};
   ContainerId container{"c1"};
+  Quota quota{.guarantees = {}, .limits_milli = {{"cpus", 4000}}};
+  Unavailability window{.start = WallTime(Duration(1)), .duration = std::chrono::hours(1)};
 
   std::vector<Event> all() const {
     return {event::Elected{3, "c-e3"},
@@ -61,7 +63,12 @@ struct Samples {
             event::AgentDegraded{"no memory controller"},
             event::PeerRejected{SessionId{5}, "old epoch"},
             event::MessageReceived{"accept"},
-            event::MessageDropped{"accept", "unknown offer"}};
+            event::MessageDropped{"accept", "unknown offer"},
+            event::QuotaChanged{"eng", &quota},
+            event::AgentStanding{&agent.id, true, "draining"},
+            event::AgentPlanned{&agent.id, &window},
+            event::MachineChanged{"host-1", "down", &window, true},
+            event::InverseOfferAnswered{&framework.id, &agent.id, true}};
   }
 };
 

@@ -192,9 +192,9 @@ inline constexpr int kFields<AcceptInverseOffers> = 2;
 template <>
 inline constexpr int kFields<DeclineInverseOffers> = 2;
 template <>
-inline constexpr int kFields<InverseOffers> = 1;
+inline constexpr int kFields<InverseOfferBatch> = 1;
 template <>
-inline constexpr int kFields<InverseOffers::Item> = 3;
+inline constexpr int kFields<InverseOfferBatch::Item> = 3;
 template <>
 inline constexpr int kFields<RescindInverseOffers> = 1;
 template <>
@@ -230,7 +230,7 @@ inline constexpr int kFields<Explanation> = 2;
 template <>
 inline constexpr int kFields<Explanation::Cause> = 2;
 template <>
-inline constexpr int kFields<Explanation::Role> = 2;
+inline constexpr int kFields<Explanation::Role> = 5;
 
 // References to all fields, in the order in which they are declared.
 template <class T>

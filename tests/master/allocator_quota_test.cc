@@ -200,6 +200,8 @@ TEST_F(AllocatorTest, AfterAFailoverRoundsWaitForAgentsWhileThereIsQuota) {
   EXPECT_TRUE(round().empty());
   agent("4", "cpus:2");
   EXPECT_FALSE(allocator_->is_paused());
+  allocator_->remove_agent(agents_["4"]);
+  EXPECT_FALSE(allocator_->is_paused());
   EXPECT_FALSE(round().empty());
 }
 

@@ -241,15 +241,16 @@ class Bench {
     for (FakeEffects::Sent& sent : effects.sent[session]) {
       std::visit(
           [&](auto& conversation) {
-            if constexpr (!std::is_same_v<std::decay_t<decltype(conversation)>, RequestDone>) {
-              using Conversation = std::decay_t<decltype(conversation)>;
+            using Conversation = std::decay_t<decltype(conversation)>;
+            if constexpr (!std::is_same_v<Conversation, RequestDone> &&
+                          !std::is_same_v<Conversation, Explanation>) {
               if constexpr (std::is_constructible_v<Conversation, M>) {
                 if (M* message = std::get_if<M>(&conversation)) {
                   found.push_back(std::move(*message));
                   return;
                 }
               }
-            } else if constexpr (std::is_same_v<M, RequestDone>) {
+            } else if constexpr (std::is_same_v<M, Conversation>) {
               found.push_back(std::move(conversation));
               return;
             }
@@ -259,6 +260,19 @@ class Bench {
     }
     effects.sent[session] = std::move(rest);
     return found;
+  }
+
+  // The answer to an operator's command: empty if it was done.
+  std::string command(OperatorRequest request) {
+    const SessionId session = new_session();
+    std::visit([](auto& one) { one.request = 5; }, request);
+    master_->on_message(now, session, "op", request);
+    settle();
+    const auto answers = take<RequestDone>(session);
+    EXPECT_EQ(answers.size(), 1u) << "a command is answered once";
+    if (answers.empty()) return "no answer";
+    EXPECT_EQ(answers[0].request, 5u);
+    return answers[0].error;
   }
 
   TestAgent agent(Resources resources = machine(), std::string hostname = {}) {

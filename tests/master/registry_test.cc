@@ -166,5 +166,51 @@ TEST(Registry, ForgetsTheOldestOfTooManyGone) {
   EXPECT_EQ(registry.gone().size(), limits::kGoneMax);
 }
 
+TEST(Registry, WhatOperatorsCommandIsLoadedAsItWasWritten) {
+  Registry registry;
+  StoreContents contents = named();
+  const Quota quota{.guarantees = {}, .limits_milli = {{"cpus", 4000}, {"gpus", 0}}};
+  const Machine machine{.unavailability = {.start = at(7), .duration = Duration(9)},
+                        .drain = true,
+                        .drain_begun = true,
+                        .down = true};
+  const Standing standing{.deactivated = true,
+                          .drain = Standing::Drain::kDraining,
+                          .max_grace = Duration(3),
+                          .mark_gone = true};
+  apply_batch(contents, registry.set_quota("eng/search", quota));
+  apply_batch(contents, registry.set_weight("eng", 2500));
+  apply_batch(contents, registry.set_machine("node1", machine));
+  apply_batch(contents, registry.admit(agent("a1")));
+  apply_batch(contents, registry.set_standing({"a1"}, standing));
+  const Result<Registry> loaded = Registry::load(contents);
+  ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
+  EXPECT_EQ(loaded->quotas().at("eng/search"), quota);
+  EXPECT_EQ(loaded->weights().at("eng"), 2500);
+  EXPECT_EQ(loaded->machines().at("node1"), machine);
+  EXPECT_EQ(loaded->standing_of({"a1"}), standing);
+  EXPECT_EQ(loaded->standing_of({"a2"}), Standing{});
+
+  EXPECT_EQ(keys(registry.set_quota("eng/search", {})), (Keys{"-quota/eng/search"}));
+  EXPECT_EQ(keys(registry.set_machine("node1", std::nullopt)), (Keys{"-maintenance/node1"}));
+  EXPECT_EQ(keys(registry.set_gone({"a1"}, at(6))), (Keys{"-agents/a1", "-drain/a1", "+gone/a1"}));
+}
+
+TEST(Registry, RefusesCommandsThatCannotHaveBeenGiven) {
+  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
+           {"quota/a//b", encode_quota({})},
+           {"quota/eng", encode_weight(1000)},
+           {"weights/eng", encode_weight(0)},
+           {"weights/eng", encode_weight(limits::kWeightMilliMax + 1)},
+           {"maintenance/node1", encode_standing({})},
+           {"drain/", encode_standing({})}}) {
+    StoreContents contents = named();
+    contents[key] = value;
+    const Result<Registry> loaded = Registry::load(contents);
+    ASSERT_FALSE(loaded.has_value()) << key;
+    EXPECT_NE(loaded.error().message.find(key), std::string::npos) << loaded.error().message;
+  }
+}
+
 }  // namespace
 }  // namespace tepui

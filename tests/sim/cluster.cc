@@ -18,7 +18,11 @@ Cluster::Cluster(World& world, const Size& size)
       network_(world, faults_),
       store_(world, faults_),
       election_(world, faults_),
-      fates_(world) {
+      fates_(world),
+      operator_(world, [this](const OperatorRequest& request) {
+        MasterNode* master = leader();
+        if (master != nullptr) master->command(request);
+      }) {
   Rng& rng = world.rng();
   const uint32_t agents = size.agents != 0 ? size.agents : static_cast<uint32_t>(rng.between(1, 6));
   const uint32_t frameworks =
@@ -65,6 +69,7 @@ void Cluster::start() {
   haunt(chaos.clock_jump, &Cluster::strike_clock);
   haunt(chaos.tunables, &Cluster::strike_tunables);
   haunt(chaos.operator_kill, &Cluster::strike_task);
+  haunt(chaos.operator_command, &Cluster::strike_operator);
 }
 
 void Cluster::heal() {
@@ -74,6 +79,7 @@ void Cluster::heal() {
   for (const auto& master : masters_) master->set_tunables(faults_.master);
   for (const auto& agent : agents_) agent->set_tunables(faults_.agent);
   for (const auto& framework : frameworks_) framework->calm();
+  take_back();
 }
 
 // ---------------------------------------------------------------------------------------- chaos
@@ -173,6 +179,28 @@ void Cluster::strike_task() {
   if (master == nullptr) return;
   const Task task = master->any_task();
   if (!task.id.empty()) master->kill_as_operator(task.framework_id, task.id);
+}
+
+void Cluster::strike_operator() {
+  commanded_ = true;
+  operator_.strike(known_to_operators());
+}
+
+SimOperator::Known Cluster::known_to_operators() const {
+  SimOperator::Known known;
+  for (const auto& agent : agents_) {
+    if (agent->agent() == nullptr) continue;
+    known.hosts.push_back(agent->agent()->info().hostname);
+    if (!agent->agent()->info().id.empty()) known.agents.push_back(agent->agent()->info().id);
+  }
+  return known;
+}
+
+// Again and again, for what is commanded may be lost, and who drains cannot be reactivated yet.
+void Cluster::take_back() {
+  if (!commanded_) return;
+  operator_.take_back(known_to_operators());
+  world_.after(3s, [this] { take_back(); });
 }
 
 // ---------------------------------------------------------------------------------------- quiet

@@ -13,6 +13,7 @@
 #include "tests/sim/framework.h"
 #include "tests/sim/master_node.h"
 #include "tests/sim/network.h"
+#include "tests/sim/operator.h"
 #include "tests/sim/scheduler_node.h"
 #include "tests/sim/simulation.h"
 #include "tests/sim/store.h"
@@ -45,16 +46,21 @@ class Cluster {
   void strike_clock();
   void strike_tunables();
   void strike_task();
+  void strike_operator();
+  void take_back();
+  SimOperator::Known known_to_operators() const;
   void block_for_a_while(NodeId from, NodeId to, Duration time);
   MasterNode* leader() const;
 
   World& world_;
   Faults faults_;
   bool healed_ = false;
+  bool commanded_ = false;  // by the operator
   Network network_;
   SimStore store_;
   Election election_;
   Fates fates_;
+  SimOperator operator_;
   std::vector<NodeId> nodes_;
   std::vector<std::unique_ptr<MasterNode>> masters_;
   std::vector<std::unique_ptr<AgentNode>> agents_;

@@ -106,6 +106,24 @@ std::string line(const AllocationRan& e) {
 std::string line(const RoleChanged& e) {
   return fmt::format("role {} weighs {}", e.role, e.weight_milli);
 }
+std::string line(const event::QuotaChanged& e) {
+  return fmt::format("role {} has the quota {}", e.role, to_text(*e.quota));
+}
+std::string line(const event::AgentStanding& e) {
+  return fmt::format("agent {} is {}{}", e.id->value, e.deactivated ? "deactivated " : "active ",
+                     e.draining);
+}
+std::string line(const event::AgentPlanned& e) {
+  return fmt::format("agent {} {}", e.id->value,
+                     e.unavailability == nullptr ? "stays" : "is planned to go");
+}
+std::string line(const event::MachineChanged& e) {
+  return fmt::format("machine {} is {}", e.hostname, e.mode.empty() ? "up" : e.mode);
+}
+std::string line(const event::InverseOfferAnswered& e) {
+  return fmt::format("framework {} {} leave agent {}", e.framework_id->value,
+                     e.accepted ? "will" : "will not", e.agent_id->value);
+}
 std::string line(const RegistryWritten& e) { return fmt::format("registry wrote {}", e.token); }
 std::string line(const RegistryFailed& e) { return fmt::format("registry failed: {}", e.error); }
 std::string line(const AgentRegistered& e) {

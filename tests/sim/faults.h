@@ -49,6 +49,7 @@ struct ChaosFaults {
   Duration clock_jump{};
   Duration tunables{};  // reloaded with other values
   Duration operator_kill{};
+  Duration operator_command{};
 };
 
 struct Faults {

@@ -4,6 +4,8 @@
 
 #include <variant>
 
+#include "common/roles.h"
+
 namespace tepui::sim {
 
 namespace {
@@ -93,8 +95,8 @@ void Ledger::settle(TaskEntry& task) {
 
 void Ledger::on(const event::TaskAdded& e) {
   const TaskKey key{e.task->framework_id, e.task->id};
-  const auto [at, fresh] =
-      tasks_.emplace(key, TaskEntry{e.task->agent_id, e.task->resources, e.task->state, false});
+  const auto [at, fresh] = tasks_.emplace(
+      key, TaskEntry{e.task->agent_id, e.task->resources, e.task->state, false, e.task->role});
   if (!fresh) {
     return world_.violated("fate", fmt::format("task {} was added twice", e.task->id.value));
   }
@@ -129,11 +131,62 @@ void Ledger::on(const event::TaskRemoved& e) {
   tasks_.erase(at);
 }
 
+void Ledger::on(const event::QuotaChanged& e) {
+  world_.reached("quota.changed");
+  quotas_[std::string(e.role)] = *e.quota;
+}
+
+void Ledger::on(const event::AgentStanding& e) {
+  const auto at = agents_.find(*e.id);
+  if (at == agents_.end()) return;
+  at->second.deactivated = e.deactivated;
+  for (const auto& [id, offer] : offers_) {
+    if (e.deactivated && offer.agent == *e.id) {
+      world_.violated("standing", fmt::format("agent {} is deactivated, and its offer {} is out",
+                                              e.id->value, to_text(id)));
+    }
+  }
+  if (e.draining != "drained") return;
+  world_.reached("agent.drained");
+  for (const auto& [key, task] : tasks_) {
+    if (task.agent != *e.id) continue;
+    world_.violated("drain", fmt::format("agent {} is called drained with task {} on it",
+                                         e.id->value, key.second.value));
+  }
+}
+
+void Ledger::check_limits(std::string_view role, const Resources& offered) {
+  for (const std::string_view above : role_path(role)) {
+    const auto quota = quotas_.find(std::string(above));
+    if (quota == quotas_.end()) continue;
+    Resources used;
+    const auto add = [&](const std::string& of, const Resources& what) {
+      if (of == above || is_descendant(above, of)) used += what;
+    };
+    for (const auto& [id, offer] : offers_) add(offer.role, offer.resources);
+    for (const auto& [key, task] : tasks_) {
+      if (task.held) add(task.role, task.resources);
+    }
+    for (const auto& [name, milli] : quota->second.limits_milli) {
+      if (offered.total_milli(name) == 0 || used.total_milli(name) <= milli) continue;
+      world_.violated("limits",
+                      fmt::format("role {} was offered {} {}, which makes {} of at most {}", role,
+                                  milli_to_text(offered.total_milli(name)), name,
+                                  milli_to_text(used.total_milli(name)), milli_to_text(milli)));
+    }
+  }
+}
+
 void Ledger::on(const event::OfferMade& e) {
-  if (!offers_.emplace(e.id, OfferEntry{*e.agent_id, *e.resources}).second) {
+  if (!offers_.emplace(e.id, OfferEntry{*e.agent_id, *e.resources, std::string(e.role)}).second) {
     return world_.violated("offers", fmt::format("offer {} was made twice", to_text(e.id)));
   }
+  check_limits(e.role, *e.resources);
   const auto at = agents_.find(*e.agent_id);
+  if (at != agents_.end() && at->second.deactivated) {
+    return world_.violated("standing", fmt::format("offer {} is of agent {}, which is deactivated",
+                                                   to_text(e.id), e.agent_id->value));
+  }
   if (at == agents_.end() || !at->second.connected) {
     return world_.violated("offers", fmt::format("offer {} is of agent {}, which is not connected",
                                                  to_text(e.id), e.agent_id->value));

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "common/events.h"
@@ -29,10 +30,12 @@ class Ledger {
     Resources offered;
     Resources allocated;
     bool connected = true;
+    bool deactivated = false;
   };
   struct OfferEntry {
     AgentId agent;
     Resources resources;
+    std::string role;
   };
   using TaskKey = std::pair<FrameworkId, TaskId>;
   struct TaskEntry {
@@ -40,6 +43,7 @@ class Ledger {
     Resources resources;
     TaskState state = TaskState::kStaging;
     bool held = false;  // its resources count as allocated
+    std::string role;
   };
 
   void on(const event::AgentAdded& e);
@@ -52,10 +56,14 @@ class Ledger {
   void on(const event::TaskRemoved& e);
   void on(const event::OfferMade& e);
   void on(const event::OfferEnded& e);
+  void on(const event::QuotaChanged& e);
+  void on(const event::AgentStanding& e);
   template <class Other>
   void on(const Other&) {}
 
   void forget_agent(const AgentId& id);
+  // An offer was made to `role`: no limit of it or of a role above is exceeded.
+  void check_limits(std::string_view role, const Resources& offered);
   void settle(TaskEntry& task);
   void release(const AgentId& id, const Resources& resources, Resources AgentBook::* part);
 
@@ -64,6 +72,7 @@ class Ledger {
   std::map<OfferId, OfferEntry> offers_;
   std::map<TaskKey, TaskEntry> tasks_;
   std::set<AgentId> touched_;
+  std::map<std::string, Quota> quotas_;
 };
 
 }  // namespace tepui::sim

@@ -127,6 +127,12 @@ void MasterNode::kill_as_operator(const FrameworkId& framework, const TaskId& ta
   after_input();
 }
 
+void MasterNode::command(const OperatorRequest& request) {
+  if (master_ == nullptr) return;
+  master_->on_message(world_.now(), SessionId{}, "operator", request);
+  after_input();
+}
+
 // -------------------------------------------------------------------------------------- inputs
 
 void MasterNode::on_payload(LinkNumber link, const Payload& payload) {
@@ -241,6 +247,19 @@ void MasterNode::resign(std::string_view why) {
   die(why);
 }
 
+// What an operator commanded counts only once it is durable.
+void MasterNode::check_durable(const Event& event) {
+  if (epoch_ != around_.store.epoch()) return;
+  std::string key;
+  if (const auto* quota = std::get_if<event::QuotaChanged>(&event)) {
+    if (!quota->quota->is_default()) key = "quota/" + std::string(quota->role);
+  } else if (const auto* standing = std::get_if<event::AgentStanding>(&event)) {
+    if (standing->deactivated) key = "drain/" + standing->id->value;
+  }
+  if (key.empty() || around_.store.holds(key)) return;
+  world_.violated("durability", fmt::format("'{}' counts before it is durable", key));
+}
+
 void MasterNode::on_event(const Event& event) {
   world_.note(0x6d00 + event.index());
   if (world_.tracing() && !std::holds_alternative<event::AllocationRan>(event)) {
@@ -249,6 +268,7 @@ void MasterNode::on_event(const Event& event) {
   if (const auto* removed = std::get_if<event::FrameworkRemoved>(&event)) {
     around_.fates.on_framework_removed(*removed->id);
   }
+  check_durable(event);
   if (ledger_ != nullptr) ledger_->on_event(event);
 }
 

@@ -40,6 +40,7 @@ class MasterNode final : public End, public MasterEffects {
   void lose_election();
   void set_tunables(const MasterTunables& tunables);
   void kill_as_operator(const FrameworkId& framework, const TaskId& task);
+  void command(const OperatorRequest& request);
   // A task that is active now, for an operator to kill; empty ids: none.
   Task any_task();
 
@@ -71,6 +72,7 @@ class MasterNode final : public End, public MasterEffects {
   void after_input();
   void work();
   void audit();
+  void check_durable(const Event& event);
 
   Surroundings around_;
   World& world_;

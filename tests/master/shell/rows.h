@@ -93,6 +93,7 @@ inline Rows rows_of(const Tables& tables, const ListRequest& request) {
     append(rows.roles, reply.rows.roles);
     append(rows.offers, reply.rows.offers);
     append(rows.metrics, reply.rows.metrics);
+    append(rows.maintenance, reply.rows.maintenance);
   }
   return rows;
 }

@@ -366,5 +366,51 @@ TEST_F(TablesTest, ChangesAreCollectedOnlyWhenAskedFor) {
   EXPECT_FALSE(tables.take_changed().empty());
 }
 
+TEST_F(TablesTest, RolesShowTheirQuotaAndWhatTheyConsumeWithAllBelow) {
+  const Quota quota{.guarantees = {}, .limits_milli = {{"cpus", 4000}}};
+  apply(tables, feed::RoleQuota{.role = "eng", .quota = quota});
+  AgentInfo info{.id = {"a9"},
+                 .hostname = "h9",
+                 .resources = *Resources::parse("cpus(eng/search):2;cpus(ops):1;cpus:4")};
+  apply(tables, feed::AgentUp{.info = info});
+  apply(tables, feed::TaskUp{Task{.id = {"t9"},
+                                  .framework_id = {"f9"},
+                                  .agent_id = {"a9"},
+                                  .role = "eng/x",
+                                  .resources = *Resources::parse("cpus:1"),
+                                  .state = TaskState::kRunning}});
+  const auto row = [this](std::string_view name) {
+    for (const RoleRow& one : rows_of(tables, Table::kRoles).roles) {
+      if (one.name == name) return one;
+    }
+    return RoleRow{};
+  };
+  EXPECT_EQ(row("eng").quota, quota);
+  EXPECT_EQ(row("eng").consumed.get("cpus"), 3000);
+  // Without a quota nothing is left of it.
+  apply(tables, feed::RoleQuota{.role = "eng", .quota = {}});
+  EXPECT_TRUE(row("eng").name.empty());
+}
+
+TEST_F(TablesTest, MachinesAndAgentsShowMaintenance) {
+  const Unavailability window{.start = WallTime(Duration(7)), .duration = Duration(9)};
+  apply(tables,
+        feed::MachineChange{
+            {.hostname = "h1", .mode = "scheduled", .unavailability = window, .drain = true}});
+  const std::vector<MaintenanceRow> rows = rows_of(tables, Table::kMaintenance).maintenance;
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].hostname, "h1");
+  EXPECT_EQ(rows[0].unavailability, window);
+  apply(tables, feed::MachineChange{{.hostname = "h1"}});
+  EXPECT_TRUE(rows_of(tables, Table::kMaintenance).maintenance.empty());
+
+  apply(tables, agent_up("a1"));
+  apply(tables, feed::AgentStanding{.id = {"a1"}, .deactivated = true, .draining = "draining"});
+  apply(tables, feed::AgentPlanned{.id = {"a1"}, .unavailability = window});
+  EXPECT_TRUE(agent().deactivated);
+  EXPECT_EQ(agent().draining, "draining");
+  EXPECT_EQ(agent().unavailability, window);
+}
+
 }  // namespace
 }  // namespace tepui

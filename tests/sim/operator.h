@@ -1,0 +1,38 @@
+#pragma once
+// SimOperator commands the leading master at random: quota, weights, the maintenance schedule,
+// agents that are deactivated, drained and reactivated. When all is healed it takes everything
+// back, as often as it must, for a command may be lost with the master that it was told to.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/messages.h"
+#include "tests/sim/world.h"
+
+namespace tepui::sim {
+
+class SimOperator {
+ public:
+  struct Known {
+    std::vector<std::string> hosts;
+    std::vector<AgentId> agents;
+  };
+  // `command` reaches whoever leads, or nobody.
+  SimOperator(World& world, std::function<void(const OperatorRequest&)> command)
+      : world_(world), command_(std::move(command)) {}
+
+  void strike(const Known& known);
+  void take_back(const Known& known);
+
+ private:
+  void set_quota();
+  void set_weights();
+  void plan(const Known& known);
+  void operate(const Known& known);
+
+  World& world_;
+  std::function<void(const OperatorRequest&)> command_;
+};
+
+}  // namespace tepui::sim
