@@ -232,14 +232,6 @@ using MasterToScheduler =
 
 // ----------------------------------------------------------------------------- agent to master
 
-// An operation as masters and agents exchange it.
-struct AgentOperation {
-  Uuid uuid;                 // of the operation, given by the master
-  FrameworkId framework_id;  // empty: an operator's
-  Operation operation;
-  OperationStatus status;  // kPending: not applied yet
-};
-
 // In both registrations, info.resources is the total as the agent has it now: what was configured,
 // with the reservations and volumes that operations made of it.
 struct RegisterAgent {

@@ -68,6 +68,14 @@ struct OperationStatus {
   AgentId agent_id;
 };
 
+// An operation as masters and agents exchange it.
+struct AgentOperation {
+  Uuid uuid;                 // of the operation, given by the master
+  FrameworkId framework_id;  // empty: an operator's
+  Operation operation;
+  OperationStatus status;  // kPending: not applied yet
+};
+
 // What an operation does: `from` goes, `to` takes its place.
 struct Conversion {
   Resources from;

@@ -49,14 +49,13 @@ bool is_conversion(const OfferOperation& operation) {
 }
 
 TableVector<wire::Operation> write_conversions(WireWriter& out, const Accepts& message) {
-  std::vector<const Operation*> conversions;
-  for (const Accept& accept : message.accepts) {
-    for (const OfferOperation& operation : accept.operations) {
-      if (is_conversion(operation)) conversions.push_back(&operation.operation);
+  return out.tables_of<wire::Operation>([&out, &message](auto put) {
+    for (const Accept& accept : message.accepts) {
+      for (const OfferOperation& operation : accept.operations) {
+        if (is_conversion(operation)) put(write(out, operation.operation));
+      }
     }
-  }
-  return out.tables<wire::Operation>(
-      conversions, [&out](const Operation* operation) { return write(out, *operation); });
+  });
 }
 
 wire::AcceptItem write(const Accept& accept, Stretches& end) {

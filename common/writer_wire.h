@@ -55,6 +55,11 @@ class WireWriter {
     for (const auto& item : items) {
       if (keep(item)) offsets_.push_back(write(item).o);
     }
+    return end_tables<T>(base);
+  }
+  // Those written since `base`.
+  template <class T>
+  TableVector<T> end_tables(size_t base) {
     const size_t count = offsets_.size() - base;
     if (count == 0) return 0;
     builder_.StartVector(count, sizeof(flatbuffers::Offset<T>));
@@ -63,6 +68,13 @@ class WireWriter {
     }
     offsets_.resize(base);
     return TableVector<T>(builder_.EndVector(count));
+  }
+  // Tables that come from nested lists: each(put) puts them one by one.
+  template <class T, class Each>
+  TableVector<T> tables_of(Each each) {
+    const size_t base = offsets_.size();
+    each([this](flatbuffers::Offset<T> table) { offsets_.push_back(table.o); });
+    return end_tables<T>(base);
   }
   // Vectors of structs, in place: write(item) answers one. It must not touch the builder.
   template <class T, class Items, class Write>
