@@ -1,7 +1,7 @@
 #pragma once
 // SimDisks is what an agent's machine keeps on disk through the deaths of its agent: its checkpoint
 // and the directories of volumes; and the checker of volumes: none that was confirmed is ever lost,
-// none is used before it is there, or by two containers at once unless it is shared.
+// none is used before it is there.
 
 #include <cstdint>
 #include <map>
