@@ -13,7 +13,8 @@ namespace tepui {
 AgentOperations::AgentOperations(const AgentConfig& config, Rng rng, AgentEffects& effects)
     : config_(config), effects_(effects), rng_(rng), total_(config.info.resources) {
   for (const AgentOperation& operation : config.operations) {
-    told_[operation.uuid] = {.operation = operation, .wait = config.tunables.update_retry_min};
+    told_[operation.uuid] = {
+        .operation = operation, .serial = ++last_told_, .wait = config.tunables.update_retry_min};
   }
 }
 
@@ -68,6 +69,12 @@ bool AgentOperations::meets_own_trace(const Step& step, const Conversion& conver
          is_listed(step.checkpoint.make, conversion.from);
 }
 
+bool AgentOperations::has_volume_at(const Resources& resources, const VolumePlace& place) const {
+  return std::ranges::any_of(resources.items(), [&](const Resource& item) {
+    return is_volume(item) && volume_place(*item.kind, config_.work_dir) == place;
+  });
+}
+
 void AgentOperations::apply(Step& step, AgentOperation operation) {
   OperationStatus& status = operation.status;
   status = {.operation_id = operation.operation.id,
@@ -84,7 +91,14 @@ void AgentOperations::apply(Step& step, AgentOperation operation) {
   if (!step.total.contains(conversion->from)) {
     return refuse(fmt::format("the agent does not have {}", to_text(conversion->from)));
   }
-  Resources total = step.total - conversion->from + conversion->to;
+  const Resources rest = step.total - conversion->from;
+  for (const Resource& item : conversion->to.items()) {
+    // Its end was not durable, and the master counted on it.
+    if (is_volume(item) && has_volume_at(rest, volume_place(*item.kind, config_.work_dir))) {
+      return refuse(fmt::format("volume '{}' is there already", item.kind->disk->persistence_id));
+    }
+  }
+  Resources total = rest + conversion->to;
   if (!can_hold(total, in_use_)) {
     return refuse(fmt::format("some of {} is in use by a task", to_text(conversion->from)));
   }
@@ -136,7 +150,9 @@ void AgentOperations::finish(Now now, AgentOperation operation, OperationState s
   operation.status.message = std::move(message);
   const Uuid uuid = operation.uuid;
   Told& told = told_[uuid];
-  told = {.operation = std::move(operation), .wait = config_.tunables.update_retry_min};
+  told = {.operation = std::move(operation),
+          .serial = ++last_told_,
+          .wait = config_.tunables.update_retry_min};
   effects_.on_event(event::OperationUpdated{.agent_id = &config_.info.id,
                                             .framework_id = &told.operation.framework_id,
                                             .operation = &told.operation.operation,
@@ -182,7 +198,7 @@ void AgentOperations::on_unregistered() {
 
 void AgentOperations::send_due(Now now) {
   OperationReports reports;
-  while (!due_.empty() && due_.begin()->first <= now.mono) {
+  while (!due_.empty() && due_.begin()->first.first <= now.mono) {
     const Uuid uuid = due_.begin()->second;
     Told& told = told_.at(uuid);
     reports.items.push_back(told.operation);
@@ -193,9 +209,9 @@ void AgentOperations::send_due(Now now) {
 }
 
 void AgentOperations::set_due(Uuid uuid, Told& told, Instant due) {
-  if (told.due != kNever) due_.erase({told.due, uuid});
+  if (told.due != kNever) due_.erase({told.due, told.serial});
   told.due = due;
-  if (due != kNever) due_.emplace(due, uuid);
+  if (due != kNever) due_.emplace(std::pair{due, told.serial}, uuid);
 }
 
 void AgentOperations::describe(std::vector<AgentOperation>& operations) const {

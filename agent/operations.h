@@ -42,7 +42,7 @@ class AgentOperations {
   void on_registered(Now now);  // reports flow
   void on_unregistered();       // reports wait
   void send_due(Now now);
-  Instant next_wake() const { return due_.empty() ? kNever : due_.begin()->first; }
+  Instant next_wake() const { return due_.empty() ? kNever : due_.begin()->first.first; }
 
   const Resources& total() const { return total_; }
   // Operations wait for the disk: what the master says meanwhile must wait for them.
@@ -56,6 +56,7 @@ class AgentOperations {
  private:
   struct Told {
     AgentOperation operation;
+    uint64_t serial = 0;  // in the order of their ends, which is that of the reports
     Instant due = kNever;
     Duration wait{};
   };
@@ -69,6 +70,7 @@ class AgentOperations {
 
   void begin_step();
   void apply(Step& step, AgentOperation operation);
+  bool has_volume_at(const Resources& resources, const VolumePlace& place) const;
   bool meets_own_trace(const Step& step, const Conversion& conversion) const;
   void finish(Now now, AgentOperation operation, OperationState state, std::string message);
   void set_due(Uuid uuid, Told& told, Instant due);
@@ -85,7 +87,8 @@ class AgentOperations {
   bool paused_ = true;
   bool forgets_ = false;  // something was acknowledged since the last step
   std::map<Uuid, Told> told_;
-  std::set<std::pair<Instant, Uuid>> due_;
+  std::map<std::pair<Instant, uint64_t>, Uuid> due_;  // when, serial
+  uint64_t last_told_ = 0;
 };
 
 }  // namespace tepui

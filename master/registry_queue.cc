@@ -130,7 +130,10 @@ void write_registry(State& s) {
   if (queue.token != 0 || (queue.waiting.empty() && queue.waiting_writes.empty())) return;
   std::vector<StoreWrite> writes = std::exchange(queue.waiting_writes, {});
   if (writes.empty()) {  // it says what the registry says already
-    for (const RegistryChange& change : std::exchange(queue.waiting, {})) complete(s, change);
+    for (const RegistryChange& change : std::exchange(queue.waiting, {})) {
+      complete(s, change);
+      if (change.asker) answer(s, *change.asker, {});
+    }
     return write_registry(s);
   }
   queue.under_way = std::exchange(queue.waiting, {});

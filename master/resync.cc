@@ -68,6 +68,10 @@ class Resync {
     }
   }
 
+  bool is_free(const TaskEntry& entry) const {
+    return agent_.books.column(Books::Column::kFree).contains(entry.task.resources);
+  }
+
   void book(TaskEntry& entry) {
     if (!entry.holds_resources()) return;
     if (!move_resources(s_, agent_, Books::Column::kFree, Books::Column::kAllocated,
@@ -130,6 +134,15 @@ class Resync {
                   {.state = as_seen_by(*entry->framework, TaskState::kGone),
                    .reason = TaskReason::kAgentReregistered,
                    .message = "the agent came back without the task"});
+      } else if (options_.new_books && !is_free(*entry)) {
+        // It uses what an operation was to make, and that did not reach the agent either.
+        const TaskState gone = as_seen_by(*entry->framework, TaskState::kGone);
+        entry->unreachable = true;  // so it holds nothing
+        entry->task.state = gone;
+        pronounce(s_, *entry,
+                  {.state = gone,
+                   .reason = TaskReason::kAgentReregistered,
+                   .message = "the agent has neither the task nor what it uses"});
       } else {
         if (options_.new_books) book(*entry);
         missing_.items.push_back({.framework_id = entry->task.framework_id,

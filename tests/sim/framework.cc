@@ -207,7 +207,8 @@ void SimFramework::on_operation_update(Scheduler& scheduler, const OperationStat
   world_.after(world_.up_to(calm_ ? 1ms : 2s), [this, status] {
     if (scheduler_ != nullptr) scheduler_->acknowledge(status);
   });
-  if (sometimes(5)) scheduler.reconcile_operations();
+  // Not for an answer to that: one question would bring more of them than it answers.
+  if (!status.uuid.is_nil() && sometimes(5)) scheduler.reconcile_operations();
 }
 
 void SimFramework::on_offers(Scheduler&, std::span<const Offer> offers) {

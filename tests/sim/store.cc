@@ -79,6 +79,10 @@ void SimStore::sync(uint64_t number) {
       return;
     }
     disk_.insert(disk_.end(), synced[i].bytes.begin(), synced[i].bytes.end());
+    newest_.clear();
+    for (const StoreWrite& write : synced[i].batch) {
+      if (write.value || durable_.contains(write.key)) newest_.insert(write.key);
+    }
     apply_batch(durable_, synced[i].batch);
     synced[i].done({});
   }
@@ -105,9 +109,12 @@ void SimStore::crash() {
 }
 
 bool SimStore::holds(std::string_view suffix) const {
-  return std::ranges::any_of(durable_, [suffix](const auto& entry) {
-    return std::string_view(entry.first).ends_with(suffix);
-  });
+  return std::ranges::any_of(durable_,
+                             [suffix](const auto& entry) {
+                               return std::string_view(entry.first).ends_with(suffix);
+                             }) ||
+         std::ranges::any_of(newest_,
+                             [suffix](const std::string& key) { return key.ends_with(suffix); });
 }
 
 }  // namespace tepui::sim

@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <set>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -37,7 +39,8 @@ class SimStore {
   // The machine lost its power: of what was not synced some bytes are there.
   void crash();
 
-  // True if a key that ends with `suffix` is durable.
+  // True if a key that ends with `suffix` is durable, or was before or during the newest batch: the
+  // changes of one batch are told of in turn, and a later one may have removed it.
   bool holds(std::string_view suffix) const;
   const StoreContents& durable() const { return durable_; }
 
@@ -54,8 +57,9 @@ class SimStore {
   World& world_;
   const Faults& faults_;
   uint64_t epoch_ = 0;
-  std::vector<std::byte> disk_;  // synced, and after a crash what else survived
-  StoreContents durable_;        // what disk_ must say, without that
+  std::vector<std::byte> disk_;   // synced, and after a crash what else survived
+  StoreContents durable_;         // what disk_ must say, without that
+  std::set<std::string> newest_;  // keys of the newest batch: written, or there before
   std::vector<Pending> pending_;
   std::vector<std::vector<StoreWrite>> in_doubt_;  // written, never reported
   bool in_doubt_now_ = false;  // a write failed: nothing more until the next opening

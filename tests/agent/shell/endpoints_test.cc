@@ -187,7 +187,7 @@ TEST_F(EndpointsTest, SaysWhatIsTheMasters) {
   say(WatchRequest{.request = 2, .tables = {}});
   EXPECT_EQ(answer<RequestDone>().request, 2u);
   say(OperatorKill{.request = 3, .framework_id = FrameworkId{"f"}, .task_id = TaskId{"t"}});
-  EXPECT_EQ(answer<RequestDone>().error, "an agent takes no kills from operators: ask the master");
+  EXPECT_EQ(answer<RequestDone>().error, "an agent takes no commands: ask the master");
 }
 
 TEST_F(EndpointsTest, ReadsAFileOfATasksSandbox) {
