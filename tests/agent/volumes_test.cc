@@ -20,11 +20,11 @@ Disk at(std::string path, std::string id = "v") {
   return {.persistence_id = std::move(id), .container_path = std::move(path)};
 }
 
-VolumePlace place(const Resource& item) { return volume_place(*item.kind, "/work"); }
+VolumePlace place(const Resource& item) { return volume_place(*item.kind, "/srv/agent"); }
 
 TEST(Volumes, LieBelowTheWorkDirectoryOrTheirDisk) {
   EXPECT_EQ(place(volume(at("data"))),
-            (VolumePlace{.base = "/work", .directory = "volumes/roles/r/v"}));
+            (VolumePlace{.base = "/srv/agent", .directory = "volumes/roles/r/v"}));
   Disk disk = at("data");
   disk.source = Disk::Source::kPath;
   disk.source_root = "/mnt/ssd";
@@ -44,7 +44,7 @@ TEST(Volumes, OfNestedRolesDoNotLieInEachOther) {
 }
 
 Result<std::vector<VolumeMount>> mounts(std::vector<Resource> items) {
-  return volume_mounts(Resources::create(std::move(items)).value(), "/work");
+  return volume_mounts(Resources::create(std::move(items)).value(), "/srv/agent");
 }
 std::string refusal(std::vector<Resource> items) {
   const auto found = mounts(std::move(items));
@@ -60,7 +60,7 @@ TEST(Volumes, ShowAtTheirPathInTheSandbox) {
   EXPECT_EQ((*found)[1].container_path, "a/c");
   EXPECT_TRUE(mounts({}).value().empty());
   EXPECT_TRUE(
-      volume_mounts(Resources::parse("cpus:1;disk(r):10").value(), "/work").value().empty());
+      volume_mounts(Resources::parse("cpus:1;disk(r):10").value(), "/srv/agent").value().empty());
 }
 
 TEST(Volumes, AreRefusedWhereATaskCannotHaveThem) {
