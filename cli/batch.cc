@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "cli/file_values.h"
 #include "common/ids.h"
 #include "common/limits.h"
 #include "common/roles.h"
@@ -28,21 +29,6 @@ struct Settings {
   std::vector<EnvironmentVariable> environment;
   std::optional<KillPolicy> kill_policy;
 };
-
-std::string where(std::string_view file, const Document& at) {
-  return at.line > 0 ? fmt::format("{}:{}", file, at.line) : std::string(file);
-}
-
-std::unexpected<Error> wrong(std::string_view file, const Document& at, std::string_view key,
-                             std::string_view expected) {
-  return fail(
-      fmt::format("{}: {} is {}, expected {}", where(file, at), key, at.type_name(), expected));
-}
-
-Result<std::string> text_of(std::string_view file, std::string_view key, const Document& value) {
-  if (const std::string* text = value.text()) return *text;
-  return wrong(file, value, key, "text");
-}
 
 // A number may be written as a number or as text with a unit.
 Result<std::string> number_text(std::string_view file, std::string_view key,

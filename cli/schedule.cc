@@ -7,26 +7,12 @@
 #include <optional>
 #include <string>
 
+#include "cli/file_values.h"
 #include "common/text.h"
 
 namespace tepui::cli {
 
 namespace {
-
-std::string where(std::string_view file, const Document& at) {
-  return at.line > 0 ? fmt::format("{}:{}", file, at.line) : std::string(file);
-}
-
-std::unexpected<Error> wrong(std::string_view file, const Document& at, std::string_view key,
-                             std::string_view expected) {
-  return fail(
-      fmt::format("{}: {} is {}, expected {}", where(file, at), key, at.type_name(), expected));
-}
-
-Result<std::string> text_of(std::string_view file, std::string_view key, const Document& value) {
-  if (const std::string* text = value.text()) return *text;
-  return wrong(file, value, key, "text");
-}
 
 // The digits text[at, at + count) as a number up to `max`.
 std::optional<int> digits(std::string_view text, size_t at, size_t count, int max) {
