@@ -38,6 +38,9 @@ struct MessageName {
     return "acknowledge_operation_reports";
   }
   std::string_view operator()(const DrainAgent&) const { return "drain_agent"; }
+  std::string_view operator()(const LaunchGroup&) const { return "launch_group"; }
+  std::string_view operator()(const RelayToExecutor&) const { return "relay_to_executor"; }
+  std::string_view operator()(const StopExecutor&) const { return "stop_executor"; }
 };
 
 }  // namespace
@@ -84,6 +87,9 @@ struct Agent::State {
   void on(Now now, const ErrorMessage& message);
   void on(Now now, const Goodbye& message);
   void on(Now now, const DrainAgent& message);
+  void on(Now now, const LaunchGroup& message);
+  void on(Now now, const RelayToExecutor& message);
+  void on(Now now, const StopExecutor& message);
 
   // ---- the end
   void end_when_quiet(Now now);
@@ -143,6 +149,9 @@ void Agent::on_message(Now now, const MasterToAgent& message) {
 bool Agent::State::must_wait(const MasterToAgent& message) const {
   if (!operations.busy() && held.empty()) return false;
   return std::holds_alternative<LaunchTasks>(message) ||
+         std::holds_alternative<LaunchGroup>(message) ||
+         std::holds_alternative<RelayToExecutor>(message) ||
+         std::holds_alternative<StopExecutor>(message) ||
          std::holds_alternative<KillTask>(message) ||
          std::holds_alternative<ShutdownFramework>(message) ||
          std::holds_alternative<ReconcileTasks>(message) ||
@@ -282,6 +291,18 @@ void Agent::State::on(Now /*now*/, const Goodbye& message) {
 
 void Agent::State::on(Now now, const DrainAgent& message) {
   if (obeys("drain_agent")) workload.on_drain(now, message);
+}
+
+void Agent::State::on(Now now, const LaunchGroup& message) {
+  if (obeys("launch_group")) workload.on_launch_group(now, message);
+}
+
+void Agent::State::on(Now now, const RelayToExecutor& message) {
+  if (obeys("relay_to_executor")) workload.on_relay_to_executor(now, message);
+}
+
+void Agent::State::on(Now now, const StopExecutor& message) {
+  if (obeys("stop_executor")) workload.on_stop_executor(now, message);
 }
 
 // ------------------------------------------------------------------------------ the machine

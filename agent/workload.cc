@@ -71,17 +71,21 @@ void Workload::describe(ReregisterAgent& message) const {
 }
 
 void Workload::on_launch_tasks(Now now, const LaunchTasks& message) {
-  for (const FrameworkInfo& info : message.frameworks) {
+  learn(message.frameworks);
+  for (const LaunchTasks::Item& item : message.tasks) accept(now, item);
+  start_launches(now);
+}
+
+void Workload::learn(const std::vector<FrameworkInfo>& frameworks) {
+  for (const FrameworkInfo& info : frameworks) {
     if (const Result<void> valid = validate_id(info.id.value, "framework id"); !valid) {
-      drop("launch_tasks", valid.error().message);
+      drop("launch", valid.error().message);
       continue;
     }
     AgentFramework& framework = frameworks_[info.id];
     framework.info = info;
     framework.wanted_again = framework.shutting_down;
   }
-  for (const LaunchTasks::Item& item : message.tasks) accept(now, item);
-  start_launches(now);
 }
 
 void Workload::accept(Now now, const LaunchTasks::Item& item) {
@@ -126,6 +130,7 @@ void Workload::accept(Now now, const LaunchTasks::Item& item) {
                    .group = task.spec->group,
                    .discovery = task.spec->discovery};
   if (const std::optional<Outcome> refused = refusal(*framework, item)) {
+    if (task.spec->executor != nullptr) tell_no_executor(item.framework_id, *task.spec->executor);
     return finish(now, *framework, task, *refused);
   }
   task.charged = true;
@@ -151,6 +156,9 @@ std::optional<Outcome> Workload::refusal(const AgentFramework& framework,
   };
   if (item.task.spec == nullptr) return invalid("The task has no description");
   if (Result<void> valid = validate(item.task); !valid) return invalid(valid.error().message);
+  if (item.task.spec->executor != nullptr) {
+    return dropped(TaskReason::kExecutorTerminated, "The agent runs no executors of frameworks");
+  }
   const Resources& wanted = item.task.spec->resources;
   if (const auto mounts = volume_mounts(wanted, config_.work_dir); !mounts) {
     return invalid(mounts.error().message);

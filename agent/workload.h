@@ -43,6 +43,9 @@ class Workload {
   void on_reconcile(Now now, const ReconcileTasks& message);
   // Everything is killed; what comes meanwhile is dropped.
   void on_drain(Now now, const DrainAgent& message);
+  void on_launch_group(Now now, const LaunchGroup& message);
+  void on_relay_to_executor(Now now, const RelayToExecutor& message);
+  void on_stop_executor(Now now, const StopExecutor& message);
 
   // ---- the machine's
   void on_launched(Now now, const ContainerId& id, int64_t pid);
@@ -71,6 +74,9 @@ class Workload {
  private:
   using Key = std::pair<FrameworkId, TaskId>;
 
+  // What the master charged for an executor that is not here is free.
+  void tell_no_executor(const FrameworkId& framework, const ExecutorInfo& executor);
+  void learn(const std::vector<FrameworkInfo>& frameworks);
   void accept(Now now, const LaunchTasks::Item& item);
   // Why the task cannot run here; nothing if it can.
   std::optional<Outcome> refusal(const AgentFramework& framework,

@@ -25,6 +25,8 @@ void write(WireWriter& out, uint32_t session, const SchedulerToMaster& message);
 void write(WireWriter& out, uint32_t session, const MasterToScheduler& message);
 void write(WireWriter& out, uint32_t session, const AgentToMaster& message);
 void write(WireWriter& out, uint32_t session, const MasterToAgent& message);
+void write(WireWriter& out, uint32_t session, const ExecutorToAgent& message);
+void write(WireWriter& out, uint32_t session, const AgentToExecutor& message);
 void write(WireWriter& out, uint32_t session, const OperatorToServer& message);
 void write(WireWriter& out, uint32_t session, const ServerToOperator& message);
 

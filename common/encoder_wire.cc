@@ -31,6 +31,12 @@ std::span<const std::byte> Encoder::encode(uint32_t session, const AgentToMaster
 std::span<const std::byte> Encoder::encode(uint32_t session, const MasterToAgent& message) {
   return state_->encode(session, message);
 }
+std::span<const std::byte> Encoder::encode(uint32_t session, const ExecutorToAgent& message) {
+  return state_->encode(session, message);
+}
+std::span<const std::byte> Encoder::encode(uint32_t session, const AgentToExecutor& message) {
+  return state_->encode(session, message);
+}
 std::span<const std::byte> Encoder::encode(uint32_t session, const OperatorToServer& message) {
   return state_->encode(session, message);
 }

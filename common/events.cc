@@ -4,6 +4,7 @@
 
 #include <type_traits>
 
+#include "common/executors.h"
 #include "common/text.h"
 
 namespace tepui {
@@ -28,8 +29,7 @@ constexpr Severity severity() {
                event::FrameworkRecovered, event::FrameworkUpdated, event::FrameworkDisconnected,
                event::FrameworkRemoved, event::RoleChanged, event::AgentRegistered,
                event::QuotaChanged, event::AgentStanding, event::AgentPlanned,
-               event::MachineChanged, event::InverseOfferAnswered,
-               event::OperationUpdated>) {
+               event::MachineChanged, event::InverseOfferAnswered, event::OperationUpdated>) {
     return Severity::kInfo;
   }
   return Severity::kDebug;
@@ -152,6 +152,18 @@ LogRecord record(const event::TaskUpdated& e) {
   return updated;
 }
 LogRecord record(const event::TaskRemoved& e) { return line("task.removed", task_fields(*e.task)); }
+LogRecord record(const event::ExecutorAdded& e) {
+  return line("executor.added", {{"executor", e.executor->id.value},
+                                 {"framework", e.framework_id->value},
+                                 {"agent", e.agent_id->value},
+                                 {"role", text(e.role)},
+                                 {"resources", to_text(e.executor->resources)}});
+}
+LogRecord record(const event::ExecutorRemoved& e) {
+  return line("executor.removed", {{"executor", e.executor->id.value},
+                                   {"framework", e.framework_id->value},
+                                   {"agent", e.agent_id->value}});
+}
 LogRecord record(const event::OfferMade& e) {
   return line("offer.made", {{"offer", to_text(e.id)},
                              {"framework", e.framework_id->value},

@@ -75,6 +75,18 @@ struct FrameworkRemoved {
   const FrameworkId* id;
   std::string_view why;
 };
+struct ExecutorAdded {
+  const FrameworkId* framework_id;
+  const AgentId* agent_id;
+  const ExecutorInfo* executor;
+  std::string_view role;
+};
+struct ExecutorRemoved {
+  const FrameworkId* framework_id;
+  const AgentId* agent_id;
+  const ExecutorInfo* executor;
+  std::string_view role;
+};
 struct TaskAdded {
   const Task* task;
   bool recovered;
@@ -221,8 +233,8 @@ using Event = std::variant<
     event::ContainerExited, event::ContainerDestroyed, event::TaskStatusCreated,
     event::TaskStatusAcknowledged, event::AgentDegraded, event::PeerRejected,
     event::MessageReceived, event::MessageDropped, event::QuotaChanged, event::AgentStanding,
-    event::AgentPlanned, event::MachineChanged, event::InverseOfferAnswered,
-    event::AgentUpdated, event::OperationUpdated>;
+    event::AgentPlanned, event::MachineChanged, event::InverseOfferAnswered, event::AgentUpdated,
+    event::OperationUpdated, event::ExecutorAdded, event::ExecutorRemoved>;
 
 // Called synchronously by the core, on its thread.
 class EventSink {

@@ -258,4 +258,12 @@ ErrorMessage read(WireReader& in, const wire::ErrorMessage& error) {
   return ErrorMessage{.message = in.text(error.message(), at / "message", limits::kTextBytesMax)};
 }
 
+std::vector<FrameworkInfo> read_frameworks(
+    WireReader& in, const flatbuffers::Vector<Offset<wire::FrameworkInfo>>* frameworks,
+    const WirePath& at) {
+  return in.tables(frameworks, at, [&in](const wire::FrameworkInfo& info, const WirePath& path) {
+    return read(in, &info, path);
+  });
+}
+
 }  // namespace tepui

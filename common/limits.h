@@ -143,4 +143,13 @@ inline constexpr size_t kDepartedIdsMax = 102400;
 inline constexpr size_t kStatusMessageBytesMax = 4096;
 inline constexpr size_t kTaskDataBytesMax = 1 << 20;
 
+// Free messages between framework and executor; what a task reports of its own in a status, of
+// which a thousand fit one frame.
+inline constexpr size_t kMessageDataBytesMax = 1 << 20;
+inline constexpr size_t kStatusDataBytesMax = 8 << 10;
+// Of a group; its members start together.
+inline constexpr size_t kGroupTasksMax = 1024;
+// What an executor says before the agent has let it subscribe, or has not taken from it yet.
+inline constexpr size_t kExecutorUpdatesMax = 16384;
+
 }  // namespace tepui::limits

@@ -3,18 +3,20 @@
 // bytes exist only in the *_wire.cc files and in docs/wire.md.
 //
 // A conversation is between one client and one server over one session: scheduler and master, agent
-// and master, operator and master, operator and agent. Each begins with Hello.
+// and master, executor and agent, operator and master, operator and agent. Each begins with Hello.
 //
 // Batches come as vectors. Index fields (agent, role, shape) refer to the tables named beside them.
 //
 // Pure.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "common/executor_messages.h"
 #include "common/frameworks.h"
 #include "common/ids.h"
 #include "common/maintenance.h"
@@ -22,40 +24,11 @@
 #include "common/operator_messages.h"
 #include "common/quota.h"
 #include "common/resources.h"
+#include "common/session_messages.h"
 #include "common/tasks.h"
 #include "common/time.h"
 
 namespace tepui {
-
-inline constexpr uint16_t kProtocolMin = 1;
-inline constexpr uint16_t kProtocolMax = 1;
-
-// ---------------------------------------------------------------------------------- all of them
-
-struct Hello {
-  uint16_t protocol_min = kProtocolMin;
-  uint16_t protocol_max = kProtocolMax;
-  std::string build;                      // `tepui --version`, for logs
-  std::vector<std::string> capabilities;  // unknown ones are ignored
-  uint64_t epoch = 0;                     // the highest leader epoch this peer has seen
-  std::string principal;
-  std::string mechanism;  // authentication; empty: none
-  std::string token;
-};
-
-struct HelloReply {
-  uint16_t protocol = 0;  // 0: refused, see error
-  std::string build;
-  std::vector<std::string> capabilities;
-  uint64_t epoch = 0;     // of the leader; 0 from an agent or before election
-  std::string master_id;  // "7f3a9c12-e3": cluster and epoch
-  std::string error;
-};
-
-// Either side: this session ends, the link stays. Links carry it; cores see a lost peer instead.
-struct Goodbye {
-  std::string why;
-};
 
 // ------------------------------------------------------------------------- scheduler to master
 
@@ -71,10 +44,11 @@ struct Filters {
 };
 
 struct OfferOperation {
-  enum class Type : uint8_t { kLaunch = 1, kConvert = 2 };
+  enum class Type : uint8_t { kLaunch = 1, kConvert = 2, kLaunchGroup = 3 };
   Type type = Type::kLaunch;
-  std::vector<TaskInfo> tasks;  // kLaunch
+  std::vector<TaskInfo> tasks;  // kLaunch, kLaunchGroup: all of them or none
   Operation operation;          // kConvert: changes what kind of resources these are
+  std::shared_ptr<const ExecutorInfo> executor;  // kLaunchGroup: who runs the group
 };
 
 struct Accept {
@@ -139,8 +113,6 @@ struct ReconcileOperations {
   std::vector<Item> items;  // empty: implicit, all of the framework's operations with an id
 };
 
-struct Heartbeat {};
-
 // Inverse offers ask to leave a machine before it goes out of service. The answer is advice to the
 // operator; nothing is killed for it.
 struct AcceptInverseOffers {
@@ -155,7 +127,7 @@ struct DeclineInverseOffers {
 using SchedulerToMaster =
     std::variant<Hello, Subscribe, Teardown, Accepts, Decline, Suppress, Revive, Kill, Acknowledge,
                  Reconcile, Heartbeat, Goodbye, AcceptInverseOffers, DeclineInverseOffers,
-                 AcknowledgeOperations, ReconcileOperations>;
+                 AcknowledgeOperations, ReconcileOperations, MessageExecutor, ShutdownExecutor>;
 
 // ------------------------------------------------------------------------- master to scheduler
 
@@ -200,14 +172,12 @@ struct Updates {
   std::vector<TaskStatus> statuses;  // a nil uuid: not to be acknowledged
 };
 
-// An agent is gone (best effort).
+// An agent is gone, or an executor on it (best effort).
 struct Failure {
   AgentId agent_id;
-};
-
-// The session ends after this.
-struct ErrorMessage {
-  std::string message;
+  ExecutorId executor_id;              // empty: the agent itself
+  std::optional<int32_t> exit_status;  // of the executor, as far as it is known
+  std::optional<int32_t> signal;
 };
 
 struct OperationUpdates {
@@ -226,9 +196,9 @@ struct RescindInverseOffers {
   std::vector<OfferId> offers;
 };
 
-using MasterToScheduler =
-    std::variant<HelloReply, Subscribed, OfferBatch, Rescind, Updates, Failure, ErrorMessage,
-                 Heartbeat, Goodbye, InverseOfferBatch, RescindInverseOffers, OperationUpdates>;
+using MasterToScheduler = std::variant<HelloReply, Subscribed, OfferBatch, Rescind, Updates,
+                                       Failure, ErrorMessage, Heartbeat, Goodbye, InverseOfferBatch,
+                                       RescindInverseOffers, OperationUpdates, ExecutorMessage>;
 
 // ----------------------------------------------------------------------------- agent to master
 
@@ -244,6 +214,7 @@ struct ReregisterAgent {
   std::vector<FrameworkInfo> frameworks;
   std::vector<Task> tasks;                 // all that are not both terminal and acknowledged
   std::vector<AgentOperation> operations;  // applied, their statuses not acknowledged
+  std::vector<AgentExecutor> executors;    // all that live, but those of command tasks
 };
 
 struct StatusUpdates {
@@ -271,8 +242,9 @@ struct UpdateAgent {
   Resources revocable;
 };
 
-using AgentToMaster = std::variant<Hello, RegisterAgent, ReregisterAgent, StatusUpdates, Pong,
-                                   UnregisterAgent, Goodbye, OperationReports, UpdateAgent>;
+using AgentToMaster =
+    std::variant<Hello, RegisterAgent, ReregisterAgent, StatusUpdates, Pong, UnregisterAgent,
+                 Goodbye, OperationReports, UpdateAgent, ExecutorExited, RelayToFramework>;
 
 // ----------------------------------------------------------------------------- master to agent
 
@@ -289,6 +261,8 @@ struct LaunchTasks {
     FrameworkId framework_id;
     std::string role;
     TaskInfo task;
+    // The master believes that the task's executor lives: it must not be started for this task.
+    bool executor_runs = false;
   };
   std::vector<FrameworkInfo> frameworks;  // those this session has not told the agent of yet
   std::vector<Item> tasks;
@@ -354,7 +328,8 @@ struct DrainAgent {
 using MasterToAgent =
     std::variant<HelloReply, Registered, LaunchTasks, KillTask, AcknowledgeUpdates,
                  ShutdownFramework, ReconcileTasks, Ping, ShutdownAgent, ErrorMessage, Goodbye,
-                 DrainAgent, ApplyOperations, AcknowledgeOperationReports>;
+                 DrainAgent, ApplyOperations, AcknowledgeOperationReports, LaunchGroup,
+                 RelayToExecutor, StopExecutor>;
 
 // ------------------------------------------------------------------------ operator and server
 

@@ -51,6 +51,8 @@ class Metrics : public EventSink {
   void on(const event::FrameworkUpdated&) {}
   void on(const event::FrameworkDisconnected& e);
   void on(const event::FrameworkRemoved& e);
+  void on(const event::ExecutorAdded&) {}
+  void on(const event::ExecutorRemoved&) {}
   void on(const event::TaskAdded& e);
   void on(const event::TaskUpdated& e);
   void on(const event::TaskRemoved& e);

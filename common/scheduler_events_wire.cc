@@ -106,25 +106,57 @@ Rescind read(WireReader& in, const wire::Rescind& rescind) {
 Offset<wire::Updates> write(WireWriter& out, const Updates& updates) {
   const auto statuses = out.structs<wire::TaskStatus>(
       updates.statuses, [&out](const TaskStatus& status) { return write(out, status); });
-  return wire::CreateUpdates(out.builder(), statuses);
+  const auto extras = write_extras(
+      out, updates.statuses, [](const TaskStatus& status) -> const TaskStatus& { return status; });
+  return wire::CreateUpdates(out.builder(), statuses, extras);
 }
 
 Updates read(WireReader& in, const wire::Updates& updates) {
   const WirePath at{.field = "updates"};
-  return Updates{.statuses =
+  Updates result{.statuses =
                      in.structs(updates.statuses(), at / "statuses",
                                 [&in](const wire::TaskStatus& status, const WirePath& path) {
                                   return read(in, status, TaskIds::kAny, path);
                                 })};
+  read_extras(
+      in, updates.extras(), result.statuses,
+      [](TaskStatus& status) -> TaskStatus& { return status; }, at / "extras");
+  return result;
 }
 
 Offset<wire::Failure> write(WireWriter& out, const Failure& failure) {
-  return wire::CreateFailure(out.builder(), out.field(failure.agent_id.value));
+  wire::FailureBuilder table(out.builder());
+  table.add_agent_id(out.field(failure.agent_id.value));
+  table.add_executor_id(out.field(failure.executor_id.value));
+  if (failure.exit_status) table.add_exit_status(*failure.exit_status);
+  if (failure.signal) table.add_signal(*failure.signal);
+  return table.Finish();
 }
 
 Failure read(WireReader& in, const wire::Failure& failure) {
   const WirePath at{.field = "failure"};
-  return Failure{.agent_id = in.id<AgentId>(failure.agent_id(), at / "agent_id")};
+  Failure result{
+      .agent_id = in.id<AgentId>(failure.agent_id(), at / "agent_id"),
+      .executor_id = in.optional_id<ExecutorId>(failure.executor_id(), at / "executor_id")};
+  if (failure.exit_status().has_value()) result.exit_status = *failure.exit_status();
+  if (failure.signal().has_value()) result.signal = *failure.signal();
+  return result;
+}
+
+Offset<wire::ExecutorMessage> write(WireWriter& out, const ExecutorMessage& message) {
+  wire::ExecutorMessageBuilder table(out.builder());
+  table.add_agent_id(out.field(message.agent_id.value));
+  table.add_executor_id(out.field(message.executor_id.value));
+  table.add_data(out.field(message.data));
+  return table.Finish();
+}
+
+ExecutorMessage read(WireReader& in, const wire::ExecutorMessage& message) {
+  const WirePath at{.field = "executor_message"};
+  return ExecutorMessage{
+      .agent_id = in.id<AgentId>(message.agent_id(), at / "agent_id"),
+      .executor_id = in.id<ExecutorId>(message.executor_id(), at / "executor_id"),
+      .data = in.text(message.data(), at / "data", limits::kMessageDataBytesMax)};
 }
 
 Offset<wire::OperationUpdates> write(WireWriter& out, const OperationUpdates& updates) {
@@ -156,9 +188,9 @@ InverseOfferBatch read(WireReader& in, const wire::InverseOfferBatch& message) {
   const WirePath at{.field = "inverse_offers"};
   const auto item = [&in](const wire::InverseOffer& source, const WirePath& path) {
     return InverseOfferBatch::Item{.id = OfferId{source.id()},
-                               .agent_id = in.id<AgentId>(source.agent_id(), path / "agent_id"),
-                               .unavailability = read_unavailability(in, source.unavailability(),
-                                                                     path / "unavailability")};
+                                   .agent_id = in.id<AgentId>(source.agent_id(), path / "agent_id"),
+                                   .unavailability = read_unavailability(
+                                       in, source.unavailability(), path / "unavailability")};
   };
   return InverseOfferBatch{.offers = in.tables(message.offers(), at / "offers", item)};
 }
@@ -198,6 +230,8 @@ std::optional<MasterToScheduler> read_body(WireReader& in, const wire::MasterToS
       return read(in, *root.body_as_InverseOfferBatch());
     case wire::MasterToSchedulerBody::RescindInverseOffers:
       return read(in, *root.body_as_RescindInverseOffers());
+    case wire::MasterToSchedulerBody::ExecutorMessage:
+      return read(in, *root.body_as_ExecutorMessage());
     case wire::MasterToSchedulerBody::NONE:
       break;
   }

@@ -44,6 +44,10 @@ struct Stretches {
   uint32_t tasks = 0;
 };
 
+bool is_group(const OfferOperation& operation) {
+  return operation.type == OfferOperation::Type::kLaunchGroup;
+}
+
 bool is_conversion(const OfferOperation& operation) {
   return operation.type == OfferOperation::Type::kConvert;
 }
@@ -53,6 +57,16 @@ TableVector<wire::Operation> write_conversions(WireWriter& out, const Accepts& m
     for (const Accept& accept : message.accepts) {
       for (const OfferOperation& operation : accept.operations) {
         if (is_conversion(operation)) put(write(out, operation.operation));
+      }
+    }
+  });
+}
+
+TableVector<wire::Executor> write_executors(WireWriter& out, const Accepts& message) {
+  return out.tables_of<wire::Executor>([&out, &message](auto put) {
+    for (const Accept& accept : message.accepts) {
+      for (const OfferOperation& operation : accept.operations) {
+        if (is_group(operation)) put(write(out, operation.executor));
       }
     }
   });
@@ -85,6 +99,7 @@ Offset<wire::Accepts> write(WireWriter& out, const Accepts& message) {
   const auto operations = out.filled<wire::OperationItem>(end.operations, [&message](auto put) {
     uint32_t first = 0;
     uint32_t conversions = 0;
+    uint32_t groups = 0;
     for (const Accept& accept : message.accepts) {
       for (const OfferOperation& operation : accept.operations) {
         if (is_conversion(operation)) {
@@ -92,7 +107,11 @@ Offset<wire::Accepts> write(WireWriter& out, const Accepts& message) {
           continue;
         }
         const auto count = static_cast<uint32_t>(operation.tasks.size());
-        put(wire::OperationItem(wire::OperationType::Launch, first, count, 0));
+        if (is_group(operation)) {
+          put(wire::OperationItem(wire::OperationType::LaunchGroup, first, count, groups++));
+        } else {
+          put(wire::OperationItem(wire::OperationType::Launch, first, count, 0));
+        }
         first += count;
       }
     }
@@ -107,7 +126,9 @@ Offset<wire::Accepts> write(WireWriter& out, const Accepts& message) {
   });
   const auto specs = write_specs(out);
   const auto conversions = write_conversions(out, message);
-  return wire::CreateAccepts(out.builder(), accepts, offers, operations, tasks, specs, conversions);
+  const auto executors = write_executors(out, message);
+  return wire::CreateAccepts(out.builder(), accepts, offers, operations, tasks, specs, conversions,
+                             executors);
 }
 
 // What the accepts of one message are cut from.
@@ -117,6 +138,7 @@ struct AcceptTables {
   std::span<const wire::TaskItem> tasks;
   Specs specs;
   const flatbuffers::Vector<Offset<wire::Operation>>* conversions = nullptr;
+  std::vector<std::shared_ptr<const ExecutorInfo>> executors;
 };
 
 OfferOperation read_conversion(WireReader& in, const wire::OperationItem& item,
@@ -135,10 +157,18 @@ OfferOperation read_conversion(WireReader& in, const wire::OperationItem& item,
 OfferOperation read(WireReader& in, const wire::OperationItem& item, const AcceptTables& tables,
                     const WirePath& at) {
   if (item.type() == wire::OperationType::Convert) return read_conversion(in, item, tables, at);
-  if (item.type() != wire::OperationType::Launch) in.fail(at / "type", "is not known");
+  const bool group = item.type() == wire::OperationType::LaunchGroup;
+  if (!group && item.type() != wire::OperationType::Launch) in.fail(at / "type", "is not known");
   const auto tasks = in.stretch(tables.tasks, item.first(), item.count(), at / "count", "tasks");
   in.check_count(tasks.size(), limits::kLaunchTasksMax, at, "tasks");
   OfferOperation operation{.type = OfferOperation::Type::kLaunch};
+  if (group) {
+    if (!in.check_index(item.executor(), tables.executors.size(), at / "executor", "executors")) {
+      return operation;
+    }
+    operation.type = OfferOperation::Type::kLaunchGroup;
+    operation.executor = tables.executors[item.executor()];
+  }
   if (!in.charge(tasks.size() * sizeof(TaskInfo), at)) return operation;
   operation.tasks.reserve(tasks.size());
   for (size_t i = 0; i < tasks.size() && in.ok(); ++i) {
@@ -176,6 +206,10 @@ Accepts read(WireReader& in, const wire::Accepts& message) {
       .tasks = in.items(message.tasks(), at / "tasks"),
       .specs = read(in, message.specs(), at / "specs"),
       .conversions = message.conversions(),
+      .executors = in.tables(message.executors(), at / "executors",
+                             [&in](const wire::Executor& executor, const WirePath& path) {
+                               return read(in, &executor, path);
+                             }),
   };
   return Accepts{.accepts =
                      in.structs(message.accepts(), at / "accepts",
@@ -341,6 +375,36 @@ DeclineInverseOffers read(WireReader& in, const wire::DeclineInverseOffers& mess
   return result;
 }
 
+Offset<wire::MessageExecutor> write(WireWriter& out, const MessageExecutor& message) {
+  wire::MessageExecutorBuilder table(out.builder());
+  table.add_agent_id(out.field(message.agent_id.value));
+  table.add_executor_id(out.field(message.executor_id.value));
+  table.add_data(out.field(message.data));
+  return table.Finish();
+}
+
+MessageExecutor read(WireReader& in, const wire::MessageExecutor& message) {
+  const WirePath at{.field = "message_executor"};
+  return MessageExecutor{
+      .agent_id = in.id<AgentId>(message.agent_id(), at / "agent_id"),
+      .executor_id = in.id<ExecutorId>(message.executor_id(), at / "executor_id"),
+      .data = in.text(message.data(), at / "data", limits::kMessageDataBytesMax)};
+}
+
+Offset<wire::ShutdownExecutor> write(WireWriter& out, const ShutdownExecutor& message) {
+  wire::ShutdownExecutorBuilder table(out.builder());
+  table.add_agent_id(out.field(message.agent_id.value));
+  table.add_executor_id(out.field(message.executor_id.value));
+  return table.Finish();
+}
+
+ShutdownExecutor read(WireReader& in, const wire::ShutdownExecutor& message) {
+  const WirePath at{.field = "shutdown_executor"};
+  return ShutdownExecutor{
+      .agent_id = in.id<AgentId>(message.agent_id(), at / "agent_id"),
+      .executor_id = in.id<ExecutorId>(message.executor_id(), at / "executor_id")};
+}
+
 std::optional<SchedulerToMaster> read_body(WireReader& in, const wire::SchedulerToMaster& root) {
   switch (root.body_type()) {
     case wire::SchedulerToMasterBody::Hello:
@@ -375,6 +439,10 @@ std::optional<SchedulerToMaster> read_body(WireReader& in, const wire::Scheduler
       return read(in, *root.body_as_AcceptInverseOffers());
     case wire::SchedulerToMasterBody::DeclineInverseOffers:
       return read(in, *root.body_as_DeclineInverseOffers());
+    case wire::SchedulerToMasterBody::MessageExecutor:
+      return read(in, *root.body_as_MessageExecutor());
+    case wire::SchedulerToMasterBody::ShutdownExecutor:
+      return read(in, *root.body_as_ShutdownExecutor());
     case wire::SchedulerToMasterBody::NONE:
       break;
   }

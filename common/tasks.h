@@ -13,12 +13,16 @@
 #include <string_view>
 #include <vector>
 
+#include "common/checks.h"
+#include "common/commands.h"
 #include "common/ids.h"
 #include "common/resources.h"
 #include "common/result.h"
 #include "common/time.h"
 
 namespace tepui {
+
+struct ExecutorInfo;  // common/executors.h
 
 enum class TaskState : uint8_t {
   kStarting = 0,
@@ -95,35 +99,6 @@ bool is_terminal(TaskState state);
 // STAGING or to UNKNOWN. Any other non-terminal state may follow any other.
 bool may_follow(TaskState from, TaskState to);
 
-struct EnvironmentVariable {
-  std::string name;
-  std::string value;
-  bool operator==(const EnvironmentVariable&) const = default;
-};
-
-struct Uri {
-  std::string value;
-  bool executable = false;
-  bool extract = true;
-  bool cache = false;
-  std::string output_file;
-  bool operator==(const Uri&) const = default;
-};
-
-struct CommandInfo {
-  // With `shell`, `value` is given to /bin/sh -c. Without, `value` is the program (looked up in
-  // the task's PATH if it has no '/') and `arguments` are argv, argv[0] included; no arguments
-  // means argv is {value}.
-  bool shell = true;
-  std::string value;
-  std::vector<std::string> arguments;
-  std::vector<EnvironmentVariable> environment;
-  std::string user;               // empty: the framework's user
-  std::string working_directory;  // empty: the sandbox; a relative path is below the sandbox
-  std::vector<Uri> uris;
-  bool operator==(const CommandInfo&) const = default;
-};
-
 struct KillPolicy {
   Duration grace_ns{};
   bool operator==(const KillPolicy&) const = default;
@@ -152,13 +127,17 @@ struct DiscoveryInfo {
 struct TaskSpec {
   Resources resources;  // requests
   ResourceLimits limits;
-  CommandInfo command;
+  CommandInfo command;                          // of a task without an executor of its own
   std::optional<KillPolicy> kill_policy;        // absent: the agent's default (3 s)
   std::optional<Duration> max_completion_time;  // counted from launch
   Labels labels;
   std::optional<DiscoveryInfo> discovery;
   std::string group;  // tasks of one group belong together; carried for task groups
   std::string data;   // opaque bytes of the framework
+  std::shared_ptr<const ExecutorInfo> executor;  // who runs it; null: a command task
+  // Of tasks with a command; a custom executor does with them as it likes.
+  std::optional<HealthCheckInfo> health_check;
+  std::optional<CheckInfo> check;
 };
 
 // A task as it is launched. The spec is owned by all the tasks, messages and tables that name it.
@@ -183,6 +162,10 @@ struct TaskStatus {
   std::optional<int32_t> exit_status;  // as wait(2) decodes it: exit code of a normal exit
   std::optional<int32_t> signal;       // signal that ended the command
   std::string message;
+  std::optional<bool> healthy;       // as the health check last said
+  std::optional<CheckStatus> check;  // what the check last saw
+  ExecutorId executor_id;            // empty: a command task
+  std::string data;                  // opaque bytes of the executor
 };
 
 // A task as masters and agents remember and exchange it.
@@ -204,12 +187,13 @@ struct Task {
   std::string group;
   std::optional<DiscoveryInfo> discovery;
   TaskStatus last_status;
+  ExecutorId executor_id;  // empty: a command task
 };
 
 // Checks what a machine can check before the resources are weighed, in the order that Mesos does:
-// id syntax, kill policy, completion time, resources (not empty, no revocable mixed with regular of
-// one name, persistence ids unique), command, limits (each at least its request). The error is the
-// message of the TASK_ERROR status.
+// id syntax, kill policy, completion time, checks, resources (not empty, no revocable mixed with
+// regular of one name, persistence ids unique), a command or an executor, limits (each at least its
+// request). The error is the message of the TASK_ERROR status.
 Result<void> validate(const TaskInfo& task);
 
 }  // namespace tepui

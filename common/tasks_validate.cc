@@ -5,16 +5,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/executors.h"
 #include "common/limits.h"
 #include "common/tasks.h"
 
 namespace tepui {
 
 namespace {
-
-constexpr std::string_view kNul("\0", 1);
-
-bool has_nul(std::string_view text) { return text.find(kNul) != std::string_view::npos; }
 
 Result<void> check_times(const TaskSpec& spec) {
   if (spec.kill_policy && spec.kill_policy->grace_ns < Duration::zero()) {
@@ -48,40 +45,6 @@ Result<void> check_resources(const Resources& resources) {
   return {};
 }
 
-Result<void> check_environment(const std::vector<EnvironmentVariable>& environment) {
-  for (const EnvironmentVariable& variable : environment) {
-    if (variable.name.empty()) return fail("environment: a variable has no name");
-    if (variable.name.find('=') != std::string::npos || has_nul(variable.name)) {
-      return fail(
-          fmt::format("environment: the name '{}' contains '=' or a zero byte", variable.name));
-    }
-    if (has_nul(variable.value)) {
-      return fail(
-          fmt::format("environment: the value of '{}' contains a zero byte", variable.name));
-    }
-  }
-  return {};
-}
-
-Result<void> check_command(const CommandInfo& command) {
-  if (command.value.empty()) {
-    return fail(command.shell ? "command is empty" : "command names no program");
-  }
-  if (command.shell && !command.arguments.empty()) {
-    return fail("command has arguments, which a shell command does not take");
-  }
-  if (has_nul(command.value) || has_nul(command.user) || has_nul(command.working_directory) ||
-      std::ranges::any_of(command.arguments, has_nul)) {
-    return fail("command contains a zero byte");
-  }
-  TRY(check_environment(command.environment));
-  if (!command.uris.empty()) {
-    return fail(fmt::format("command names {} URIs ('{}' first), this version cannot fetch any",
-                            command.uris.size(), command.uris.front().value));
-  }
-  return {};
-}
-
 Result<void> check_limit(std::string_view name, std::optional<int64_t> limit,
                          const Resources& requests) {
   if (!limit || *limit == kUnlimited) return {};
@@ -94,6 +57,17 @@ Result<void> check_limit(std::string_view name, std::optional<int64_t> limit,
                             milli_to_text(*limit), milli_to_text(request)));
   }
   return {};
+}
+
+// Exactly one of command and executor.
+Result<void> check_runner(const TaskSpec& spec) {
+  if (spec.executor == nullptr) return validate(spec.command);
+  if (spec.command != CommandInfo{}) return fail("task has both a command and an executor");
+  if (spec.executor->type == ExecutorInfo::Type::kDefault) {
+    return fail(fmt::format("executor '{}' is the default one, which only runs groups of tasks",
+                            spec.executor->id.value));
+  }
+  return validate(*spec.executor);
 }
 
 Result<void> check_discovery(const std::optional<DiscoveryInfo>& discovery) {
@@ -118,8 +92,10 @@ Result<void> validate(const TaskInfo& task) {
   if (task.spec == nullptr) return fail("task has no spec");
   const TaskSpec& spec = *task.spec;
   TRY(check_times(spec));
+  if (spec.check) TRY(validate(*spec.check));
+  if (spec.health_check) TRY(validate(*spec.health_check));
   TRY(check_resources(spec.resources));
-  TRY(check_command(spec.command));
+  TRY(check_runner(spec));
   TRY(check_limit("cpus", spec.limits.cpus_milli, spec.resources));
   TRY(check_limit("mem", spec.limits.mem_milli, spec.resources));
   TRY(check_discovery(spec.discovery));

@@ -4,7 +4,6 @@
 
 namespace tepui {
 
-static_assert(sizeof(wire::EnvironmentVariable) == 16);
 static_assert(sizeof(wire::TaskItem) == 24);
 static_assert(sizeof(wire::TaskStatus) == 80);
 static_assert(static_cast<int>(wire::TaskState::MAX) + 1 == kTaskStateCount);
@@ -17,6 +16,10 @@ constexpr int kTaskSourceCount = 3;
 // Bits of wire::TaskStatus::present.
 constexpr uint8_t kHasExitStatus = 1;
 constexpr uint8_t kHasSignal = 2;
+constexpr uint8_t kHasHealthy = 4;
+constexpr uint8_t kHealthy = 8;
+constexpr uint8_t kHasCheckValue = 16;
+constexpr int kCheckTypeShift = 5;
 
 Offset<wire::Limits> write(WireWriter& out, const ResourceLimits& limits) {
   if (!limits.cpus_milli && !limits.mem_milli) return 0;
@@ -37,113 +40,16 @@ ResourceLimits read(const wire::Limits* limits) {
                         .mem_milli = present(limits->mem_milli())};
 }
 
-Offset<wire::Uri> write(WireWriter& out, const Uri& uri) {
-  wire::UriBuilder table(out.builder());
-  table.add_value(out.field(uri.value));
-  table.add_executable(uri.executable);
-  table.add_extract(uri.extract);
-  table.add_cache(uri.cache);
-  table.add_output_file(out.field(uri.output_file));
-  return table.Finish();
-}
-
-Uri read(WireReader& in, const wire::Uri& uri, const WirePath& at) {
-  return Uri{.value = in.line(uri.value(), at / "value"),
-             .executable = uri.executable(),
-             .extract = uri.extract(),
-             .cache = uri.cache(),
-             .output_file = in.line(uri.output_file(), at / "output_file")};
-}
-
-Offset<wire::Command> write(WireWriter& out, const CommandInfo& command) {
-  const auto arguments = out.texts(command.arguments);
-  const auto environment = out.structs<wire::EnvironmentVariable>(
-      command.environment, [&out](const EnvironmentVariable& variable) {
-        return wire::EnvironmentVariable(out.text(variable.name), out.text(variable.value));
-      });
-  const auto uris =
-      out.tables<wire::Uri>(command.uris, [&out](const Uri& uri) { return write(out, uri); });
-  wire::CommandBuilder table(out.builder());
-  table.add_shell(command.shell);
-  table.add_value(out.field(command.value));
-  table.add_arguments(arguments);
-  table.add_environment(environment);
-  table.add_user(out.field(command.user));
-  table.add_working_directory(out.field(command.working_directory));
-  table.add_uris(uris);
-  return table.Finish();
-}
-
-CommandInfo read(WireReader& in, const wire::Command* command, const WirePath& at) {
-  if (command == nullptr) {
-    in.fail(at, "is missing");
-    return {};
-  }
-  const auto variable = [&in](const wire::EnvironmentVariable& item, const WirePath& path) {
-    return EnvironmentVariable{
-        .name = in.line(item.name(), path / "name"),
-        .value = in.text(item.value(), path / "value", limits::kTextBytesMax)};
-  };
-  return CommandInfo{
-      .shell = command->shell(),
-      .value = in.text(command->value(), at / "value", limits::kTextBytesMax),
-      .arguments = in.texts(command->arguments(), at / "arguments"),
-      .environment = in.structs(command->environment(), at / "environment", variable),
-      .user = in.line(command->user(), at / "user"),
-      .working_directory = in.line(command->working_directory(), at / "working_directory"),
-      .uris = in.tables(
-          command->uris(), at / "uris",
-          [&in](const wire::Uri& uri, const WirePath& path) { return read(in, uri, path); }),
-  };
-}
-
-Offset<wire::Discovery> write(WireWriter& out, const std::optional<DiscoveryInfo>& discovery) {
-  if (!discovery) return 0;
-  const auto ports = out.tables<wire::Port>(discovery->ports, [&out](const Port& port) {
-    wire::PortBuilder table(out.builder());
-    table.add_number(port.number);
-    table.add_name(out.field(port.name));
-    table.add_protocol(out.field(port.protocol));
-    return table.Finish();
-  });
-  const auto labels = tepui::write(out, discovery->labels);
-  wire::DiscoveryBuilder table(out.builder());
-  table.add_name(out.field(discovery->name));
-  table.add_visibility(out.field(discovery->visibility));
-  table.add_environment(out.field(discovery->environment));
-  table.add_location(out.field(discovery->location));
-  table.add_version(out.field(discovery->version));
-  table.add_ports(ports);
-  table.add_labels(labels);
-  return table.Finish();
-}
-
-std::optional<DiscoveryInfo> read(WireReader& in, const wire::Discovery* discovery,
-                                  const WirePath& at) {
-  if (discovery == nullptr) return std::nullopt;
-  return DiscoveryInfo{
-      .name = in.line(discovery->name(), at / "name"),
-      .visibility = in.line(discovery->visibility(), at / "visibility"),
-      .environment = in.line(discovery->environment(), at / "environment"),
-      .location = in.line(discovery->location(), at / "location"),
-      .version = in.line(discovery->version(), at / "version"),
-      .ports = in.tables(discovery->ports(), at / "ports",
-                         [&in](const wire::Port& port, const WirePath& path) {
-                           return Port{.number = port.number(),
-                                       .name = in.line(port.name(), path / "name"),
-                                       .protocol = in.line(port.protocol(), path / "protocol")};
-                         }),
-      .labels = tepui::read(in, discovery->labels(), at / "labels"),
-  };
-}
-
 Offset<wire::TaskSpec> write(WireWriter& out, const TaskSpec& spec) {
   const auto resources = tepui::write(out, spec.resources);
   const auto limits = write(out, spec.limits);
-  const auto command = write(out, spec.command);
+  const auto command = tepui::write(out, spec.command);
   const auto kill_policy = tepui::write(out, spec.kill_policy);
   const auto labels = tepui::write(out, spec.labels);
-  const auto discovery = write(out, spec.discovery);
+  const auto discovery = tepui::write(out, spec.discovery);
+  const auto executor = tepui::write(out, spec.executor);
+  const auto health_check = tepui::write(out, spec.health_check);
+  const auto check = tepui::write(out, spec.check);
   wire::TaskSpecBuilder table(out.builder());
   table.add_resources(resources);
   table.add_limits(limits);
@@ -156,6 +62,9 @@ Offset<wire::TaskSpec> write(WireWriter& out, const TaskSpec& spec) {
   table.add_discovery(discovery);
   table.add_group(out.field(spec.group));
   table.add_data(out.field(spec.data));
+  table.add_executor(executor);
+  table.add_health_check(health_check);
+  table.add_check(check);
   return table.Finish();
 }
 
@@ -164,12 +73,15 @@ std::shared_ptr<const TaskSpec> read(WireReader& in, const wire::TaskSpec& spec,
   auto result = std::make_shared<TaskSpec>(TaskSpec{
       .resources = tepui::read(in, spec.resources(), at / "resources"),
       .limits = read(spec.limits()),
-      .command = read(in, spec.command(), at / "command"),
+      .command = tepui::read(in, spec.command(), at / "command"),
       .kill_policy = tepui::read(in, spec.kill_policy(), at / "kill_policy"),
       .labels = tepui::read(in, spec.labels(), at / "labels"),
-      .discovery = read(in, spec.discovery(), at / "discovery"),
+      .discovery = tepui::read(in, spec.discovery(), at / "discovery"),
       .group = in.line(spec.group(), at / "group"),
       .data = in.text(spec.data(), at / "data", limits::kTaskDataBytesMax),
+      .executor = tepui::read(in, spec.executor(), at / "executor"),
+      .health_check = tepui::read(in, spec.health_check(), at / "health_check"),
+      .check = tepui::read(in, spec.check(), at / "check"),
   });
   if (spec.max_completion_time_ns().has_value()) {
     result->max_completion_time = Duration(*spec.max_completion_time_ns());
@@ -218,8 +130,9 @@ Specs read(WireReader& in, const flatbuffers::Vector<Offset<wire::TaskSpec>>* sp
   });
 }
 
-wire::TaskItem write(WireWriter& out, const TaskInfo& task) {
-  return wire::TaskItem(out.text(task.id.value), out.text(task.name), out.spec(task.spec.get()), 0);
+wire::TaskItem write(WireWriter& out, const TaskInfo& task, uint32_t flags) {
+  return wire::TaskItem(out.text(task.id.value), out.text(task.name), out.spec(task.spec.get()),
+                        flags);
 }
 
 TaskInfo read(WireReader& in, const wire::TaskItem& task, const Specs& specs, TaskIds ids,
@@ -234,16 +147,44 @@ TaskInfo read(WireReader& in, const wire::TaskItem& task, const Specs& specs, Ta
 }
 
 wire::TaskStatus write(WireWriter& out, const TaskStatus& status) {
-  const uint8_t present = static_cast<uint8_t>((status.exit_status ? kHasExitStatus : 0) |
-                                               (status.signal ? kHasSignal : 0));
-  return wire::TaskStatus(to_ns(status.timestamp), to_ns(status.unreachable_time), status.uuid.high,
-                          status.uuid.low, out.text(status.task_id.value),
-                          out.text(status.agent_id.value), out.text(status.container_id.value),
-                          out.text(cut(status.message, limits::kStatusMessageBytesMax)),
-                          status.exit_status.value_or(0), status.signal.value_or(0),
-                          static_cast<wire::TaskState>(status.state),
-                          static_cast<wire::TaskSource>(status.source),
-                          static_cast<uint8_t>(status.reason), present, 0);
+  unsigned present = (status.exit_status ? kHasExitStatus : 0) | (status.signal ? kHasSignal : 0);
+  if (status.healthy) present |= kHasHealthy | (*status.healthy ? kHealthy : 0);
+  uint32_t check_value = 0;
+  if (status.check) {
+    present |= static_cast<unsigned>(status.check->type) << kCheckTypeShift;
+    if (status.check->value) {
+      present |= kHasCheckValue;
+      check_value = static_cast<uint32_t>(*status.check->value);
+    }
+  }
+  return wire::TaskStatus(
+      to_ns(status.timestamp), to_ns(status.unreachable_time), status.uuid.high, status.uuid.low,
+      out.text(status.task_id.value), out.text(status.agent_id.value),
+      out.text(status.container_id.value),
+      out.text(cut(status.message, limits::kStatusMessageBytesMax)), status.exit_status.value_or(0),
+      status.signal.value_or(0), static_cast<wire::TaskState>(status.state),
+      static_cast<wire::TaskSource>(status.source), static_cast<uint8_t>(status.reason),
+      static_cast<uint8_t>(present), check_value);
+}
+
+bool has_extra(const TaskStatus& status) {
+  return !status.executor_id.value.empty() || !status.data.empty();
+}
+
+Offset<wire::StatusExtra> write_extra(WireWriter& out, const TaskStatus& status, uint32_t item) {
+  if (!has_extra(status)) return 0;
+  wire::StatusExtraBuilder table(out.builder());
+  table.add_item(item);
+  table.add_executor_id(out.field(status.executor_id.value));
+  table.add_data(out.field(status.data));
+  return table.Finish();
+}
+
+void read_extra(WireReader& in, const wire::StatusExtra* extra, TaskStatus& status,
+                const WirePath& at) {
+  if (extra == nullptr) return;
+  status.executor_id = in.optional_id<ExecutorId>(extra->executor_id(), at / "executor_id");
+  status.data = in.text(extra->data(), at / "data", limits::kStatusDataBytesMax);
 }
 
 TaskStatus read(WireReader& in, const wire::TaskStatus& status, TaskIds ids, const WirePath& at) {
@@ -262,6 +203,14 @@ TaskStatus read(WireReader& in, const wire::TaskStatus& status, TaskIds ids, con
   };
   if ((status.present() & kHasExitStatus) != 0) result.exit_status = status.exit_status();
   if ((status.present() & kHasSignal) != 0) result.signal = status.signal();
+  if ((status.present() & kHasHealthy) != 0) result.healthy = (status.present() & kHealthy) != 0;
+  if (const int type = status.present() >> kCheckTypeShift; type != 0) {
+    CheckStatus& check = result.check.emplace();
+    check.type = in.enumeration<CheckInfo::Type>(type, kCheckTypeCount, at / "present");
+    if ((status.present() & kHasCheckValue) != 0) {
+      check.value = static_cast<int32_t>(status.check_value());
+    }
+  }
   return result;
 }
 
@@ -271,6 +220,7 @@ Offset<wire::Task> write(WireWriter& out, const Task& task) {
   const auto labels = write(out, task.labels);
   const auto discovery = write(out, task.discovery);
   const wire::TaskStatus last_status = write(out, task.last_status);
+  const auto extra = write_extra(out, task.last_status, 0);
   wire::TaskBuilder table(out.builder());
   table.add_id(out.field(task.id.value));
   table.add_name(out.field(task.name));
@@ -290,6 +240,8 @@ Offset<wire::Task> write(WireWriter& out, const Task& task) {
   table.add_group(out.field(task.group));
   table.add_discovery(discovery);
   table.add_last_status(&last_status);
+  table.add_executor_id(out.field(task.executor_id.value));
+  table.add_last_status_extra(extra);
   return table.Finish();
 }
 
@@ -298,7 +250,7 @@ Task read(WireReader& in, const wire::Task* task, const WirePath& at) {
     in.fail(at, "is missing or has no last_status");
     return {};
   }
-  return Task{
+  Task result{
       .id = in.id<TaskId>(task->id(), at / "id"),
       .name = in.line(task->name(), at / "name"),
       .framework_id = in.id<FrameworkId>(task->framework_id(), at / "framework_id"),
@@ -316,7 +268,10 @@ Task read(WireReader& in, const wire::Task* task, const WirePath& at) {
       .group = in.line(task->group(), at / "group"),
       .discovery = read(in, task->discovery(), at / "discovery"),
       .last_status = read(in, *task->last_status(), TaskIds::kAny, at / "last_status"),
+      .executor_id = in.optional_id<ExecutorId>(task->executor_id(), at / "executor_id"),
   };
+  read_extra(in, task->last_status_extra(), result.last_status, at / "last_status_extra");
+  return result;
 }
 
 }  // namespace tepui

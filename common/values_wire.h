@@ -44,11 +44,35 @@ std::vector<Attribute> read(WireReader& in,
 
 Offset<wire::FrameworkInfo> write(WireWriter& out, const FrameworkInfo& info);
 FrameworkInfo read(WireReader& in, const wire::FrameworkInfo* info, const WirePath& at);
+std::vector<FrameworkInfo> read_frameworks(
+    WireReader& in, const flatbuffers::Vector<Offset<wire::FrameworkInfo>>* frameworks,
+    const WirePath& at);
 
 Offset<wire::AgentInfo> write(WireWriter& out, const AgentInfo& info);
 AgentInfo read(WireReader& in, const wire::AgentInfo* info, const WirePath& at);
 
 // ----------------------------------------------------------------------------------------- tasks
+
+Offset<wire::Command> write(WireWriter& out, const CommandInfo& command);
+CommandInfo read(WireReader& in, const wire::Command* command, const WirePath& at);
+
+Offset<wire::Discovery> write(WireWriter& out, const std::optional<DiscoveryInfo>& discovery);
+std::optional<DiscoveryInfo> read(WireReader& in, const wire::Discovery* discovery,
+                                  const WirePath& at);
+
+Offset<wire::Check> write(WireWriter& out, const std::optional<CheckInfo>& check);
+std::optional<CheckInfo> read(WireReader& in, const wire::Check* check, const WirePath& at);
+Offset<wire::HealthCheck> write(WireWriter& out, const std::optional<HealthCheckInfo>& check);
+std::optional<HealthCheckInfo> read(WireReader& in, const wire::HealthCheck* check,
+                                    const WirePath& at);
+
+// Null is no executor.
+Offset<wire::Executor> write(WireWriter& out, const std::shared_ptr<const ExecutorInfo>& executor);
+std::shared_ptr<const ExecutorInfo> read(WireReader& in, const wire::Executor* executor,
+                                         const WirePath& at);
+// The same where it must be there.
+std::shared_ptr<const ExecutorInfo> read_executor(WireReader& in, const wire::Executor* executor,
+                                                  const WirePath& at);
 
 Offset<wire::KillPolicy> write(WireWriter& out, const std::optional<KillPolicy>& policy);
 std::optional<KillPolicy> read(WireReader& in, const wire::KillPolicy* policy, const WirePath& at);
@@ -62,13 +86,43 @@ Specs read(WireReader& in, const flatbuffers::Vector<Offset<wire::TaskSpec>>* sp
 // Schedulers hear of bad task ids by a TASK_ERROR with the same bad id; agents never see one.
 enum class TaskIds : uint8_t { kAny, kValid };
 
-wire::TaskItem write(WireWriter& out, const TaskInfo& task);
+// Flags of wire::TaskItem, for agents.
+inline constexpr uint32_t kTaskExecutorRuns = 1;
+wire::TaskItem write(WireWriter& out, const TaskInfo& task, uint32_t flags = 0);
 TaskInfo read(WireReader& in, const wire::TaskItem& task, const Specs& specs, TaskIds ids,
               const WirePath& at);
 
 // A message longer than limits::kStatusMessageBytesMax is cut there.
 wire::TaskStatus write(WireWriter& out, const TaskStatus& status);
 TaskStatus read(WireReader& in, const wire::TaskStatus& status, TaskIds ids, const WirePath& at);
+
+// What a status seldom has is beside it, under its place among the statuses; null: nothing.
+Offset<wire::StatusExtra> write_extra(WireWriter& out, const TaskStatus& status, uint32_t item);
+void read_extra(WireReader& in, const wire::StatusExtra* extra, TaskStatus& status,
+                const WirePath& at);
+
+// The extras of a vector of statuses: status_of(item) is a TaskStatus.
+bool has_extra(const TaskStatus& status);
+template <class Items, class StatusOf>
+TableVector<wire::StatusExtra> write_extras(WireWriter& out, const Items& items,
+                                            StatusOf status_of) {
+  return out.tables_of<wire::StatusExtra>([&](auto put) {
+    for (size_t i = 0; i < items.size(); ++i) {
+      const TaskStatus& status = status_of(items[i]);
+      if (has_extra(status)) put(write_extra(out, status, static_cast<uint32_t>(i)));
+    }
+  });
+}
+template <class Items, class StatusOf>
+void read_extras(WireReader& in, const flatbuffers::Vector<Offset<wire::StatusExtra>>* extras,
+                 Items& items, StatusOf status_of, const WirePath& at) {
+  const uint32_t count = extras == nullptr ? 0 : extras->size();
+  for (uint32_t i = 0; i < count && in.ok(); ++i) {
+    const wire::StatusExtra* extra = extras->Get(i);
+    if (!in.check_index(extra->item(), items.size(), at[i] / "item", "statuses")) return;
+    read_extra(in, extra, status_of(items[extra->item()]), at[i]);
+  }
+}
 
 Offset<wire::Task> write(WireWriter& out, const Task& task);
 Task read(WireReader& in, const wire::Task* task, const WirePath& at);

@@ -32,6 +32,8 @@ Result<Inbound<SchedulerToMaster>> decode_scheduler_to_master(std::span<const st
 Result<Inbound<MasterToScheduler>> decode_master_to_scheduler(std::span<const std::byte> payload);
 Result<Inbound<AgentToMaster>> decode_agent_to_master(std::span<const std::byte> payload);
 Result<Inbound<MasterToAgent>> decode_master_to_agent(std::span<const std::byte> payload);
+Result<Inbound<ExecutorToAgent>> decode_executor_to_agent(std::span<const std::byte> payload);
+Result<Inbound<AgentToExecutor>> decode_agent_to_executor(std::span<const std::byte> payload);
 Result<Inbound<OperatorToServer>> decode_operator_to_server(std::span<const std::byte> payload);
 Result<Inbound<ServerToOperator>> decode_server_to_operator(std::span<const std::byte> payload);
 
@@ -47,6 +49,8 @@ class Encoder {
   std::span<const std::byte> encode(uint32_t session, const MasterToScheduler& message);
   std::span<const std::byte> encode(uint32_t session, const AgentToMaster& message);
   std::span<const std::byte> encode(uint32_t session, const MasterToAgent& message);
+  std::span<const std::byte> encode(uint32_t session, const ExecutorToAgent& message);
+  std::span<const std::byte> encode(uint32_t session, const AgentToExecutor& message);
   std::span<const std::byte> encode(uint32_t session, const OperatorToServer& message);
   std::span<const std::byte> encode(uint32_t session, const ServerToOperator& message);
 

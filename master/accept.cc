@@ -7,7 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "common/limits.h"
 #include "master/conversions.h"
+#include "master/executors.h"
 #include "master/isolation.h"
 #include "master/offers.h"
 #include "master/operations.h"
@@ -36,6 +38,7 @@ Task task_of(const State& s, const FrameworkEntry& framework, const AgentId& age
   task.user = spec.command.user.empty() ? framework.info.user : spec.command.user;
   task.group = spec.group;
   task.discovery = spec.discovery;
+  if (spec.executor != nullptr) task.executor_id = spec.executor->id;
   return task;
 }
 
@@ -121,50 +124,161 @@ Pool take_offers(State& s, const Accept& accept) {
   return pool;
 }
 
-Result<void> check_task(const FrameworkEntry& framework, const Pool& pool, const TaskInfo& info) {
+// What a launch takes of the pool, and whether an executor has to be started for it.
+struct Claim {
+  Resources resources;
+  bool executor_runs = true;
+};
+
+// Adds the executor to the claim, unless it lives on the agent already.
+Result<void> claim_executor(const FrameworkEntry& framework, const Pool& pool,
+                            const ExecutorInfo& executor, Claim& claim) {
+  if (!executor.framework_id.empty() && executor.framework_id != framework.info.id) {
+    return fail(fmt::format("executor '{}' is of framework '{}', expected '{}'", executor.id.value,
+                            executor.framework_id.value, framework.info.id.value));
+  }
+  const ExecutorEntry* known = find_executor(*pool.agent, framework, executor.id);
+  if (known != nullptr) {
+    if (is_same(*known->info, executor)) return {};
+    return fail(fmt::format("executor '{}' lives on the agent with another description",
+                            executor.id.value));
+  }
+  claim.executor_runs = false;
+  claim.resources += executor.resources;
+  return {};
+}
+
+Result<void> check_claim(const Pool& pool, const Claim& claim, std::string_view who) {
+  if (pool.remaining.contains(claim.resources)) return {};
+  return fail(fmt::format("{} uses {}, more than the {} that are left of the offers", who,
+                          to_text(claim.resources), to_text(pool.remaining)));
+}
+
+Result<Claim> check_task(const FrameworkEntry& framework, const Pool& pool, const TaskInfo& info) {
   if (framework.tasks_by_id.contains(info.id)) {
     return fail(fmt::format("task id '{}' is in use", info.id.value));
   }
   TRY(validate(info));
-  if (!pool.remaining.contains(info.spec->resources)) {
-    return fail(fmt::format("task uses {}, more than the {} that are left of the offers",
-                            to_text(info.spec->resources), to_text(pool.remaining)));
+  Claim claim{.resources = info.spec->resources};
+  if (info.spec->executor != nullptr) {
+    TRY(claim_executor(framework, pool, *info.spec->executor, claim));
   }
-  return {};
+  TRY(check_claim(pool, claim, "task"));
+  return claim;
+}
+
+Result<Claim> check_group(const FrameworkEntry& framework, const Pool& pool,
+                          const OfferOperation& group) {
+  if (group.executor == nullptr) return fail("the group names no executor");
+  if (group.tasks.size() > limits::kGroupTasksMax) {
+    return fail(fmt::format("the group has {} tasks, at most {} are allowed", group.tasks.size(),
+                            limits::kGroupTasksMax));
+  }
+  TRY(validate_group(*group.executor, group.tasks));
+  Claim claim;
+  for (const TaskInfo& info : group.tasks) {
+    if (framework.tasks_by_id.contains(info.id)) {
+      return fail(fmt::format("task id '{}' is in use", info.id.value));
+    }
+    claim.resources += info.spec->resources;
+  }
+  TRY(claim_executor(framework, pool, *group.executor, claim));
+  TRY(check_claim(pool, claim, "the group with its executor"));
+  return claim;
+}
+
+// False: the agent has just been isolated.
+bool book(State& s, const FrameworkEntry& framework, Pool& pool, const Resources& claimed) {
+  AgentEntry& agent = *pool.agent;
+  // What is shared stays in the pool for further tasks; each has a share of its own.
+  const Resources shared = claimed.filter([](const Resource& item) { return item.kind->shared; });
+  const Resources taken = claimed.minus(shared);
+  if (!move_resources(s, agent, Column::kOffered, Column::kAllocated, taken) ||
+      !move_resources(s, agent, Column::kFree, Column::kAllocated, shared)) {
+    return false;
+  }
+  if (!shared.empty()) s.allocator.allocate(framework.handle, agent.handle, pool.role, shared);
+  pool.remaining -= taken;
+  return true;
+}
+
+Verdict isolated(const FrameworkEntry& framework) {
+  return {.state = as_seen_by(framework, TaskState::kDropped),
+          .reason = TaskReason::kAgentDisconnected,
+          .message = "the agent has just been isolated"};
+}
+
+bool may_run(const State& s, const FrameworkEntry& framework, const Task& task) {
+  return s.authorizer.authorize(framework.info.principal, Action::kRunTask, task.user);
+}
+
+std::string not_authorized(const FrameworkEntry& framework, const Task& task) {
+  return fmt::format("'{}' may not run tasks as user '{}'", framework.info.principal, task.user);
 }
 
 void launch(State& s, FrameworkEntry& framework, Pool& pool, TaskInfo info) {
   Task task = task_of(s, framework, pool.agent->info.id, pool.role, info);
-  if (!s.authorizer.authorize(framework.info.principal, Action::kRunTask, task.user)) {
-    const std::string why =
-        fmt::format("'{}' may not run tasks as user '{}'", framework.info.principal, task.user);
-    return refuse_task(
-        s, framework, info, task,
-        {.state = TaskState::kError, .reason = TaskReason::kTaskUnauthorized, .message = why});
+  if (!may_run(s, framework, task)) {
+    return refuse_task(s, framework, info, task,
+                       {.state = TaskState::kError,
+                        .reason = TaskReason::kTaskUnauthorized,
+                        .message = not_authorized(framework, task)});
   }
-  if (const Result<void> valid = check_task(framework, pool, info); !valid.has_value()) {
+  const Result<Claim> claim = check_task(framework, pool, info);
+  if (!claim.has_value()) {
     return refuse_task(s, framework, info, task,
                        {.state = TaskState::kError,
                         .reason = TaskReason::kTaskInvalid,
-                        .message = valid.error().message});
+                        .message = claim.error().message});
+  }
+  if (!book(s, framework, pool, claim->resources)) {
+    return refuse_task(s, framework, info, task, isolated(framework));
   }
   AgentEntry& agent = *pool.agent;
-  // What is shared stays in the pool for further tasks; each has a share of its own.
-  const Resources shared =
-      task.resources.filter([](const Resource& item) { return item.kind->shared; });
-  const Resources taken = task.resources.minus(shared);
-  if (!move_resources(s, agent, Column::kOffered, Column::kAllocated, taken) ||
-      !move_resources(s, agent, Column::kFree, Column::kAllocated, shared)) {
-    return refuse_task(s, framework, info, task,
-                       {.state = as_seen_by(framework, TaskState::kDropped),
-                        .reason = TaskReason::kAgentDisconnected,
-                        .message = "the agent has just been isolated"});
-  }
-  if (!shared.empty()) s.allocator.allocate(framework.handle, agent.handle, pool.role, shared);
-  pool.remaining -= taken;
+  if (!claim->executor_runs) add_executor(s, framework, agent, info.spec->executor, pool.role);
   add_task(s, framework, agent, std::move(task), false);
+  const bool executor_runs = info.spec->executor != nullptr && claim->executor_runs;
   queue_launch(s, agent, framework,
-               {.framework_id = framework.info.id, .role = pool.role, .task = std::move(info)});
+               {.framework_id = framework.info.id,
+                .role = pool.role,
+                .task = std::move(info),
+                .executor_runs = executor_runs});
+}
+
+// All of them or none.
+void launch_group(State& s, FrameworkEntry& framework, Pool& pool, OfferOperation group) {
+  std::vector<Task> tasks;
+  for (const TaskInfo& info : group.tasks) {
+    tasks.push_back(task_of(s, framework, pool.agent->info.id, pool.role, info));
+    if (group.executor != nullptr) tasks.back().executor_id = group.executor->id;
+  }
+  const auto refuse = [&](const Verdict& verdict) {
+    for (size_t i = 0; i < tasks.size(); ++i) {
+      refuse_task(s, framework, group.tasks[i], tasks[i], verdict);
+    }
+  };
+  for (const Task& task : tasks) {
+    if (may_run(s, framework, task)) continue;
+    return refuse({.state = TaskState::kError,
+                   .reason = TaskReason::kTaskGroupUnauthorized,
+                   .message = not_authorized(framework, task)});
+  }
+  const Result<Claim> claim = check_group(framework, pool, group);
+  if (!claim.has_value()) {
+    return refuse({.state = TaskState::kError,
+                   .reason = TaskReason::kTaskGroupInvalid,
+                   .message = claim.error().message});
+  }
+  if (!book(s, framework, pool, claim->resources)) return refuse(isolated(framework));
+  AgentEntry& agent = *pool.agent;
+  if (!claim->executor_runs) add_executor(s, framework, agent, group.executor, pool.role);
+  for (Task& task : tasks) add_task(s, framework, agent, std::move(task), false);
+  send_group(s, agent, framework,
+             {.framework_id = framework.info.id,
+              .role = pool.role,
+              .executor = std::move(group.executor),
+              .tasks = std::move(group.tasks),
+              .executor_runs = claim->executor_runs});
 }
 
 }  // namespace
@@ -178,6 +292,9 @@ void on_accept(State& s, FrameworkEntry& framework, Accept accept) {
     switch (operation.type) {
       case OfferOperation::Type::kLaunch:
         for (TaskInfo& info : operation.tasks) launch(s, framework, pool, std::move(info));
+        break;
+      case OfferOperation::Type::kLaunchGroup:
+        launch_group(s, framework, pool, std::move(operation));
         break;
       case OfferOperation::Type::kConvert:
         convert_offered(s, framework, pool, operation.operation);

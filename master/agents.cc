@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "common/limits.h"
+#include "master/executors.h"
 #include "master/maintenance.h"
 #include "master/offers.h"
 #include "master/operations.h"
@@ -193,6 +194,7 @@ void on_marked_unreachable(State& s, const AgentId& id, std::string_view why) {
   s.emit(event::AgentUnreachable{.id = &agent->info.id, .why = why});
   for (TaskEntry* entry : tasks) become_unreachable(s, *entry, "the agent is unreachable");
   lose_operations(s, *agent);
+  end_executors_of(s, *agent);
   leave_allocator(s, *agent);
   agent->broken = false;
   agent->frameworks.clear();
@@ -234,6 +236,7 @@ void on_removed(State& s, const AgentId& id, std::string_view why, bool by_opera
     remove_task(s, *entry);
   }
   end_operations(s, *agent);
+  end_executors_of(s, *agent);
   s.emit(event::AgentRemoved{.id = &agent->info.id, .why = why});
   queue_failure(s, id);
   erase_agent(s, *agent);

@@ -30,6 +30,15 @@ Result<void> audit_agent(const AgentEntry& agent) {
     }
     if (entry.holds_resources()) allocated += entry.task.resources;
   }
+  for (const auto& [key, entry] : agent.executors) {
+    if (agent.phase == Phase::kUnreachable) {
+      return fail(fmt::format("executor '{}' lives out of reach", key.second.value));
+    }
+    if (!entry.framework->executors.contains({agent.handle, key.second})) {
+      return fail(fmt::format("executor '{}' is unknown to its framework", key.second.value));
+    }
+    allocated += entry.info->resources;
+  }
   if (agent.is_registered() && agent.phase == Phase::kConnected && agent.session.is_null()) {
     return fail("it is connected without a session");
   }

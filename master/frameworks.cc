@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "master/executors.h"
 #include "master/offers.h"
 #include "master/operations.h"
 #include "master/outbox.h"
@@ -263,6 +264,7 @@ void remove_framework(State& s, FrameworkEntry& framework, std::string_view why)
     }
     remove_task(s, *entry);
   }
+  end_executors_of(s, framework);
   s.agents.each([&s, &framework, &id](AgentHandle, const std::unique_ptr<AgentEntry>& agent) {
     agent->told.erase(framework.handle);
     if (agent->frameworks.erase(framework.handle) == 0) return;

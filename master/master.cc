@@ -14,6 +14,7 @@
 #include "master/commands.h"
 #include "master/conversions.h"
 #include "master/drain.h"
+#include "master/executors.h"
 #include "master/frameworks.h"
 #include "master/isolation.h"
 #include "master/leadership.h"
@@ -109,6 +110,14 @@ struct SchedulerCall {
     FrameworkEntry* framework = subscribed("reconcile_operations");
     if (framework != nullptr) on_reconcile_operations(s, *framework, message);
   }
+  void operator()(const MessageExecutor& message) const {
+    FrameworkEntry* framework = subscribed("message_executor");
+    if (framework != nullptr) on_message_executor(s, *framework, message);
+  }
+  void operator()(const ShutdownExecutor& message) const {
+    FrameworkEntry* framework = subscribed("shutdown_executor");
+    if (framework != nullptr) on_shutdown_executor(s, *framework, message);
+  }
   void operator()(const Heartbeat&) const {}
   void operator()(const Goodbye& message) const { lose_session(s, session.id, message.why); }
   void operator()(const AcceptInverseOffers& message) const {
@@ -156,6 +165,16 @@ struct AgentCall {
   void operator()(const UpdateAgent& message) const {
     received(s, "update_agent");
     if (AgentEntry* agent = registered("update")) on_update_agent(s, *agent, message);
+  }
+  void operator()(const ExecutorExited& message) const {
+    received(s, "executor_exited");
+    AgentEntry* agent = registered("executor exited");
+    if (agent != nullptr) on_executor_exited(s, *agent, message);
+  }
+  void operator()(const RelayToFramework& message) const {
+    received(s, "executor_message");
+    AgentEntry* agent = registered("executor message");
+    if (agent != nullptr) on_relay_to_framework(s, *agent, message);
   }
   void operator()(const Pong&) const {
     if (AgentEntry* agent = registered("pong")) on_pong(*agent);

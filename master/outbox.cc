@@ -97,8 +97,8 @@ void flush(State& s, FrameworkEntry& framework) {
         framework.session,
         MasterToScheduler(OperationUpdates{std::exchange(framework.operation_updates, {})}));
   }
-  for (AgentId& id : std::exchange(framework.failures, {})) {
-    s.effects.send(framework.session, MasterToScheduler(Failure{.agent_id = std::move(id)}));
+  for (Failure& failure : std::exchange(framework.failures, {})) {
+    s.effects.send(framework.session, MasterToScheduler(std::move(failure)));
   }
   flush_offers(s, framework);
 }
@@ -156,9 +156,15 @@ void queue_update(State& s, FrameworkEntry& framework, TaskStatus status) {
 void queue_failure(State& s, const AgentId& id) {
   s.frameworks.each([&s, &id](FrameworkHandle, const std::unique_ptr<FrameworkEntry>& framework) {
     if (!framework->is_connected()) return;
-    framework->failures.push_back(id);
+    framework->failures.push_back({.agent_id = id});
     wake(s, *framework);
   });
+}
+
+void queue_failure(State& s, FrameworkEntry& framework, Failure failure) {
+  if (!framework.is_connected()) return;
+  framework.failures.push_back(std::move(failure));
+  wake(s, framework);
 }
 
 void queue_launch(State& s, AgentEntry& agent, FrameworkEntry& framework, LaunchTasks::Item item) {
@@ -168,6 +174,12 @@ void queue_launch(State& s, AgentEntry& agent, FrameworkEntry& framework, Launch
   }
   agent.launches.push_back(std::move(item));
   wake(s, agent);
+}
+
+void send_group(State& s, AgentEntry& agent, FrameworkEntry& framework, LaunchGroup message) {
+  agent.frameworks.insert(framework.handle);
+  if (agent.told.insert(framework.handle).second) message.frameworks = {framework.info};
+  send_now(s, agent, std::move(message));
 }
 
 void queue_operation(State& s, AgentEntry& agent, AgentOperation operation) {

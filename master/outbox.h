@@ -18,7 +18,10 @@ void queue_rescind(State& s, FrameworkEntry& framework, OfferId id);
 void queue_update(State& s, FrameworkEntry& framework, TaskStatus status);
 // To every connected framework.
 void queue_failure(State& s, const AgentId& id);
+void queue_failure(State& s, FrameworkEntry& framework, Failure failure);
 void queue_launch(State& s, AgentEntry& agent, FrameworkEntry& framework, LaunchTasks::Item item);
+// At once, after the launches that wait.
+void send_group(State& s, AgentEntry& agent, FrameworkEntry& framework, LaunchGroup message);
 // Before the launches that are queued after it.
 void queue_operation(State& s, AgentEntry& agent, AgentOperation operation);
 void queue_operation_acknowledgement(State& s, AgentEntry& agent,

@@ -77,6 +77,9 @@ Result<void> check_tasks(State& s, const ReregisterAgent& message) {
     TRY(validate(info));
     named.insert(info.id);
   }
+  for (const AgentExecutor& item : message.executors) {
+    TRY(validate(*item.executor));
+  }
   for (const Task& task : message.tasks) {
     TRY(validate_id(task.id.value, "task id"));
     if (task.state == TaskState::kUnreachable || task.state == TaskState::kUnknown) {

@@ -84,6 +84,12 @@ class Replay {
     if (agent.phase == Phase::kUnreachable) {
       emit(event::AgentUnreachable{.id = &agent.info.id, .why = "the agent is unreachable"});
     }
+    for (const auto& [key, entry] : agent.executors) {
+      emit(event::ExecutorAdded{.framework_id = &entry.framework->info.id,
+                                .agent_id = &agent.info.id,
+                                .executor = entry.info.get(),
+                                .role = entry.role});
+    }
     if (agent.broken) {
       emit(event::AgentBroken{.id = &agent.info.id, .why = "its books do not balance"});
     }

@@ -1,9 +1,11 @@
 #include "master/resync.h"
 
+#include <set>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "master/executors.h"
 #include "master/frameworks.h"
 #include "master/isolation.h"
 #include "master/outbox.h"
@@ -20,6 +22,7 @@ class Resync {
 
   void run(const ReregisterAgent& message) {
     for (const FrameworkInfo& info : message.frameworks) meet(info);
+    merge_executors(message.executors);
     for (const Task& task : message.tasks) merge(task);
     settle_missing();
     for (const FrameworkId& id : shutdowns_) {
@@ -38,6 +41,43 @@ class Resync {
     FrameworkEntry* framework = find_framework(s_, info.id);
     if (framework == nullptr) framework = &recover_framework(s_, info);
     agent_.frameworks.insert(framework->handle);
+  }
+
+  void book(const ExecutorEntry& entry) {
+    const Resources& held = entry.info->resources;
+    if (!move_resources(s_, agent_, Books::Column::kFree, Books::Column::kAllocated, held)) return;
+    s_.allocator.allocate(entry.framework->handle, agent_.handle, entry.role, held);
+  }
+
+  // Whom the agent names lives. A repeated request does not know of launches since.
+  void merge_executors(const std::vector<AgentExecutor>& told) {
+    std::set<std::pair<FrameworkHandle, ExecutorId>> named;
+    for (const AgentExecutor& item : told) {
+      const FrameworkEntry* framework = find_framework(s_, item.framework_id);
+      if (framework != nullptr) named.emplace(framework->handle, item.executor->id);
+    }
+    std::vector<std::pair<FrameworkEntry*, ExecutorId>> known;
+    for (const auto& [key, entry] : agent_.executors)
+      known.emplace_back(entry.framework, key.second);
+    for (const auto& [framework, id] : known) {
+      const ExecutorEntry& entry = *find_executor(agent_, *framework, id);
+      const bool lives = options_.is_repeated || named.contains({framework->handle, id});
+      if (!options_.new_books) {
+        if (!lives) end_executor(s_, agent_, *framework, id);
+      } else if (lives &&
+                 agent_.books.column(Books::Column::kFree).contains(entry.info->resources)) {
+        book(entry);
+      } else {
+        forget_executor(s_, agent_, *framework, id);
+      }
+    }
+    for (const AgentExecutor& item : told) {
+      FrameworkEntry* framework = find_framework(s_, item.framework_id);
+      if (framework == nullptr || find_executor(agent_, *framework, item.executor->id) != nullptr) {
+        continue;
+      }
+      book(add_executor(s_, *framework, agent_, item.executor, item.role));
+    }
   }
 
   void merge(const Task& told) {

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "common/events.h"
@@ -56,6 +57,13 @@ struct TaskEntry {
   std::optional<KillPolicy> kill_policy;
 
   bool holds_resources() const { return !unreachable && !is_terminal(task.state); }
+};
+
+// An executor that lives on an agent, in the name of a framework.
+struct ExecutorEntry {
+  FrameworkEntry* framework = nullptr;
+  std::shared_ptr<const ExecutorInfo> info;
+  std::string role;  // the allocation role of its resources
 };
 
 struct OfferEntry {
@@ -103,6 +111,7 @@ struct AgentEntry {
   std::vector<TaskEntry*> tasks;
   std::vector<OfferEntry*> offers;
   std::set<Uuid> operations;  // in State::operations
+  std::map<std::pair<FrameworkHandle, ExecutorId>, ExecutorEntry> executors;
   // Frameworks it may know of, and those whose info this session has told it.
   std::set<FrameworkHandle> frameworks;
   std::set<FrameworkHandle> told;
@@ -137,7 +146,8 @@ struct FrameworkEntry {
   std::unordered_map<TaskId, TaskEntry*> tasks_by_id;  // unreachable ones too
   std::vector<TaskEntry*> tasks;
   std::vector<OfferEntry*> offers;
-  std::map<OperationId, Uuid> operations;  // those with an id, in State::operations
+  std::map<OperationId, Uuid> operations;                  // those with an id, in State::operations
+  std::set<std::pair<AgentHandle, ExecutorId>> executors;  // in the tables of their agents
 
   TimerId failover_timer;
   TimerId heartbeat_timer;
@@ -154,7 +164,7 @@ struct FrameworkEntry {
   std::vector<OfferId> new_offers;
   std::vector<OfferId> rescinds;
   std::vector<TaskStatus> updates;
-  std::vector<AgentId> failures;
+  std::vector<Failure> failures;
   std::vector<OperationStatus> operation_updates;
   bool outbox_queued = false;
 

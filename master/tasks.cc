@@ -139,6 +139,7 @@ void set_state(State& s, TaskEntry& entry, TaskState state, const TaskStatus& st
 void pronounce(State& s, TaskEntry& entry, const Verdict& verdict) {
   TaskStatus status = make_status(s, entry.task.id, entry.agent->info.id, verdict);
   status.container_id = entry.task.container_id;
+  status.executor_id = entry.task.executor_id;
   if (entry.unreachable) {
     // It holds nothing, and its agent says it will not come back.
     if (entry.task.state == TaskState::kUnreachable) entry.task.state = verdict.state;
@@ -160,6 +161,7 @@ void become_unreachable(State& s, TaskEntry& entry, std::string_view why) {
       make_status(s, entry.task.id, entry.agent->info.id,
                   {.state = state, .reason = TaskReason::kAgentRemoved, .message = why});
   status.container_id = entry.task.container_id;
+  status.executor_id = entry.task.executor_id;
   status.unreachable_time = entry.agent->unreachable_since;
   release(s, entry);
   entry.unreachable = true;

@@ -50,6 +50,10 @@ class SchedulerHandler {
   // What became of an operation that has an id. Acknowledged likewise.
   virtual void on_operation_update(Scheduler&, const OperationStatus&) {}
   virtual void on_agent_lost(Scheduler& scheduler, const AgentId& agent) = 0;
+  // An executor of this framework has ended; of what became of its tasks their statuses tell.
+  virtual void on_executor_lost(Scheduler&, const Failure&) {}
+  // What an executor had to say. Delivered at most once.
+  virtual void on_executor_message(Scheduler&, const ExecutorMessage&) {}
   // The machines of these agents will be out of service: whoever can should leave them by then.
   // Answered with accept_inverse() or decline_inverse(); either is only advice to the operator.
   virtual void on_inverse_offers(Scheduler&, std::span<const InverseOfferBatch::Item>) {}
@@ -92,6 +96,9 @@ class Scheduler {
   // Any operations, in order, each on what those before it made (sdk/operations.h builds them).
   void accept(std::span<const OfferId> offers, std::vector<OfferOperation> operations,
               std::optional<Duration> refuse = std::nullopt);
+  // All of the tasks or none, as nested containers of one executor (or by a custom one).
+  void launch_group(std::span<const OfferId> offers, ExecutorInfo executor,
+                    std::vector<TaskInfo> tasks, std::optional<Duration> refuse = std::nullopt);
   void decline(std::span<const OfferId> offers, std::optional<Duration> refuse = std::nullopt);
   void accept_inverse(std::span<const OfferId> offers,
                       std::optional<Duration> refuse = std::nullopt);
@@ -105,6 +112,10 @@ class Scheduler {
   void reconcile(std::vector<Reconcile::Item> tasks = {});
   // Dropped while not subscribed: ask again in on_subscribed.
   void reconcile_operations(std::vector<ReconcileOperations::Item> operations = {});
+  // Delivered at most once; dropped while not subscribed, as is the next.
+  void send_message(const AgentId& agent, const ExecutorId& executor, std::string data);
+  // Asks an executor to kill its tasks and end; after its grace period it is killed.
+  void shutdown_executor(const AgentId& agent, const ExecutorId& executor);
   // Ends the framework and all its tasks.
   void teardown();
   bool subscribed() const;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <netdb.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include <charconv>
 #include <memory>
@@ -16,6 +17,25 @@ struct HostAndPort {
   std::string host;
   uint16_t port = 0;
 };
+
+constexpr std::string_view kUnix = "unix:";
+
+Result<Address> unix_address(std::string_view path) {
+  sockaddr_storage storage{};
+  auto* local = reinterpret_cast<sockaddr_un*>(&storage);
+  if (path.empty() || path.front() != '/' || path.find('\0') != std::string_view::npos) {
+    return fail(fmt::format("'{}{}' is not an address: expected an absolute path behind {}", kUnix,
+                            path, kUnix));
+  }
+  if (path.size() >= sizeof local->sun_path) {
+    return fail(fmt::format("the path of the socket {} has {} bytes, at most {} are possible", path,
+                            path.size(), sizeof local->sun_path - 1));
+  }
+  local->sun_family = AF_UNIX;
+  path.copy(local->sun_path, path.size());
+  return Address(storage,
+                 static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1));
+}
 
 std::unexpected<Error> refuse(std::string_view text, std::string_view why) {
   return fail(
@@ -69,7 +89,13 @@ uint16_t Address::port() const {
   return ntohs(reinterpret_cast<const sockaddr_in6*>(&storage_)->sin6_port);
 }
 
+std::string Address::path() const {
+  if (family() != AF_UNIX || size_ <= offsetof(sockaddr_un, sun_path)) return {};
+  return reinterpret_cast<const sockaddr_un*>(&storage_)->sun_path;
+}
+
 bool Address::is_loopback() const {
+  if (family() == AF_UNIX) return true;
   if (family() == AF_INET) {
     const uint32_t host = ntohl(reinterpret_cast<const sockaddr_in*>(&storage_)->sin_addr.s_addr);
     return host >> 24 == 127;
@@ -79,6 +105,7 @@ bool Address::is_loopback() const {
 }
 
 Result<Address> parse_address(std::string_view text) {
+  if (text.starts_with(kUnix)) return unix_address(text.substr(kUnix.size()));
   const HostAndPort where = TRY(split(text));
   Address address;
   if (!parse_number(where, address)) {
@@ -88,6 +115,7 @@ Result<Address> parse_address(std::string_view text) {
 }
 
 Result<Address> resolve_address(std::string_view text) {
+  if (text.starts_with(kUnix)) return unix_address(text.substr(kUnix.size()));
   const HostAndPort where = TRY(split(text));
   Address address;
   if (parse_number(where, address)) return address;
@@ -110,6 +138,7 @@ std::string to_text(const Address& address) {
               sizeof host);
     return fmt::format("{}:{}", host, address.port());
   }
+  if (address.family() == AF_UNIX) return fmt::format("{}{}", kUnix, address.path());
   if (address.family() != AF_INET6) return "unknown address";
   inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(address.get())->sin6_addr, host,
             sizeof host);

@@ -1,6 +1,7 @@
 #pragma once
 // Address is where a socket listens or connects to: an IPv4 or IPv6 address and a port, as
-// `127.0.0.1:5050`, `[::1]:5050` or `localhost:5050`.
+// `127.0.0.1:5050`, `[::1]:5050` or `localhost:5050`, or a socket in the file system, as
+// `unix:/run/tepui/agent.sock`.
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -22,6 +23,7 @@ class Address {
   socklen_t size() const { return size_; }
   int family() const { return storage_.ss_family; }
   uint16_t port() const;
+  std::string path() const;  // of a socket in the file system; else empty
   bool is_loopback() const;
 
  private:

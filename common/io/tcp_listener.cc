@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -27,6 +29,14 @@ Error describe_bind_failure(const Address& address, int code) {
                .code = code};
 }
 
+// What a killed process left in this place; whatever else is there stays.
+void remove_stale(const std::string& path) {
+  struct stat status{};
+  if (!path.empty() && lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) {
+    unlink(path.c_str());
+  }
+}
+
 // Together half a second, at the start of a program.
 constexpr int kBindAttempts = 25;
 constexpr timespec kBindPause = {.tv_sec = 0, .tv_nsec = 20'000'000};
@@ -36,17 +46,20 @@ constexpr timespec kBindPause = {.tv_sec = 0, .tv_nsec = 20'000'000};
 Result<std::unique_ptr<TcpListener>> TcpListener::create(Reactor& reactor, TcpListenerOwner& owner,
                                                          const Address& address) {
   Fd socket;
+  const std::string path = address.path();
+  remove_stale(path);
   for (int attempt = 0; true; ++attempt) {
     socket = Fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const int on = 1;
     if (socket && setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
         bind(socket.get(), address.get(), address.size()) == 0 &&
+        (path.empty() || chmod(path.c_str(), 0666) == 0) &&
         ::listen(socket.get(), SOMAXCONN) == 0) {
       break;
     }
     // The kernel takes down the ring of a killed process after the process is gone, and its
     // listening socket with it: who is restarted at once finds the address in use for a moment.
-    if (errno != EADDRINUSE || attempt == kBindAttempts) {
+    if (errno != EADDRINUSE || !path.empty() || attempt == kBindAttempts) {
       return std::unexpected(describe_bind_failure(address, errno));
     }
     nanosleep(&kBindPause, nullptr);

@@ -20,7 +20,9 @@ class TcpListenerOwner {
 
 class TcpListener {
  public:
-  // The error is fit for the user: "127.0.0.1:5050 is in use by another process".
+  // The error is fit for the user: "127.0.0.1:5050 is in use by another process". A socket in the
+  // file system takes the place of an earlier one, and everybody may connect to it: who may speak
+  // is for the owner to find out.
   static Result<std::unique_ptr<TcpListener>> create(Reactor& reactor, TcpListenerOwner& owner,
                                                      const Address& address);
 

@@ -67,6 +67,16 @@ MaybeItem copy_agent_or_framework(const Event& event) {
       event);
 }
 
+template <class E>
+MaybeItem executor(const E& e, bool lives) {
+  return ExecutorChange{.framework_id = *e.framework_id,
+                        .agent_id = *e.agent_id,
+                        .id = e.executor->id,
+                        .role = std::string(e.role),
+                        .resources = e.executor->resources,
+                        .lives = lives};
+}
+
 MaybeItem copy_other(const Event& event) {
   return std::visit(
       Overloaded{
@@ -83,6 +93,8 @@ MaybeItem copy_other(const Event& event) {
           [](const event::TaskRemoved& e) -> MaybeItem {
             return TaskDown{.framework_id = e.task->framework_id, .id = e.task->id};
           },
+          [](const event::ExecutorAdded& e) -> MaybeItem { return executor(e, true); },
+          [](const event::ExecutorRemoved& e) -> MaybeItem { return executor(e, false); },
           [](const event::OfferMade& e) -> MaybeItem {
             return OfferUp{.id = e.id,
                            .framework_id = *e.framework_id,

@@ -67,6 +67,15 @@ struct TaskDown {
   FrameworkId framework_id;
   TaskId id;
 };
+// An executor lives and holds resources, or no longer does.
+struct ExecutorChange {
+  FrameworkId framework_id;
+  AgentId agent_id;
+  ExecutorId id;
+  std::string role;
+  Resources resources;
+  bool lives = false;
+};
 struct OfferUp {
   OfferId id;
   FrameworkId framework_id;
@@ -102,10 +111,10 @@ struct MetricsSnapshot {
 struct Reset {};
 struct Complete {};
 
-using Item =
-    std::variant<Elected, Deposed, AgentUp, AgentDown, FrameworkUp, FrameworkDown, TaskUp,
-                 TaskChange, TaskDown, OfferUp, event::OfferEnded, RoleWeight, RoleQuota,
-                 AgentStanding, AgentPlanned, MachineChange, MetricsSnapshot, Reset, Complete>;
+using Item = std::variant<Elected, Deposed, AgentUp, AgentDown, FrameworkUp, FrameworkDown, TaskUp,
+                          TaskChange, TaskDown, ExecutorChange, OfferUp, event::OfferEnded,
+                          RoleWeight, RoleQuota, AgentStanding, AgentPlanned, MachineChange,
+                          MetricsSnapshot, Reset, Complete>;
 
 }  // namespace feed
 

@@ -23,6 +23,7 @@ void Tables::apply(feed::Item item, WallTime at) {
   if (auto* i = std::get_if<feed::TaskChange>(&item)) return on(std::move(*i));
   if (auto* i = std::get_if<feed::TaskUp>(&item)) return on(std::move(*i));
   if (const auto* i = std::get_if<feed::TaskDown>(&item)) return on(*i);
+  if (auto* i = std::get_if<feed::ExecutorChange>(&item)) return on(std::move(*i));
   if (const auto* i = std::get_if<feed::OfferUp>(&item)) return on(*i, at);
   if (const auto* i = std::get_if<event::OfferEnded>(&item)) return on(*i);
   if (const auto* i = std::get_if<feed::AgentUp>(&item)) return on(*i, at);
@@ -61,6 +62,7 @@ void Tables::reset() {
   std::erase_if(tasks_, [](const auto& entry) { return !entry.second.completed; });
   agent_sums_.clear();
   framework_sums_.clear();
+  executors_.clear();
   roles_.clear();
   offers_.clear();
   maintenance_.clear();
@@ -222,6 +224,26 @@ void Tables::remember_completed(TaskKey key) {
   if (found == tasks_.end() || !found->second.completed) return;
   tasks_.erase(found);
   gone(Table::kTasks, oldest.second.value, oldest.first.value);
+}
+
+void Tables::on(feed::ExecutorChange item) {
+  const std::tuple key(item.framework_id, item.agent_id, item.id);
+  const auto release_it = [this](const feed::ExecutorChange& known) {
+    release(Hold::kAllocated, {.framework_id = known.framework_id,
+                               .agent_id = known.agent_id,
+                               .role = known.role,
+                               .resources = known.resources});
+  };
+  if (const auto found = executors_.find(key); found != executors_.end()) {
+    release_it(found->second);
+    executors_.erase(found);
+  }
+  if (!item.lives) return;
+  const feed::ExecutorChange& known = executors_[key] = std::move(item);
+  hold(Hold::kAllocated, {.framework_id = known.framework_id,
+                          .agent_id = known.agent_id,
+                          .role = known.role,
+                          .resources = known.resources});
 }
 
 void Tables::on(const feed::OfferUp& item, WallTime at) {

@@ -12,6 +12,7 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -79,6 +80,7 @@ class Tables {
   void on(feed::TaskUp item);
   void on(feed::TaskChange item);
   void on(const feed::TaskDown& item);
+  void on(feed::ExecutorChange item);
   void on(const feed::OfferUp& item, WallTime at);
   void on(const event::OfferEnded& item);
   void on(const feed::RoleWeight& item);
@@ -121,6 +123,7 @@ class Tables {
   std::map<FrameworkId, Sums> framework_sums_;
   std::map<TaskKey, KnownTask> tasks_;
   std::deque<TaskKey> completed_tasks_;
+  std::map<std::tuple<FrameworkId, AgentId, ExecutorId>, feed::ExecutorChange> executors_;
   std::map<std::string, RoleRow> roles_;
   std::map<OfferId, OfferRow> offers_;
   std::map<std::string, MaintenanceRow> maintenance_;  // by hostname

@@ -83,7 +83,7 @@ class Arbitrary {
   }
   void fill(Table& table) { table = static_cast<Table>(rng_.below(kTableCount)); }
   void fill(OfferOperation::Type& type) {
-    type = rng_.chance(1, 2) ? OfferOperation::Type::kLaunch : OfferOperation::Type::kConvert;
+    type = static_cast<OfferOperation::Type>(1 + rng_.below(3));
   }
   void fill(Operation::Type& type) {
     static constexpr int kTypes[] = {2, 3, 4, 5, 11, 12};
@@ -91,6 +91,11 @@ class Arbitrary {
   }
   void fill(OperationState& state) {
     state = static_cast<OperationState>(rng_.below(kOperationStateCount));
+  }
+  void fill(CheckInfo::Type& type) { type = static_cast<CheckInfo::Type>(1 + rng_.below(3)); }
+  void fill(ExecutorInfo::Type& type) { type = static_cast<ExecutorInfo::Type>(1 + rng_.below(2)); }
+  void fill(std::shared_ptr<const ExecutorInfo>& executor) {
+    executor = std::make_shared<const ExecutorInfo>(make<ExecutorInfo>());
   }
   void fill(Resources& value) { value = resources(); }
   void fill(OperateResources::Type& type) {
@@ -182,7 +187,14 @@ class Arbitrary {
   // Each type carries only its own half.
   void make_consistent(OfferOperation& operation) {
     if (operation.type == OfferOperation::Type::kConvert) operation.tasks.clear();
-    if (operation.type == OfferOperation::Type::kLaunch) operation.operation = {};
+    if (operation.type != OfferOperation::Type::kConvert) operation.operation = {};
+    if (operation.type != OfferOperation::Type::kLaunchGroup) operation.executor = nullptr;
+  }
+  void make_consistent(CheckInfo& check) {
+    if (check.type != CheckInfo::Type::kCommand) check.command = {};
+  }
+  void make_consistent(TaskSpec& spec) {
+    if (rng_.chance(1, 2)) spec.executor = nullptr;
   }
   void make_consistent(ReadFile& read) { read.length %= limits::kReadFileMax + 1; }
 

@@ -6,6 +6,8 @@
 #include <set>
 #include <string>
 
+#include "common/executors.h"
+
 namespace tepui {
 namespace {
 
@@ -29,6 +31,7 @@ struct Samples {
   Quota quota{.guarantees = {}, .limits_milli = {{"cpus", 4000}}};
   Unavailability window{.start = WallTime(Duration(1)), .duration = std::chrono::hours(1)};
   Operation operation{.id = {"o1"}};
+  ExecutorInfo executor{.id = {"e1"}};
   OperationStatus operation_status{.state = OperationState::kError, .message = "no"};
 
   std::vector<Event> all() const {
@@ -72,7 +75,9 @@ struct Samples {
             event::MachineChanged{"host-1", "down", &window, true},
             event::InverseOfferAnswered{&framework.id, &agent.id, true},
             event::AgentUpdated{&agent},
-            event::OperationUpdated{&agent.id, &framework.id, &operation, &operation_status}};
+            event::OperationUpdated{&agent.id, &framework.id, &operation, &operation_status},
+            event::ExecutorAdded{&framework.id, &agent.id, &executor, "eng"},
+            event::ExecutorRemoved{&framework.id, &agent.id, &executor, "eng"}};
   }
 };
 

@@ -54,13 +54,21 @@ inline constexpr int kFields<Port> = 3;
 template <>
 inline constexpr int kFields<DiscoveryInfo> = 7;
 template <>
-inline constexpr int kFields<TaskSpec> = 9;
+inline constexpr int kFields<CheckInfo> = 7;
+template <>
+inline constexpr int kFields<HealthCheckInfo> = 3;
+template <>
+inline constexpr int kFields<CheckStatus> = 2;
+template <>
+inline constexpr int kFields<ExecutorInfo> = 10;
+template <>
+inline constexpr int kFields<TaskSpec> = 12;
 template <>
 inline constexpr int kFields<TaskInfo> = 3;
 template <>
-inline constexpr int kFields<TaskStatus> = 12;
+inline constexpr int kFields<TaskStatus> = 16;
 template <>
-inline constexpr int kFields<Task> = 17;
+inline constexpr int kFields<Task> = 18;
 template <>
 inline constexpr int kFields<FrameworkInfo> = 14;
 template <>
@@ -87,7 +95,7 @@ inline constexpr int kFields<Subscribe> = 1;
 template <>
 inline constexpr int kFields<Filters> = 1;
 template <>
-inline constexpr int kFields<OfferOperation> = 3;
+inline constexpr int kFields<OfferOperation> = 4;
 template <>
 inline constexpr int kFields<Operation> = 6;
 template <>
@@ -147,13 +155,13 @@ inline constexpr int kFields<Rescind> = 1;
 template <>
 inline constexpr int kFields<Updates> = 1;
 template <>
-inline constexpr int kFields<Failure> = 1;
+inline constexpr int kFields<Failure> = 4;
 template <>
 inline constexpr int kFields<ErrorMessage> = 1;
 template <>
 inline constexpr int kFields<RegisterAgent> = 2;
 template <>
-inline constexpr int kFields<ReregisterAgent> = 4;
+inline constexpr int kFields<ReregisterAgent> = 5;
 template <>
 inline constexpr int kFields<StatusUpdates> = 1;
 template <>
@@ -163,7 +171,7 @@ inline constexpr int kFields<Registered> = 5;
 template <>
 inline constexpr int kFields<LaunchTasks> = 2;
 template <>
-inline constexpr int kFields<LaunchTasks::Item> = 3;
+inline constexpr int kFields<LaunchTasks::Item> = 4;
 template <>
 inline constexpr int kFields<KillTask> = 3;
 template <>
@@ -258,6 +266,41 @@ inline constexpr int kFields<Explanation::Cause> = 2;
 template <>
 inline constexpr int kFields<Explanation::Role> = 5;
 
+template <>
+inline constexpr int kFields<SubscribeExecutor> = 5;
+template <>
+inline constexpr int kFields<UpdateTask> = 1;
+template <>
+inline constexpr int kFields<MessageFramework> = 1;
+template <>
+inline constexpr int kFields<ExecutorSubscribed> = 3;
+template <>
+inline constexpr int kFields<RunTasks> = 2;
+template <>
+inline constexpr int kFields<StopTask> = 2;
+template <>
+inline constexpr int kFields<UpdateTaken> = 2;
+template <>
+inline constexpr int kFields<FrameworkMessage> = 1;
+template <>
+inline constexpr int kFields<MessageExecutor> = 3;
+template <>
+inline constexpr int kFields<ShutdownExecutor> = 2;
+template <>
+inline constexpr int kFields<LaunchGroup> = 6;
+template <>
+inline constexpr int kFields<RelayToExecutor> = 3;
+template <>
+inline constexpr int kFields<StopExecutor> = 2;
+template <>
+inline constexpr int kFields<AgentExecutor> = 4;
+template <>
+inline constexpr int kFields<ExecutorExited> = 4;
+template <>
+inline constexpr int kFields<RelayToFramework> = 3;
+template <>
+inline constexpr int kFields<ExecutorMessage> = 3;
+
 // References to all fields, in the order in which they are declared.
 template <class T>
 auto fields(T& t) {
@@ -291,16 +334,22 @@ auto fields(T& t) {
   } else if constexpr (kCount == 9) {
     auto& [a, b, c, d, e, f, g, h, i] = t;
     return std::tie(a, b, c, d, e, f, g, h, i);
+  } else if constexpr (kCount == 10) {
+    auto& [a, b, c, d, e, f, g, h, i, j] = t;
+    return std::tie(a, b, c, d, e, f, g, h, i, j);
   } else if constexpr (kCount == 12) {
     auto& [a, b, c, d, e, f, g, h, i, j, k, l] = t;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l);
   } else if constexpr (kCount == 14) {
     auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = t;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
+  } else if constexpr (kCount == 16) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = t;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p);
   } else {
-    static_assert(kCount == 17, "give this struct its number of fields above");
-    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] = t;
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q);
+    static_assert(kCount == 18, "give this struct its number of fields above");
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r] = t;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r);
   }
 }
 

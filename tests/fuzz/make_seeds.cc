@@ -71,6 +71,8 @@ int main(int argc, char** argv) {
     seeds.write_messages<tepui::MasterToAgent>(3);
     seeds.write_messages<tepui::OperatorToServer>(4);
     seeds.write_messages<tepui::ServerToOperator>(5);
+    seeds.write_messages<tepui::ExecutorToAgent>(6);
+    seeds.write_messages<tepui::AgentToExecutor>(7);
   }
   return 0;
 }

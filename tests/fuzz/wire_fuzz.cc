@@ -35,7 +35,7 @@ void check(Decode decode, std::span<const std::byte> payload) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const auto payload = std::as_bytes(std::span(data + 1, size - 1));
-  switch (data[0] % 6) {
+  switch (data[0] % 8) {
     case 0:
       check(tepui::decode_scheduler_to_master, payload);
       break;
@@ -51,8 +51,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case 4:
       check(tepui::decode_operator_to_server, payload);
       break;
-    default:
+    case 5:
       check(tepui::decode_server_to_operator, payload);
+      break;
+    case 6:
+      check(tepui::decode_executor_to_agent, payload);
+      break;
+    default:
+      check(tepui::decode_agent_to_executor, payload);
       break;
   }
   return 0;

@@ -51,7 +51,7 @@ bool is_product(std::string_view zone) { return zone != "perf" && zone != "tests
 bool is_pure(std::string_view path) {
   const std::string_view zone = zone_of(path);
   return zone == "common" || zone == "master" || zone == "agent" ||
-         path.starts_with("sdk/scheduler.");
+         path.starts_with("sdk/scheduler") || path.starts_with("sdk/executor.");
 }
 
 bool is_wire(std::string_view path) {
@@ -113,7 +113,7 @@ bool is_pure_library(std::string_view path, std::string_view header) {
 }
 
 // Libraries that have one home.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kHomes = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kHomes = {{
     {"liburing", "common/io"},
     {"rte_", "common/io"},
     {"zookeeper/", "common/io"},
@@ -127,6 +127,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kHomes =
     {"sys/capability", "agent/linux"},
     {"curl/", "agent/linux"},
     {"jemalloc/", "common/io"},
+    {"http_parser.h", "agent/shell"},
 }};
 
 // Headers that cost seconds to compile.

@@ -4,6 +4,8 @@
 
 #include <variant>
 
+#include "common/executors.h"
+
 namespace tepui::sim {
 
 namespace {
@@ -99,6 +101,14 @@ std::string line(const TaskUpdated& e) {
 }
 std::string line(const TaskRemoved& e) {
   return fmt::format("task {} removed as {}", e.task->id.value, to_text(e.task->state));
+}
+std::string line(const event::ExecutorAdded& e) {
+  return fmt::format("executor {} of {} added on {} with {}", e.executor->id.value,
+                     e.framework_id->value, e.agent_id->value, to_text(e.executor->resources));
+}
+std::string line(const event::ExecutorRemoved& e) {
+  return fmt::format("executor {} of {} removed from {}", e.executor->id.value,
+                     e.framework_id->value, e.agent_id->value);
 }
 std::string line(const OfferMade& e) {
   return fmt::format("offer {} to {} of {} under {}: {}", to_text(e.id), e.framework_id->value,

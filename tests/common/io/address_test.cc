@@ -22,6 +22,13 @@ TEST(Address, ReadsWhatItShowsAndSaysWhatIsWrong) {
     ASSERT_FALSE(refused.has_value()) << text;
     EXPECT_THAT(refused.error().message, HasSubstr("expected one like 127.0.0.1:5050"));
   }
+  EXPECT_EQ(to_text(parse_address("unix:/run/a.sock").value()), "unix:/run/a.sock");
+  EXPECT_EQ(parse_address("unix:/run/a.sock")->path(), "/run/a.sock");
+  EXPECT_TRUE(parse_address("unix:/run/a.sock")->is_loopback());
+  EXPECT_EQ(parse_address("127.0.0.1:1")->path(), "");
+  EXPECT_THAT(parse_address("unix:a.sock").error().message, HasSubstr("expected an absolute path"));
+  EXPECT_THAT(parse_address("unix:/" + std::string(200, 'x')).error().message,
+              HasSubstr("has 201 bytes, at most 107 are possible"));
   EXPECT_EQ(to_text(resolve_address("localhost:1").value()), "127.0.0.1:1");
   EXPECT_FALSE(resolve_address("no-such-host.invalid:1").has_value());
 }

@@ -7,7 +7,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <set>
@@ -67,6 +70,27 @@ TEST(Tcp, CarriesFramesOfEverySizeBothWays) {
   }
   EXPECT_EQ(server.transport->stats().frames_received, sent.size());
   EXPECT_EQ(server.transport->stats().bytes_received, client.transport->stats().bytes_sent);
+}
+
+TEST(Tcp, ListensInTheFileSystemToo) {
+  const std::string path = fmt::format("{}/tepui-{}.sock", testing::TempDir(), getpid());
+  const Address address = parse_address("unix:" + path).value();
+  auto reactor = make_reactor();
+  for (int life = 0; life < 2; ++life) {  // the second takes the place of the first
+    Side server(*reactor);
+    Side client(*reactor);
+    ASSERT_TRUE(server.transport->listen(address).has_value());
+    const LinkId link = client.transport->connect(to_text(address));
+    client.transport->send(link, Conversation::kExecutor, bytes_of("hello"));
+    ASSERT_TRUE(run_until(*reactor, [&] { return server.recorder.count == 1; }));
+    EXPECT_EQ(server.recorder.frames.begin()->second[0].second, "hello");
+  }
+  unlink(path.c_str());
+  std::ofstream(path) << "somebody's";
+  Side server(*reactor);
+  EXPECT_EQ(server.transport->listen(address).error().message,
+            to_text(address) + " is in use by another process");
+  unlink(path.c_str());
 }
 
 TEST(Tcp, CarriesTheLargestFrame) {
