@@ -321,6 +321,10 @@ void Agent::on_exit(Now now, const ContainerId& id, const ExitRecord& record) {
 
 void Agent::on_destroyed(Now now, const ContainerId& id) { state_->workload.on_destroyed(now, id); }
 
+void Agent::on_probed(Now now, uint64_t number, std::optional<int32_t> value) {
+  state_->workload.on_probed(now, number, value);
+}
+
 void Agent::on_checkpointed(Now now, uint64_t serial) {
   state_->operations.on_checkpointed(now, serial);
   state_->on_operations_moved(now);

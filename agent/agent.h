@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,6 +73,8 @@ class Agent {
   void on_launch_failed(Now now, const ContainerId& id, const Error& error);
   void on_exit(Now now, const ContainerId& id, const ExitRecord& record);
   void on_destroyed(Now now, const ContainerId& id);
+  // What a probe saw, as CheckStatus::value; nothing: it came to no end.
+  void on_probed(Now now, uint64_t number, std::optional<int32_t> value);
   void on_checkpointed(Now now, uint64_t serial);
   void on_checkpoint_failed(Now now, uint64_t serial, const Error& error);
 

@@ -25,6 +25,7 @@ namespace tepui {
 // One container to start: its cgroup, its sandbox and the command that the shim runs in them.
 struct LaunchSpec {
   ContainerId id;
+  ContainerId parent;  // its cgroup is inside this one's; empty: by itself
   FrameworkId framework_id;
   ExecutorId executor_id;  // the task id, for a command task
   TaskId task_id;
@@ -73,6 +74,9 @@ class AgentEffects : public EventSink {
   // Removes the cgroup (killing what is left in it) and the runtime files, keeps the sandbox.
   // -> on_destroyed
   virtual void destroy(const ContainerId& id) = 0;
+  // Looks at a port of the machine for a check. -> on_probed, unless it is ended before.
+  virtual void probe(uint64_t number, const CheckInfo& check) = 0;
+  virtual void end_probe(uint64_t number) = 0;
   // -> on_checkpointed or on_checkpoint_failed, with its serial; one is under way at a time.
   virtual void checkpoint(const AgentCheckpoint& checkpoint) = 0;
   // on_time is due then; replaces what was asked before.

@@ -45,6 +45,11 @@ std::vector<EnvironmentVariable> make_environment(const LaunchInput& input,
   return environment;
 }
 
+std::string resolve(const std::string& working_directory, std::string_view sandbox) {
+  if (working_directory.empty()) return std::string(sandbox);
+  return working_directory.starts_with('/') ? working_directory : below(sandbox, working_directory);
+}
+
 }  // namespace
 
 std::string sandbox_path(const Task& task, const ExecutorId& executor) {
@@ -70,13 +75,28 @@ LaunchSpec make_launch_spec(const LaunchInput& input) {
   const std::string directory = below(input.config.work_dir, spec.sandbox);
   spec.environment = make_environment(input, directory);
   spec.command.user = input.task.user;
-  std::string& working_directory = spec.command.working_directory;
-  if (working_directory.empty()) {
-    working_directory = directory;
-  } else if (!working_directory.starts_with('/')) {
-    working_directory = below(directory, working_directory);
-  }
+  spec.command.working_directory = resolve(spec.command.working_directory, directory);
   return spec;
+}
+
+void make_probe_spec(LaunchSpec& spec, const CommandInfo& command, const ContainerId& id) {
+  spec.parent = std::exchange(spec.id, id);
+  spec.plan.clear();
+  spec.volumes.clear();
+  std::map<std::string, std::string> variables;
+  for (EnvironmentVariable& one : spec.environment) {
+    variables[std::move(one.name)] = std::move(one.value);
+  }
+  for (const EnvironmentVariable& own : command.environment) variables[own.name] = own.value;
+  const std::string directory = variables["MESOS_SANDBOX"];
+  spec.environment.clear();
+  for (auto& [name, value] : variables) {
+    spec.environment.push_back(EnvironmentVariable{.name = name, .value = std::move(value)});
+  }
+  const std::string user = command.user.empty() ? spec.command.user : command.user;
+  spec.command = command;
+  spec.command.user = user;
+  spec.command.working_directory = resolve(command.working_directory, directory);
 }
 
 }  // namespace tepui

@@ -29,4 +29,8 @@ std::string sandbox_path(const Task& task, const ExecutorId& executor);
 // name, each name once.
 LaunchSpec make_launch_spec(const LaunchInput& input);
 
+// Makes the launch of a task one of a command beside it: in the same sandbox and environment,
+// inside the task's container, and subject to its limits.
+void make_probe_spec(LaunchSpec& spec, const CommandInfo& command, const ContainerId& id);
+
 }  // namespace tepui

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "agent/task_checks.h"
 #include "agent/termination.h"
 #include "common/frameworks.h"
 #include "common/ids.h"
@@ -35,6 +36,21 @@ struct AgentTask {
   Instant wake = kNever;         // its entry in Workload's deadlines
   bool charged = false;          // counts against what the agent has
   bool held = false;             // its container takes what the agent has
+  TaskChecks checks;
+  uint64_t check_probe = 0;  // that is out; 0: none
+  uint64_t health_probe = 0;
+
+  uint64_t& probe(TaskChecks::Kind kind) {
+    return kind == TaskChecks::Kind::kCheck ? check_probe : health_probe;
+  }
+};
+
+// One look at a task.
+struct Probe {
+  FrameworkId framework_id;
+  TaskId task_id;
+  TaskChecks::Kind kind = TaskChecks::Kind::kCheck;
+  ContainerId container_id;  // of a command
 };
 
 struct Executor {
@@ -65,6 +81,7 @@ struct Container {
   FrameworkId framework_id;
   ExecutorId executor_id;
   TaskId task_id;
+  uint64_t probe = 0;  // it runs the command of a check: the number of that probe
   int64_t pid = 0;
 };
 

@@ -103,6 +103,9 @@ Outcome killed(const ExitRecord& record, const Termination& termination) {
   } else if (termination.cause() == KillCause::kDrained) {
     outcome.reason = TaskReason::kAgentDraining;
     why = "Killed because the agent is being drained";
+  } else if (termination.cause() == KillCause::kUnhealthy) {
+    outcome.reason = TaskReason::kTaskHealthCheckStatusUpdated;
+    why = "Killed because its health check failed too often in a row";
   } else if (termination.cause() == KillCause::kAgentShutdown) {
     why = "Killed because the agent shuts down";
   }

@@ -20,6 +20,7 @@ enum class KillCause : uint8_t {
   kDrained,           // an operator empties the agent
   kFrameworkRemoved,  // its framework was torn down
   kAgentShutdown,     // the agent ends
+  kUnhealthy,         // its health check failed too often
 };
 
 class Termination {

@@ -293,6 +293,7 @@ void Workload::on_launched(Now now, const ContainerId& id, int64_t pid) {
     return drop("launched", fmt::format("container {} is not being launched", id.value));
   }
   Container& container = found->second;
+  if (on_probe_launched(container, pid)) return;
   container.state = Container::State::kRunning;
   container.pid = pid;
   --launching_;
@@ -304,6 +305,7 @@ void Workload::on_launched(Now now, const ContainerId& id, int64_t pid) {
   if (task->termination.requested()) {
     take(*task, task->termination.on_launched());
   } else {
+    begin_checks(now, *task, nullptr);
     publish(now, framework, *task, TaskState::kRunning);
     const std::optional<Duration>& at_most = task->spec->max_completion_time;
     if (at_most) task->complete_by = later(now.mono, *at_most);
@@ -317,6 +319,7 @@ void Workload::on_launch_failed(Now now, const ContainerId& id, const Error& err
   if (found == containers_.end() || found->second.state != Container::State::kLaunching) {
     return drop("launch_failed", fmt::format("container {} is not being launched", id.value));
   }
+  if (on_probe_launch_failed(now, id)) return;
   Container container = found->second;
   --launching_;
   effects_.on_event(event::ContainerLaunchFailed{.id = &id, .why = error.message});
@@ -336,6 +339,7 @@ void Workload::on_exit(Now now, const ContainerId& id, const ExitRecord& record)
     return drop("exit", fmt::format("container {} does not run", id.value));
   }
   Container& container = found->second;
+  if (on_probe_exit(now, container, record)) return;
   if (container.state == Container::State::kLaunching) --launching_;
   container.state = Container::State::kDestroying;
   effects_.on_event(event::ContainerExited{.id = &id,
@@ -386,8 +390,9 @@ void Workload::request_kill(Now now, AgentFramework& framework, AgentTask& task,
   if (!grace && own) grace = own->grace_ns;
   const Termination::Step step =
       task.termination.request(now.mono, cause, grace.value_or(config_.tunables.kill_grace));
+  end_checks(task);
   const bool told = cause == KillCause::kRequested || cause == KillCause::kDrained ||
-                    cause == KillCause::kAgentShutdown;
+                    cause == KillCause::kAgentShutdown || cause == KillCause::kUnhealthy;
   if (told && framework.info.has(FrameworkCapability::kTaskKillingState) &&
       task.task.state != TaskState::kKilling) {
     publish(now, framework, task, TaskState::kKilling);
@@ -409,7 +414,9 @@ void Workload::take(const AgentTask& task, Termination::Step step) {
 
 void Workload::refresh_deadline(AgentTask& task) {
   Instant wake = task.termination.deadline();
-  if (!task.termination.requested()) wake = std::min(wake, task.complete_by);
+  if (!task.termination.requested()) {
+    wake = std::min({wake, task.complete_by, task.checks.deadline()});
+  }
   if (task.phase == AgentTask::Phase::kEnded) wake = kNever;
   if (wake == task.wake) return;
   if (task.wake != kNever) deadlines_.erase({task.wake, task.task.container_id});
@@ -460,6 +467,8 @@ void Workload::on_time(Now now) {
     if (task->termination.requested()) {
       take(*task, task->termination.on_time(now.mono));
       refresh_deadline(*task);
+    } else if (task->complete_by > now.mono) {
+      run_checks(now, frameworks_.at(container.framework_id), *task);
     } else {
       task->complete_by = kNever;
       request_kill(now, frameworks_.at(container.framework_id), *task, KillCause::kCompletionTime,

@@ -52,6 +52,7 @@ class Workload {
   void on_launch_failed(Now now, const ContainerId& id, const Error& error);
   void on_exit(Now now, const ContainerId& id, const ExitRecord& record);
   void on_destroyed(Now now, const ContainerId& id);
+  void on_probed(Now now, uint64_t number, std::optional<int32_t> value);
 
   void on_tunables();
   void on_time(Now now);
@@ -90,8 +91,22 @@ class Workload {
   void take(const AgentTask& task, Termination::Step step);
   void refresh_deadline(AgentTask& task);
 
+  // ---- checks
+  // `known`: what was told of the task last, in an earlier life of the agent.
+  void begin_checks(Now now, AgentTask& task, const TaskStatus* known);
+  void end_checks(AgentTask& task);
+  void run_checks(Now now, AgentFramework& framework, AgentTask& task);
+  void start_probe(const AgentFramework& framework, AgentTask& task, TaskChecks::Kind kind);
+  void end_probe(uint64_t& number);
+  void apply(Now now, AgentFramework& framework, AgentTask& task, const TaskChecks::Report& report);
+  // Whether the container is that of a probe; then it is taken care of.
+  bool on_probe_launched(Container& container, int64_t pid);
+  bool on_probe_launch_failed(Now now, const ContainerId& id);
+  bool on_probe_exit(Now now, Container& container, const ExitRecord& record);
+
   // A status that is not the last one.
-  void publish(Now now, const AgentFramework& framework, AgentTask& task, TaskState state);
+  void publish(Now now, const AgentFramework& framework, AgentTask& task, TaskState state,
+               TaskReason reason = TaskReason::kNone);
   // The last status of a task. `task` is gone afterwards if nobody waits for it.
   void finish(Now now, AgentFramework& framework, AgentTask& task, const Outcome& outcome);
   void deliver(Now now, const AgentFramework& framework, AgentTask& task, TaskStatus status);
@@ -116,6 +131,7 @@ class Workload {
   Result<void> audit_tasks() const;
   Result<void> audit_executors() const;
   Result<void> audit_containers() const;
+  Result<void> audit_probes() const;
 
   const AgentConfig& config_;
   AgentEffects& effects_;
@@ -130,6 +146,8 @@ class Workload {
   std::deque<Key> queue_;  // tasks to launch, oldest first; entries of tasks that ended are skipped
   uint32_t launching_ = 0;
   std::set<std::pair<Instant, ContainerId>> deadlines_;
+  std::map<uint64_t, Probe> probes_;  // that are out, by number
+  uint64_t next_probe_ = 1;
 
   // Of the tasks that are charged: what the master believes to be in use. And of the containers:
   // more than that while a framework that the master has forgotten is still being killed.

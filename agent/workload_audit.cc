@@ -14,6 +14,7 @@ Result<void> Workload::audit() const {
   TRY(audit_tasks());
   TRY(audit_executors());
   TRY(audit_containers());
+  TRY(audit_probes());
   return {};
 }
 
@@ -91,6 +92,7 @@ Result<void> Workload::audit_executors() const {
 Result<void> Workload::audit_containers() const {
   uint32_t launching = 0;
   for (const auto& [id, container] : containers_) {
+    if (container.probe != 0) continue;
     if (container.state == Container::State::kLaunching) ++launching;
     const AgentTask* task = find_task(container.framework_id, container.task_id);
     const bool owned =

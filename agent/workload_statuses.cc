@@ -11,13 +11,16 @@
 
 namespace tepui {
 
-void Workload::publish(Now now, const AgentFramework& framework, AgentTask& task, TaskState state) {
+void Workload::publish(Now now, const AgentFramework& framework, AgentTask& task, TaskState state,
+                       TaskReason reason) {
   deliver(now, framework, task,
-          make_status(now, task.task.id, Outcome{.state = state, .source = TaskSource::kExecutor}));
+          make_status(now, task.task.id,
+                      Outcome{.state = state, .reason = reason, .source = TaskSource::kExecutor}));
 }
 
 void Workload::finish(Now now, AgentFramework& framework, AgentTask& task, const Outcome& outcome) {
   release(task);
+  end_checks(task);
   task.phase = AgentTask::Phase::kEnded;
   refresh_deadline(task);
   const Key key{task.task.framework_id, task.task.id};
@@ -29,6 +32,10 @@ void Workload::finish(Now now, AgentFramework& framework, AgentTask& task, const
 void Workload::deliver(Now now, const AgentFramework& framework, AgentTask& task,
                        TaskStatus status) {
   status.container_id = task.task.container_id;
+  if (task.task.state != TaskState::kStaging) {
+    status.healthy = task.checks.healthy();
+    status.check = task.checks.check();
+  }
   CHECK(may_follow(task.task.state, status.state));
   task.task.state = status.state;
   effects_.on_event(

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "cli/check_text.h"
 #include "cli/file_values.h"
 #include "common/ids.h"
 #include "common/limits.h"
@@ -28,6 +29,9 @@ struct Settings {
   std::string user;
   std::vector<EnvironmentVariable> environment;
   std::optional<KillPolicy> kill_policy;
+  std::optional<Duration> max_completion_time;
+  std::string health_check;
+  std::string health_check_options;
 };
 
 // A number may be written as a number or as text with a unit.
@@ -79,6 +83,14 @@ Result<bool> set(std::string_view file, const std::string& key, const Document& 
     const auto grace = parse_duration(TRY(text_of(file, key, value)));
     if (!grace) return at(grace.error());
     settings.kill_policy = KillPolicy{.grace_ns = *grace};
+  } else if (key == "max_completion_time") {
+    const auto time = parse_duration(TRY(text_of(file, key, value)));
+    if (!time) return at(time.error());
+    settings.max_completion_time = *time;
+  } else if (key == "health_check") {
+    settings.health_check = TRY(text_of(file, key, value));
+  } else if (key == "health_check_options") {
+    settings.health_check_options = TRY(text_of(file, key, value));
   } else {
     return false;
   }
@@ -103,7 +115,11 @@ Result<CommandInfo> command_of(std::string_view file, const Document& value) {
   return command;
 }
 
-std::shared_ptr<const TaskSpec> spec_of(Settings settings, CommandInfo command) {
+Result<std::shared_ptr<const TaskSpec>> spec_of(Settings settings, CommandInfo command) {
+  std::optional<HealthCheckInfo> health_check;
+  if (!settings.health_check.empty()) {
+    health_check = TRY(parse_health_check(settings.health_check, settings.health_check_options));
+  }
   command.user = settings.user;
   command.environment = std::move(settings.environment);
   return std::make_shared<const TaskSpec>(TaskSpec{
@@ -111,11 +127,14 @@ std::shared_ptr<const TaskSpec> spec_of(Settings settings, CommandInfo command) 
       .limits = {},
       .command = std::move(command),
       .kill_policy = settings.kill_policy,
-      .max_completion_time = {},
+      .max_completion_time = settings.max_completion_time,
       .labels = {},
       .discovery = {},
       .group = {},
-      .data = {}});
+      .data = {},
+      .executor = {},
+      .health_check = std::move(health_check),
+      .check = {}});
 }
 
 Result<void> add_task(std::string_view file, const Document& document, Settings settings,
@@ -137,13 +156,16 @@ Result<void> add_task(std::string_view file, const Document& document, Settings 
     } else if (!TRY(set(file, key, value, settings))) {
       return fail(
           fmt::format("{}: a task has no key '{}'; it may have name, command, instances, "
-                      "cpus, mem, user, env and kill_grace",
+                      "cpus, mem, user, env, kill_grace, max_completion_time, health_check and "
+                      "health_check_options",
                       where(file, value), key));
     }
   }
   if (!command) return fail(fmt::format("{}: a task has no command", where(file, document)));
   const std::string name = settings.name;
-  const auto spec = spec_of(std::move(settings), *std::move(command));
+  const auto made = spec_of(std::move(settings), *std::move(command));
+  if (!made) return fail(fmt::format("{}: {}", where(file, document), made.error().message));
+  const std::shared_ptr<const TaskSpec>& spec = *made;
   for (int64_t i = 0; i < instances; ++i) {
     batch.tasks.push_back(
         {.name = instances == 1 ? name : fmt::format("{}-{}", name, i), .spec = spec});
@@ -172,7 +194,10 @@ Result<Batch> parse_batch(const Document& document, std::string_view file,
                     .mem_milli = defaults.mem_milli,
                     .user = {},
                     .environment = {},
-                    .kill_policy = {}};
+                    .kill_policy = {},
+                    .max_completion_time = {},
+                    .health_check = {},
+                    .health_check_options = {}};
   const Document::List* tasks = nullptr;
   for (const auto& [key, value] : *document.table()) {
     if (key == "role") {
@@ -186,7 +211,8 @@ Result<Batch> parse_batch(const Document& document, std::string_view file,
     } else if (!TRY(set(file, key, value, settings))) {
       return fail(
           fmt::format("{}: a batch has no key '{}'; it may have name, role, cpus, mem, "
-                      "user, env, kill_grace and tasks",
+                      "user, env, kill_grace, max_completion_time, health_check, "
+                      "health_check_options and tasks",
                       where(file, value), key));
     }
   }

@@ -83,10 +83,20 @@ std::vector<Command> running_commands() {
                    {.name = "user", .help = "Run as this user of the agent's machine."},
                    {.name = "env",
                     .kind = OptionKind::kTexts,
-                    .help = "NAME=VALUE in the command's environment; may be repeated."}},
+                    .help = "NAME=VALUE in the command's environment; may be repeated."},
+                   {.name = "health-check",
+                    .help = "http:PORT/PATH, tcp:PORT or command:TEXT; a task that fails it three "
+                            "times in a row is killed."},
+                   {.name = "health-check-options",
+                    .help = "delay=15secs,interval=10secs,timeout=20secs,grace=10secs,failures=3 "
+                            "or some of them."},
+                   {.name = "max-completion-time",
+                    .kind = OptionKind::kDuration,
+                    .help = "A task that runs longer is killed and has failed."}},
        .rest = "COMMAND [ARGUMENT...]",
        .examples = "  tepui run --cpus=0.5 --mem=64MB -- sh -c 'echo $MESOS_SANDBOX; id'\n"
                    "  tepui run --instances=3 -- hostname\n"
+                   "  tepui run --health-check=http:8080/ -- ./serve 8080\n"
                    "  tepui run --constraint=rack=r12 --constraint='!gpu-model' -- hostname\n"},
       {.name = "batch",
        .help = "Run the tasks of a file to their end, with progress and a summary.",

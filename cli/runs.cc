@@ -9,11 +9,13 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "cli/batch.h"
 #include "cli/batch_framework.h"
+#include "cli/check_text.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/output_streams.h"
@@ -275,16 +277,29 @@ Outcome<Batch> batch_of_run(const Settings& settings) {
   if (auto valid = validate_id(name, "--name"); !valid) {
     return std::unexpected(usage(valid.error().message));
   }
+  std::optional<HealthCheckInfo> health_check;
+  if (const std::string text = settings.text("health-check"); !text.empty()) {
+    auto parsed = parse_health_check(text, settings.text("health-check-options"));
+    if (!parsed) return std::unexpected(usage("--health-check: " + parsed.error().message));
+    health_check = *std::move(parsed);
+  }
+  std::optional<Duration> max_completion_time;
+  if (settings.given("max-completion-time")) {
+    max_completion_time = settings.duration("max-completion-time");
+  }
   const auto spec = std::make_shared<const TaskSpec>(
       TaskSpec{.resources = Resources::scalars({{"cpus", settings.milli("cpus")}, {"mem", *mem}}),
                .limits = {},
                .command = std::move(command),
                .kill_policy = {},
-               .max_completion_time = {},
+               .max_completion_time = max_completion_time,
                .labels = {},
                .discovery = {},
                .group = {},
-               .data = {}});
+               .data = {},
+               .executor = {},
+               .health_check = std::move(health_check),
+               .check = {}});
   auto constraints = constraints_of(settings);
   if (!constraints) return std::unexpected(constraints.error());
   Batch batch{.name = name, .role = role, .constraints = *std::move(constraints), .tasks = {}};

@@ -151,5 +151,7 @@ inline constexpr size_t kStatusDataBytesMax = 8 << 10;
 inline constexpr size_t kGroupTasksMax = 1024;
 // What an executor says before the agent has let it subscribe, or has not taken from it yet.
 inline constexpr size_t kExecutorUpdatesMax = 16384;
+// How long an executor that ends waits for the agent to take its last updates, as in Mesos.
+inline constexpr Duration kExecutorFarewell = 60s;
 
 }  // namespace tepui::limits

@@ -54,6 +54,8 @@ Result<void> AgentShell::open() {
   // The bases are private, so the references are taken here.
   AgentEffects& effects = *this;
   EndpointsOwner& questions = *this;
+  ProbesOwner& probed = *this;
+  probes_ = std::make_unique<Probes>(*reactor_, probed);
   ConnectorOwner& connection = *this;
   agent_ = std::make_unique<Agent>(config_.agent, rng.next(), effects);
   endpoints_ = std::make_unique<Endpoints>(*agent_, questions, effects, config_.agent.build);
@@ -147,6 +149,7 @@ void AgentShell::close_all() {
   const Instant enough = later(now().mono, kFarewell);
   while (transport_->links() != 0 && now().mono < enough) reactor_->run_once(enough);
   files_.reset();
+  probes_.reset();
   checkpoints_.reset();
   leave_ground();
 }
@@ -242,6 +245,10 @@ void AgentShell::on_exit(const ContainerId& id, const ExitRecord& record) {
 }
 
 void AgentShell::on_destroyed(const ContainerId& id) { agent_->on_destroyed(reactor_->now(), id); }
+
+void AgentShell::on_probed(uint64_t number, std::optional<int32_t> value) {
+  agent_->on_probed(reactor_->now(), number, value);
+}
 
 void AgentShell::on_checkpointed(uint64_t serial) {
   agent_->on_checkpointed(reactor_->now(), serial);

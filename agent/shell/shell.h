@@ -16,6 +16,7 @@
 #include "agent/shell/checkpoints.h"
 #include "agent/shell/endpoints.h"
 #include "agent/shell/ground.h"
+#include "agent/shell/probes.h"
 #include "agent/shell/sandbox_files.h"
 #include "common/io/alarm.h"
 #include "common/io/connector.h"
@@ -45,6 +46,7 @@ class AgentShell final : private AgentEffects,
                          private EndpointsOwner,
                          private SandboxFilesOwner,
                          private CheckpointsOwner,
+                         private ProbesOwner,
                          private SignalsOwner {
  public:
   // Opens everything. What cannot be opened is an error for the user, and nothing was started.
@@ -76,6 +78,8 @@ class AgentShell final : private AgentEffects,
   void signal(const ContainerId& id, int number) override { containers_->signal(id, number); }
   void kill(const ContainerId& id) override { containers_->kill(id); }
   void destroy(const ContainerId& id) override { containers_->destroy(id); }
+  void probe(uint64_t number, const CheckInfo& check) override { probes_->start(number, check); }
+  void end_probe(uint64_t number) override { probes_->end(number); }
   void checkpoint(const AgentCheckpoint& checkpoint) override { checkpoints_->write(checkpoint); }
   void wake_at(Instant when) override { wake_ = when; }
   void exit(std::string_view why) override;
@@ -97,6 +101,9 @@ class AgentShell final : private AgentEffects,
   void on_launch_failed(const ContainerId& id, const Error& error) override;
   void on_exit(const ContainerId& id, const ExitRecord& record) override;
   void on_destroyed(const ContainerId& id) override;
+
+  // ProbesOwner
+  void on_probed(uint64_t number, std::optional<int32_t> value) override;
 
   // CheckpointsOwner
   void on_checkpointed(uint64_t serial) override;
@@ -131,6 +138,7 @@ class AgentShell final : private AgentEffects,
   std::unique_ptr<SandboxFiles> files_;
   std::unique_ptr<Containers> containers_;
   std::unique_ptr<Checkpoints> checkpoints_;
+  std::unique_ptr<Probes> probes_;
   Timer<&AgentShell::flush_log> flush_log_{*this};
 };
 

@@ -40,6 +40,8 @@ class FakeEffects : public AgentEffects {
   }
   void kill(const ContainerId& id) override { kills.push_back(id); }
   void destroy(const ContainerId& id) override { destroys.push_back(id); }
+  void probe(uint64_t number, const CheckInfo& check) override { probes[number] = check; }
+  void end_probe(uint64_t number) override { probes.erase(number); }
   void checkpoint(const AgentCheckpoint& checkpoint) override { checkpoints.push_back(checkpoint); }
   void wake_at(Instant when) override { wake = when; }
   void exit(std::string_view why) override { exits.emplace_back(why); }
@@ -63,6 +65,7 @@ class FakeEffects : public AgentEffects {
   std::vector<std::pair<ContainerId, int>> signals;
   std::vector<ContainerId> kills;
   std::vector<ContainerId> destroys;
+  std::map<uint64_t, CheckInfo> probes;  // that are out
   std::vector<std::string> exits;
   std::vector<AgentCheckpoint> checkpoints;
   Instant wake = kNever;

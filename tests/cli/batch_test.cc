@@ -108,11 +108,12 @@ TEST(Batch, WhatIsWrongIsNamedWithItsLine) {
   const std::string task = "[[task]]\ncommand = 'true'\n";
   EXPECT_EQ(problem(task + "color = 'red'\n"),
             "jobs.toml:3: a task has no key 'color'; it may have name, command, instances, cpus, "
-            "mem, user, env and kill_grace");
+            "mem, user, env, kill_grace, max_completion_time, health_check and "
+            "health_check_options");
   EXPECT_EQ(
       problem("color = 'red'\n" + task),
       "jobs.toml:1: a batch has no key 'color'; it may have name, role, cpus, mem, user, env, "
-      "kill_grace and tasks");
+      "kill_grace, max_completion_time, health_check, health_check_options and tasks");
   EXPECT_EQ(problem(task + "role = 'x'\n").substr(0, 33), "jobs.toml:3: a task has no key 'r");
   EXPECT_EQ(problem("[[task]]\nname = 'x'\n"), "jobs.toml:1: a task has no command");
   EXPECT_EQ(problem("[[task]]\ncommand = ''\n"), "jobs.toml:2: command is empty");
@@ -134,6 +135,29 @@ TEST(Batch, WhatIsWrongIsNamedWithItsLine) {
             "jobs.toml:3: env.A is a whole number, expected text");
   EXPECT_EQ(problem(task + "name = 'a/b'\n").substr(0, 19), "jobs.toml:3: name: ");
   EXPECT_EQ(problem("role = 'a b'\n" + task).substr(0, 13), "jobs.toml:1: ");
+  EXPECT_EQ(problem(task + "health_check = 'tcp:x'\n"), "jobs.toml:1: port 'x' is not a number");
+}
+
+TEST(Batch, TasksCanBeCheckedAndLimitedInTime) {
+  const auto batch = parse(R"(
+health_check = "http:8080/up"
+health_check_options = "interval=1secs,failures=5"
+max_completion_time = "1hrs"
+[[task]]
+command = "serve"
+[[task]]
+command = "listen"
+health_check = "tcp:9"
+)");
+  ASSERT_TRUE(batch) << batch.error().message;
+  const TaskSpec& serve = *batch->tasks[0].spec;
+  ASSERT_TRUE(serve.health_check.has_value());
+  EXPECT_EQ(serve.health_check->check.port, 8080u);
+  EXPECT_EQ(serve.health_check->consecutive_failures, 5u);
+  EXPECT_EQ(serve.max_completion_time, std::chrono::hours(1));
+  const TaskSpec& listen = *batch->tasks[1].spec;
+  EXPECT_EQ(listen.health_check->check.type, CheckInfo::Type::kTcp);
+  EXPECT_EQ(listen.health_check->check.interval, std::chrono::seconds(1));
 }
 
 TEST(Batch, InstancesAreBounded) {

@@ -205,6 +205,15 @@ void AgentNode::kill(const ContainerId& id) { host_.kill(id); }
 
 void AgentNode::destroy(const ContainerId& id) { host_.destroy(id); }
 
+void AgentNode::probe(uint64_t number, const CheckInfo& check) {
+  const int32_t healthy = check.type == CheckInfo::Type::kHttp ? 200 : 1;
+  world_.after(world_.up_to(20ms), [this, life = life_, number, healthy] {
+    if (life != life_ || agent_ == nullptr) return;
+    agent_->on_probed(world_.now(), number, healthy);
+    after_input();
+  });
+}
+
 // Durable after a while, unless the process dies first or the disk is full.
 void AgentNode::checkpoint(const AgentCheckpoint& checkpoint) {
   world_.after(world_.up_to(20ms), [this, life = life_, checkpoint] {

@@ -59,6 +59,8 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   void signal(const ContainerId& id, int signal_number) override;
   void kill(const ContainerId& id) override;
   void destroy(const ContainerId& id) override;
+  void probe(uint64_t number, const CheckInfo& check) override;
+  void end_probe(uint64_t) override {}  // the core no longer knows its number
   void checkpoint(const AgentCheckpoint& checkpoint) override;
   void wake_at(Instant when) override;
   void exit(std::string_view why) override;
