@@ -26,17 +26,11 @@ TaskState dropped_state(const FrameworkInfo& framework) {
                                                              : TaskState::kLost;
 }
 
-Outcome killed_before_launch() {
-  return Outcome{.state = TaskState::kKilled,
-                 .reason = TaskReason::kTaskKilledDuringLaunch,
-                 .source = TaskSource::kAgent,
-                 .message = "Killed before it was launched"};
-}
-
 }  // namespace
 
-Workload::Workload(const AgentConfig& config, Rng rng, AgentEffects& effects)
+Workload::Workload(const AgentConfig& config, Rng rng, Recorder& recorder, AgentEffects& effects)
     : config_(config),
+      recorder_(recorder),
       effects_(effects),
       rng_(rng),
       streams_(retry_of(config.tunables), rng_.fork()) {}
@@ -53,7 +47,10 @@ void Workload::on_unregistered() {
 void Workload::on_session_over() {
   streams_.pause();
   answers_.clear();
-  for (auto& [id, framework] : frameworks_) framework.wanted_again = false;
+  for (auto& [id, framework] : frameworks_) {
+    framework.wanted_again = false;
+    if (framework.idle()) forget(framework);
+  }
   std::erase_if(frameworks_, [](const auto& entry) { return entry.second.idle(); });
 }
 
@@ -83,8 +80,10 @@ void Workload::learn(const std::vector<FrameworkInfo>& frameworks) {
       continue;
     }
     AgentFramework& framework = frameworks_[info.id];
+    const bool changed = framework.number != 0 && framework.info != info;
     framework.info = info;
     framework.wanted_again = framework.shutting_down;
+    if (changed) remember(framework);
   }
 }
 
@@ -114,7 +113,9 @@ void Workload::accept(Now now, const LaunchTasks::Item& item) {
     return drop("launch_tasks", fmt::format("task '{}' of framework '{}' is here already", id.value,
                                             item.framework_id.value));
   }
+  const std::optional<Outcome> refused = refusal(*framework, item);
   AgentTask& task = framework->tasks[id];
+  task.executor_id = ExecutorId{id.value};
   task.spec = item.task.spec != nullptr ? item.task.spec : std::make_shared<const TaskSpec>();
   const std::string& own_user = task.spec->command.user;
   task.task = Task{.id = id,
@@ -124,12 +125,15 @@ void Workload::accept(Now now, const LaunchTasks::Item& item) {
                    .role = item.role,
                    .resources = task.spec->resources,
                    .limits = task.spec->limits,
+                   .container_id = refused ? ContainerId{} : ContainerId{to_text(make_uuid())},
                    .labels = task.spec->labels,
                    .launched_at = now.wall,
                    .user = own_user.empty() ? framework->info.user : own_user,
                    .group = task.spec->group,
                    .discovery = task.spec->discovery};
-  if (const std::optional<Outcome> refused = refusal(*framework, item)) {
+  if (framework->number == 0) remember(*framework);
+  remember(*framework, task);
+  if (refused) {
     if (task.spec->executor != nullptr) tell_no_executor(item.framework_id, *task.spec->executor);
     return finish(now, *framework, task, *refused);
   }
@@ -186,21 +190,25 @@ void Workload::on_kill_task(Now now, const KillTask& message) {
 
 void Workload::on_acknowledge(Now now, const AcknowledgeUpdates& message) {
   for (const AcknowledgeUpdates::Item& item : message.items) {
-    const UpdateStreams::Ack ack =
-        streams_.acknowledge(now.mono, item.framework_id, item.task_id, item.uuid);
-    if (ack == UpdateStreams::Ack::kUnexpected) {
+    const TaskStatus* head = streams_.head(item.framework_id, item.task_id);
+    AgentTask* task = find_task(item.framework_id, item.task_id);
+    if (head == nullptr || head->uuid != item.uuid || task == nullptr) {
       drop("acknowledge_updates",
            fmt::format("no status {} of task '{}' waits for an acknowledgement", to_text(item.uuid),
                        item.task_id.value));
       continue;
     }
+    ++task->acknowledged;
+    task->acknowledged_status = *head;
+    const bool is_last = is_terminal(head->state);
+    const uint64_t serial =
+        is_last ? forget(*task)
+                : recorder_.append(record::Acknowledged{.number = task->acknowledged,
+                                                        .course = course_of(*task)});
+    streams_.acknowledge(now.mono, item.framework_id, item.task_id, item.uuid, serial);
     effects_.on_event(event::TaskStatusAcknowledged{
         .framework_id = &item.framework_id, .task_id = &item.task_id, .uuid = item.uuid});
-    if (ack != UpdateStreams::Ack::kClosed) continue;
-    // A framework that is shut down may still run a task that was told to be gone.
-    const AgentTask* task = find_task(item.framework_id, item.task_id);
-    if (task == nullptr || task->phase != AgentTask::Phase::kEnded) continue;
-    frameworks_.at(item.framework_id).tasks.erase(item.task_id);
+    if (is_last) frameworks_.at(item.framework_id).tasks.erase(item.task_id);
   }
 }
 
@@ -220,9 +228,13 @@ void Workload::on_shutdown_framework(Now now, const ShutdownFramework& message) 
     if (task.phase != AgentTask::Phase::kEnded) live.push_back(id);
   }
   framework->shutting_down = true;
+  if (framework->number != 0) remember(*framework);
   streams_.forget(message.framework_id);
-  std::erase_if(framework->tasks,
-                [](const auto& entry) { return entry.second.phase == AgentTask::Phase::kEnded; });
+  std::erase_if(framework->tasks, [this](const auto& entry) {
+    if (entry.second.phase != AgentTask::Phase::kEnded) return false;
+    forget(entry.second);
+    return true;
+  });
   for (const TaskId& id : live) {
     request_kill(now, *framework, framework->tasks.at(id), KillCause::kFrameworkRemoved, {});
   }
@@ -254,6 +266,7 @@ void Workload::start_launches(Now now) {
       queue_.pop_front();
       continue;
     }
+    if (task->accepted > recorder_.durable()) return;
     // What a removed framework still holds comes free within its grace.
     if (!can_hold(config_.info.resources, held_ + task->task.resources)) return;
     queue_.pop_front();
@@ -262,29 +275,45 @@ void Workload::start_launches(Now now) {
 }
 
 void Workload::begin_launch(Now now, AgentFramework& framework, AgentTask& task) {
-  const ContainerId id{to_text(make_uuid())};
-  const ExecutorId executor_id{task.task.id.value};
-  task.task.container_id = id;
+  enter_container(framework, task);
+  // A task of an earlier life may have come so far before.
+  if (task.task.state != TaskState::kStarting) publish(now, framework, task, TaskState::kStarting);
+  effects_.on_event(
+      event::ContainerLaunching{.id = &task.task.container_id, .task_id = &task.task.id});
+  const LaunchSpec spec = spec_of(framework, task);
+  task.sandbox = spec.sandbox;
+  effects_.launch(spec);
+}
+
+LaunchSpec Workload::spec_of(const AgentFramework& framework, const AgentTask& task) const {
+  return make_launch_spec({.config = config_,
+                           .framework = framework.info,
+                           .task = task.task,
+                           .spec = *task.spec,
+                           .executor_id = task.executor_id});
+}
+
+void Workload::enter_container(AgentFramework& framework, AgentTask& task) {
+  const ContainerId& id = task.task.container_id;
   task.phase = AgentTask::Phase::kLaunching;
   task.held = true;
   held_ += task.task.resources;
   ++launching_;
-  framework.executors[executor_id] =
-      Executor{.id = executor_id, .container_id = id, .tasks = {task.task.id}};
+  framework.executors[task.executor_id] =
+      Executor{.id = task.executor_id, .container_id = id, .tasks = {task.task.id}};
   containers_[id] = Container{.id = id,
                               .parent = {},
                               .framework_id = task.task.framework_id,
-                              .executor_id = executor_id,
+                              .executor_id = task.executor_id,
                               .task_id = task.task.id};
-  publish(now, framework, task, TaskState::kStarting);
-  effects_.on_event(event::ContainerLaunching{.id = &id, .task_id = &task.task.id});
-  const LaunchSpec spec = make_launch_spec({.config = config_,
-                                            .framework = framework.info,
-                                            .task = task.task,
-                                            .spec = *task.spec,
-                                            .executor_id = executor_id});
-  task.sandbox = spec.sandbox;
-  effects_.launch(spec);
+}
+
+void Workload::leave_container(AgentFramework& framework, AgentTask& task) {
+  framework.executors.erase(task.executor_id);
+  containers_.erase(task.task.container_id);
+  if (task.held) held_ -= task.task.resources;
+  task.held = false;
+  --launching_;
 }
 
 void Workload::on_launched(Now now, const ContainerId& id, int64_t pid) {
@@ -305,10 +334,16 @@ void Workload::on_launched(Now now, const ContainerId& id, int64_t pid) {
   if (task->termination.requested()) {
     take(*task, task->termination.on_launched());
   } else {
-    begin_checks(now, *task, nullptr);
-    publish(now, framework, *task, TaskState::kRunning);
+    begin_checks(now, *task, &task->task.last_status);
     const std::optional<Duration>& at_most = task->spec->max_completion_time;
-    if (at_most) task->complete_by = later(now.mono, *at_most);
+    if (at_most && task->complete_by == kNever) {
+      task->complete_by = later(now.mono, *at_most);
+      recorder_.append(course_of(*task));
+    }
+    // What an earlier life launched was perhaps running then.
+    if (task->task.state != TaskState::kRunning) {
+      publish(now, framework, *task, TaskState::kRunning);
+    }
   }
   refresh_deadline(*task);
   start_launches(now);
@@ -347,8 +382,18 @@ void Workload::on_exit(Now now, const ContainerId& id, const ExitRecord& record)
                                            .signal = record.signal.value_or(0)});
   const AgentTask* task = task_of(container);
   CHECK(task != nullptr);
+  const ContainerId ended = id;  // the caller's may be the container's own
   end_container(now, container, outcome_of(record, task->termination, *task->spec));
-  effects_.destroy(id);
+  to_destroy_.emplace_back(recorder_.last(), ended);
+  destroy_remembered();
+}
+
+void Workload::destroy_remembered() {
+  while (!to_destroy_.empty() && to_destroy_.front().first <= recorder_.durable()) {
+    const ContainerId id = to_destroy_.front().second;
+    to_destroy_.pop_front();
+    effects_.destroy(id);
+  }
 }
 
 void Workload::end_container(Now now, Container& container, const Outcome& outcome) {
@@ -380,7 +425,9 @@ void Workload::request_kill(Now now, AgentFramework& framework, AgentTask& task,
       task.termination.request_at_launch(cause);
       return finish(now, framework, task, killed_before_launch());
     case AgentTask::Phase::kLaunching:
-      return task.termination.request_at_launch(cause);
+      task.termination.request_at_launch(cause);
+      recorder_.append(course_of(task));
+      return;
     case AgentTask::Phase::kEnded:
       return;
     case AgentTask::Phase::kRunning:
@@ -397,6 +444,7 @@ void Workload::request_kill(Now now, AgentFramework& framework, AgentTask& task,
       task.task.state != TaskState::kKilling) {
     publish(now, framework, task, TaskState::kKilling);
   }
+  recorder_.append(course_of(task));
   take(task, step);
   refresh_deadline(task);
 }

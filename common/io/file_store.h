@@ -1,6 +1,7 @@
 #pragma once
 // FileStore keeps the registry in a directory of this machine and makes whoever has it open the
-// leader: `--registry=file:DIR`. The default for one master.
+// leader: `--registry=file:DIR`. The default for one master. An agent keeps its memory in one, and
+// leads nobody; its epochs count its lives.
 //
 // A batch is one record of a log. What is written in one turn, and while the disk is busy, goes out
 // as one write and one sync, and is reported afterwards, in order. When the log has grown to
@@ -34,6 +35,8 @@ class FileStore final : public Store, public Coordinator {
   struct Options {
     // A log below this is never compacted.
     uint64_t compact_above_bytes = 16 << 20;
+    std::string what = "registry";  // names the files
+    std::string owner = "master";   // for people
   };
   // Takes the directory, creating it if need be, and reads it: blocks, so it belongs to the start
   // of a program. The error is fit for the user.
@@ -48,6 +51,8 @@ class FileStore final : public Store, public Coordinator {
   void resign(std::string_view why) override;
   void write(uint64_t epoch, uint64_t token, std::vector<StoreWrite> batch) override;
 
+  // What was read; until it has been handed over by on_elected.
+  const StoreContents& contents() const { return contents_; }
   // What was cut off a torn end when the log was opened, for the operator; empty: nothing.
   const std::string& repair() const { return repair_; }
   uint64_t log_bytes() const { return end_; }
@@ -75,7 +80,7 @@ class FileStore final : public Store, public Coordinator {
   class CompactJob;
   class ReplaceJob;
 
-  FileStore(Reactor& reactor, std::string directory, StoreClient& store, CoordinatorClient& leader,
+  FileStore(Reactor& reactor, LogPlace place, StoreClient& store, CoordinatorClient& leader,
             Options options, OpenedLog opened);
   void log(uint64_t token, std::vector<StoreWrite> batch);
   void flush();
@@ -91,7 +96,7 @@ class FileStore final : public Store, public Coordinator {
   void end_compaction();
 
   Reactor& reactor_;
-  const std::string directory_;
+  const LogPlace place_;
   StoreClient& store_;
   CoordinatorClient& leader_;
   const Options options_;

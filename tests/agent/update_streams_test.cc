@@ -30,10 +30,10 @@ class UpdateStreamsTest : public testing::Test {
   }
 
   bool append(const std::string& task, TaskState state, uint64_t uuid) {
-    return streams.append(at, kFramework, status(task, state, uuid));
+    return streams.append(at, kFramework, status(task, state, uuid), 0);
   }
   UpdateStreams::Ack acknowledge(const std::string& task, uint64_t uuid) {
-    return streams.acknowledge(at, kFramework, TaskId{task}, Uuid{.high = 1, .low = uuid});
+    return streams.acknowledge(at, kFramework, TaskId{task}, Uuid{.high = 1, .low = uuid}, 0);
   }
   std::vector<uint64_t> due() {
     std::vector<uint64_t> uuids;
@@ -226,7 +226,7 @@ TEST_F(UpdateStreamsTest, TakesNoMoreThanABatch) {
 TEST_F(UpdateStreamsTest, ForgetsOneFrameworkOnly) {
   append("a", TaskState::kRunning, 1);
   append("b", TaskState::kFinished, 2);
-  streams.append(at, FrameworkId{"other"}, status("a", TaskState::kRunning, 3));
+  streams.append(at, FrameworkId{"other"}, status("a", TaskState::kRunning, 3), 0);
   streams.forget(kFramework);
   EXPECT_EQ(due(), Uuids{3});
   EXPECT_EQ(streams.pending(), 1u);
@@ -235,7 +235,7 @@ TEST_F(UpdateStreamsTest, ForgetsOneFrameworkOnly) {
 
 TEST_F(UpdateStreamsTest, TheSameTaskIdOfTwoFrameworksAreTwoStreams) {
   append("t", TaskState::kRunning, 1);
-  streams.append(at, FrameworkId{"other"}, status("t", TaskState::kRunning, 2));
+  streams.append(at, FrameworkId{"other"}, status("t", TaskState::kRunning, 2), 0);
   EXPECT_EQ(due(), (Uuids{1, 2}));
 }
 

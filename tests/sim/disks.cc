@@ -26,10 +26,7 @@ void SimDisks::write(const AgentCheckpoint& checkpoint) {
   durable_ = checkpoint;
 }
 
-void SimDisks::on_started(const Resources& total) {
-  running_.clear();
-  check_confirmed(total);
-}
+void SimDisks::on_started(const Resources& total) { check_confirmed(total); }
 
 void SimDisks::on_operation(const Operation& operation, const OperationStatus& status) {
   if (status.state != OperationState::kFinished) return;

@@ -23,8 +23,10 @@ class SimDisks {
   void write(const AgentCheckpoint& checkpoint);
   // What a starting agent finds.
   const std::optional<AgentCheckpoint>& read() const { return durable_; }
-  // The agent starts with this total, after all its containers were ended.
+  // The agent starts with this total.
   void on_started(const Resources& total);
+  // All containers are gone.
+  void on_reboot() { running_.clear(); }
   // The agent told that an operation has ended.
   void on_operation(const Operation& operation, const OperationStatus& status);
   void on_launch(const LaunchSpec& spec);
