@@ -378,6 +378,14 @@ void Agent::on_append_failed(Now /*now*/, const Error& error) {
   s.end();
 }
 
+void Agent::on_executor_message(Now now, SessionId from, const ExecutorToAgent& message) {
+  state_->workload.on_executor_message(now, from, message);
+}
+
+void Agent::on_executor_lost(Now /*now*/, SessionId session) {
+  state_->workload.on_executor_lost(session);
+}
+
 void Agent::on_probed(Now now, uint64_t number, std::optional<int32_t> value) {
   state_->workload.on_probed(now, number, value);
 }

@@ -38,6 +38,13 @@ struct AgentTunables {
   Duration update_retry_max = std::chrono::minutes(10);
   Duration kill_grace = std::chrono::seconds(3);  // where neither call nor task says more
   int64_t pids_max = 4096;                        // per container
+  // Custom executors: until they subscribe, and again after a restart of the agent; between the
+  // wish that they end and the end of their container; how long they wait for an agent that is
+  // away.
+  Duration executor_registration_timeout = std::chrono::minutes(1);
+  Duration executor_reregistration_timeout = std::chrono::seconds(2);
+  Duration executor_shutdown_grace = std::chrono::seconds(5);
+  Duration recovery_timeout = std::chrono::minutes(15);
 };
 
 struct AgentConfig {
@@ -49,7 +56,8 @@ struct AgentConfig {
   AgentGround ground;
   std::string build;
   std::string principal;
-  std::string work_dir;  // for MESOS_SANDBOX and MESOS_DIRECTORY; the core opens nothing
+  std::string executor_socket;  // where executors find the agent
+  std::string work_dir;         // for MESOS_SANDBOX and MESOS_DIRECTORY; the core opens nothing
   AgentTunables tunables;
 };
 
@@ -84,6 +92,9 @@ class Agent {
   void on_destroyed(Now now, const ContainerId& id);
   void on_appended(Now now, uint64_t serial);
   void on_append_failed(Now now, const Error& error);
+  // An executor that connected, and what it says; a session is new with its first message.
+  void on_executor_message(Now now, SessionId from, const ExecutorToAgent& message);
+  void on_executor_lost(Now now, SessionId session);
   // What a probe saw, as CheckStatus::value; nothing: it came to no end.
   void on_probed(Now now, uint64_t number, std::optional<int32_t> value);
   void on_checkpointed(Now now, uint64_t serial);

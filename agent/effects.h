@@ -16,6 +16,7 @@
 #include "agent/records.h"
 #include "agent/volumes.h"
 #include "common/events.h"
+#include "common/executor_messages.h"
 #include "common/ids.h"
 #include "common/messages.h"
 #include "common/tasks.h"
@@ -27,6 +28,9 @@ namespace tepui {
 struct LaunchSpec {
   ContainerId id;
   ContainerId parent;  // its cgroup is inside this one's; empty: by itself
+  // The parent has no process and no end of its own: it is made for the first of those inside it,
+  // and removed with the last.
+  bool makes_parent = false;
   FrameworkId framework_id;
   ExecutorId executor_id;  // the task id, for a command task
   TaskId task_id;
@@ -82,6 +86,12 @@ class AgentEffects : public EventSink {
   // Remembers, in the order of the calls. -> on_appended, with this serial or a later one, or
   // on_append_failed.
   virtual void append(uint64_t serial, AgentRecord record) = 0;
+  // What a running container may use changes.
+  virtual void resize(const ContainerId& id, const IsolationPlan& plan) = 0;
+  // To an executor that connected; may be lost.
+  virtual void send_executor(SessionId to, const AgentToExecutor& message) = 0;
+  // Ends the session after what was sent; on_executor_lost does not follow.
+  virtual void close_executor(SessionId session, std::string_view why) = 0;
   // Looks at a port of the machine for a check. -> on_probed, unless it is ended before.
   virtual void probe(uint64_t number, const CheckInfo& check) = 0;
   virtual void end_probe(uint64_t number) = 0;

@@ -6,6 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "common/executors.h"
+#include "common/text.h"
+
 namespace tepui {
 
 namespace {
@@ -52,6 +55,48 @@ std::string resolve(const std::string& working_directory, std::string_view sandb
 
 }  // namespace
 
+LaunchSpec make_executor_spec(ExecutorLaunchInput input) {
+  const AgentConfig& config = input.config;
+  const ExecutorInfo& executor = input.executor;
+  const Task task{.framework_id = input.framework.id,
+                  .agent_id = config.info.id,
+                  .role = input.role,
+                  .container_id = input.container_id};
+  LaunchSpec spec{.id = input.container_id,
+                  .framework_id = input.framework.id,
+                  .executor_id = executor.id,
+                  .task_id = TaskId{executor.id.value},
+                  .sandbox = sandbox_path(task, executor.id),
+                  .command = executor.command,
+                  .environment = {},
+                  .plan = std::move(input.plan)};
+  // Checked before the executor was accepted.
+  spec.volumes =
+      volume_mounts(executor.resources, config.work_dir).value_or(std::vector<VolumeMount>{});
+  const std::string directory = below(config.work_dir, spec.sandbox);
+  const Duration grace = executor.shutdown_grace.value_or(config.tunables.executor_shutdown_grace);
+  TaskSpec as_task;
+  as_task.command = executor.command;
+  auto& variables = as_task.command.environment;
+  const std::vector<EnvironmentVariable> own = std::exchange(variables, {});
+  variables = {{"TEPUI_AGENT_SOCKET", config.executor_socket},
+               {"MESOS_CHECKPOINT", input.framework.checkpoint ? "1" : "0"},
+               {"MESOS_RECOVERY_TIMEOUT", to_text(config.tunables.recovery_timeout)},
+               {"MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", to_text(grace)}};
+  variables.insert(variables.end(), own.begin(), own.end());
+  spec.environment = make_environment({.config = config,
+                                       .framework = input.framework,
+                                       .task = task,
+                                       .spec = as_task,
+                                       .executor_id = executor.id},
+                                      directory);
+  std::erase_if(spec.environment,
+                [](const EnvironmentVariable& one) { return one.name == "TEPUI_TASK_ID"; });
+  if (spec.command.user.empty()) spec.command.user = input.framework.user;
+  spec.command.working_directory = resolve(spec.command.working_directory, directory);
+  return spec;
+}
+
 std::string sandbox_path(const Task& task, const ExecutorId& executor) {
   return fmt::format("agents/{}/frameworks/{}/executors/{}/runs/{}", task.agent_id.value,
                      task.framework_id.value, executor.value, task.container_id.value);
@@ -80,7 +125,10 @@ LaunchSpec make_launch_spec(const LaunchInput& input) {
 }
 
 void make_probe_spec(LaunchSpec& spec, const CommandInfo& command, const ContainerId& id) {
-  spec.parent = std::exchange(spec.id, id);
+  // The container of a member of a group is itself inside another.
+  const ContainerId task = std::exchange(spec.id, id);
+  spec.parent.value = spec.parent.empty() ? task.value : spec.parent.value + "/" + task.value;
+  spec.makes_parent = false;
   spec.plan.clear();
   spec.volumes.clear();
   std::map<std::string, std::string> variables;

@@ -29,6 +29,17 @@ std::string sandbox_path(const Task& task, const ExecutorId& executor);
 // name, each name once.
 LaunchSpec make_launch_spec(const LaunchInput& input);
 
+struct ExecutorLaunchInput {
+  const AgentConfig& config;
+  const FrameworkInfo& framework;
+  const ExecutorInfo& executor;
+  const std::string& role;
+  const ContainerId& container_id;
+  IsolationPlan plan;
+};
+// The same for a custom executor.
+LaunchSpec make_executor_spec(ExecutorLaunchInput input);
+
 // Makes the launch of a task one of a command beside it: in the same sandbox and environment,
 // inside the task's container, and subject to its limits.
 void make_probe_spec(LaunchSpec& spec, const CommandInfo& command, const ContainerId& id);

@@ -5,14 +5,17 @@
 // Plain structs; Workload keeps them consistent. Pure.
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "agent/task_checks.h"
 #include "agent/termination.h"
+#include "common/executors.h"
 #include "common/frameworks.h"
 #include "common/ids.h"
 #include "common/tasks.h"
@@ -33,7 +36,7 @@ struct AgentTask {
   std::shared_ptr<const TaskSpec> spec;
   ExecutorId executor_id;
   Phase phase = Phase::kQueued;
-  std::string sandbox;  // from its launch on
+  std::string sandbox;    // from its launch on
   uint64_t accepted = 0;  // durable with this serial; it is launched then
   // Statuses that were recorded, and of them those that were acknowledged, by number.
   uint64_t statuses = 0;
@@ -42,6 +45,9 @@ struct AgentTask {
   Termination termination;
   Instant complete_by = kNever;  // max_completion_time
   Instant wake = kNever;         // its entry in Workload's deadlines
+  bool custom = false;           // an executor of the framework runs it
+  ContainerId parent;            // its container is inside this one: a member of a default group
+  std::string group;             // of those launched together; empty: by itself
   bool charged = false;          // counts against what the agent has
   bool held = false;             // its container takes what the agent has
   TaskChecks checks;
@@ -67,6 +73,40 @@ struct Executor {
   std::set<TaskId> tasks;
 };
 
+// An executor that a framework asked for. A custom one has a container and speaks to the agent; the
+// default one is played by the agent, has no container and is there as long as its tasks are.
+struct OwnExecutor {
+  enum class State : uint8_t {
+    kQueued,       // its container waits to be launched
+    kRegistering,  // it has to subscribe by the deadline
+    kRunning,
+    kTerminating,  // it has to end by the deadline
+  };
+  // Tasks that are to be handed to it together.
+  struct Batch {
+    std::vector<TaskId> tasks;
+    bool group = false;
+  };
+
+  uint64_t number = 0;  // among the records
+  std::shared_ptr<const ExecutorInfo> info;
+  std::string role;
+  ContainerId container_id;
+  State state = State::kQueued;
+  uint64_t accepted = 0;    // durable with this serial; it is launched then
+  bool launched = false;    // its container runs
+  bool adopted = false;     // an earlier life of the agent launched it
+  std::set<TaskId> tasks;   // not ended
+  std::deque<Batch> queue;  // of them, those it has not heard of
+  SessionId session;        // null: it is not connected
+  Instant deadline = kNever;
+  TaskReason fate = TaskReason::kExecutorTerminated;  // of its tasks when it ends
+  bool charged = false;
+  bool held = false;
+
+  bool is_custom() const { return info->type == ExecutorInfo::Type::kCustom; }
+};
+
 struct AgentFramework {
   FrameworkInfo info;
   uint64_t number = 0;  // among the records; 0: it is not remembered
@@ -77,8 +117,9 @@ struct AgentFramework {
   bool wanted_again = false;
   std::map<ExecutorId, Executor> executors;
   std::map<TaskId, AgentTask> tasks;
+  std::map<ExecutorId, OwnExecutor> own;
 
-  bool idle() const { return executors.empty() && tasks.empty(); }
+  bool idle() const { return executors.empty() && tasks.empty() && own.empty(); }
 };
 
 struct Container {
@@ -90,6 +131,7 @@ struct Container {
   FrameworkId framework_id;
   ExecutorId executor_id;
   TaskId task_id;
+  bool own = false;    // it is that of a custom executor
   uint64_t probe = 0;  // it runs the command of a check: the number of that probe
   int64_t pid = 0;
 };

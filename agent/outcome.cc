@@ -106,6 +106,8 @@ Outcome killed(const ExitRecord& record, const Termination& termination) {
   } else if (termination.cause() == KillCause::kUnhealthy) {
     outcome.reason = TaskReason::kTaskHealthCheckStatusUpdated;
     why = "Killed because its health check failed too often in a row";
+  } else if (termination.cause() == KillCause::kGroupEnded) {
+    why = "Killed because another task of its group did not finish";
   } else if (termination.cause() == KillCause::kAgentShutdown) {
     why = "Killed because the agent shuts down";
   }

@@ -15,6 +15,7 @@
 #include <variant>
 
 #include "agent/termination.h"
+#include "common/executors.h"
 #include "common/frameworks.h"
 #include "common/ids.h"
 #include "common/tasks.h"
@@ -58,6 +59,21 @@ struct Task {
   std::shared_ptr<const TaskSpec> spec;
   ExecutorId executor_id;
   std::string sandbox;  // empty: the task was refused, and has no container
+  bool custom = false;  // an executor of its framework runs it
+  ContainerId parent;
+  std::string group;
+};
+
+// An executor that a framework asked for; durable before its container is launched.
+struct Executor {
+  uint64_t number = 0;
+  uint64_t framework = 0;
+  std::shared_ptr<const ExecutorInfo> info;
+  std::string role;
+  ContainerId container_id;
+};
+struct ExecutorForgotten {
+  uint64_t number = 0;
 };
 // All that is remembered of it, with statuses `first_status` to `last_status`.
 struct TaskForgotten {
@@ -94,6 +110,6 @@ struct Acknowledged {
 using AgentRecord =
     std::variant<record::Identity, record::IdentityForgotten, record::Framework,
                  record::FrameworkForgotten, record::Task, record::TaskForgotten, record::Course,
-                 record::Status, record::Acknowledged>;
+                 record::Status, record::Acknowledged, record::Executor, record::ExecutorForgotten>;
 
 }  // namespace tepui

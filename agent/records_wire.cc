@@ -17,12 +17,13 @@ namespace tepui {
 namespace {
 
 constexpr uint16_t kFormat = 1;
-constexpr int kKillCauseCount = static_cast<int>(KillCause::kAgentShutdown) + 1;
+constexpr int kKillCauseCount = static_cast<int>(KillCause::kGroupEnded) + 1;
 constexpr std::string_view kAgentKey = "agent";
 constexpr std::string_view kFrameworks = "frameworks/";
 constexpr std::string_view kTasks = "tasks/";
 constexpr std::string_view kCourses = "courses/";
 constexpr std::string_view kStatuses = "statuses/";
+constexpr std::string_view kExecutors = "executors/";
 
 std::string key_of(std::string_view folder, uint64_t number) {
   return fmt::format("{}{:020}", folder, number);
@@ -106,6 +107,9 @@ std::string encode_task(const record::Task& one) {
     table.add_spec(spec);
     table.add_executor_id(out.field(one.executor_id.value));
     table.add_sandbox(out.field(one.sandbox));
+    table.add_custom(one.custom);
+    table.add_parent(out.field(one.parent.value));
+    table.add_group(out.field(one.group));
     return table.Finish();
   });
 }
@@ -113,13 +117,18 @@ std::string encode_task(const record::Task& one) {
 std::string encode_course(const record::Course& one) {
   return encode([&one](WireWriter& out) {
     wire::TaskStatus status;
-    if (one.acknowledged) status = write(out, *one.acknowledged);
+    Offset<wire::StatusExtra> extra = 0;
+    if (one.acknowledged) {
+      status = write(out, *one.acknowledged);
+      extra = write_extra(out, *one.acknowledged, 0);
+    }
     wire::CourseRecordBuilder table(out.builder());
     if (one.acknowledged) table.add_acknowledged(&status);
     table.add_kill_cause(static_cast<uint8_t>(one.kill_cause));
     table.add_killed_during_launch(one.killed_during_launch);
     if (one.kill_at != kNever) table.add_kill_at_ns(to_ns(one.kill_at));
     if (one.complete_by != kNever) table.add_complete_by_ns(to_ns(one.complete_by));
+    table.add_acknowledged_extra(extra);
     return table.Finish();
   });
 }
@@ -127,7 +136,20 @@ std::string encode_course(const record::Course& one) {
 std::string encode_status(const record::Status& one) {
   return encode([&one](WireWriter& out) {
     const wire::TaskStatus status = write(out, one.status);
-    return wire::CreateStatusRecord(out.builder(), &status);
+    const auto extra = write_extra(out, one.status, 0);
+    return wire::CreateStatusRecord(out.builder(), &status, extra);
+  });
+}
+
+std::string encode_executor(const record::Executor& one) {
+  return encode([&one](WireWriter& out) {
+    const auto executor = write(out, one.info);
+    wire::ExecutorRecordBuilder table(out.builder());
+    table.add_framework(one.framework);
+    table.add_executor(executor);
+    table.add_role(out.field(one.role));
+    table.add_container_id(out.field(one.container_id.value));
+    return table.Finish();
   });
 }
 
@@ -165,6 +187,12 @@ struct Encode {
     return {{.key = key_of(kCourses, one.course.task), .value = encode_course(one.course)},
             {.key = status_key(one.course.task, one.number), .value = {}}};
   }
+  std::vector<StoreWrite> operator()(const record::Executor& one) const {
+    return {{.key = key_of(kExecutors, one.number), .value = encode_executor(one)}};
+  }
+  std::vector<StoreWrite> operator()(const record::ExecutorForgotten& one) const {
+    return {{.key = key_of(kExecutors, one.number), .value = {}}};
+  }
 };
 
 // ------------------------------------------------------------------------------------- decoding
@@ -198,21 +226,25 @@ Result<AgentRecord> decode_task(uint64_t number, std::string_view value) {
         .task = read(in, one.task(), WirePath{.field = "task"}),
         .spec = specs.empty() ? nullptr : std::move(specs.front()),
         .executor_id = in.id<ExecutorId>(one.executor_id(), WirePath{.field = "executor_id"}),
-        .sandbox = in.line(one.sandbox(), WirePath{.field = "sandbox"})};
+        .sandbox = in.line(one.sandbox(), WirePath{.field = "sandbox"}),
+        .custom = one.custom(),
+        .parent = in.optional_id<ContainerId>(one.parent(), WirePath{.field = "parent"}),
+        .group = in.line(one.group(), WirePath{.field = "group"})};
   });
 }
 
 Result<AgentRecord> decode_course(uint64_t task, std::string_view value) {
   return decode<wire::CourseRecord>(value, [task](WireReader& in, const wire::CourseRecord& one) {
-    record::Course course{
-        .task = task,
-        .acknowledged = {},
-        .kill_cause = in.enumeration<KillCause>(one.kill_cause(), kKillCauseCount,
-                                                WirePath{.field = "kill_cause"}),
-        .killed_during_launch = one.killed_during_launch()};
+    record::Course course{.task = task,
+                          .acknowledged = {},
+                          .kill_cause = in.enumeration<KillCause>(one.kill_cause(), kKillCauseCount,
+                                                                  WirePath{.field = "kill_cause"}),
+                          .killed_during_launch = one.killed_during_launch()};
     if (one.acknowledged() != nullptr) {
       course.acknowledged =
           read(in, *one.acknowledged(), TaskIds::kValid, WirePath{.field = "acknowledged"});
+      read_extra(in, one.acknowledged_extra(), *course.acknowledged,
+                 WirePath{.field = "acknowledged_extra"});
     }
     if (one.kill_at_ns()) course.kill_at = Instant(Duration(*one.kill_at_ns()));
     if (one.complete_by_ns()) course.complete_by = Instant(Duration(*one.complete_by_ns()));
@@ -228,9 +260,22 @@ Result<AgentRecord> decode_status(uint64_t task, uint64_t number, std::string_vi
           in.fail(WirePath{.field = "status"}, "must be there");
         } else {
           status.status = read(in, *one.status(), TaskIds::kValid, WirePath{.field = "status"});
+          read_extra(in, one.extra(), status.status, WirePath{.field = "extra"});
         }
         return status;
       });
+}
+
+Result<AgentRecord> decode_executor(uint64_t number, std::string_view value) {
+  return decode<wire::ExecutorRecord>(value, [number](WireReader& in,
+                                                      const wire::ExecutorRecord& one) {
+    return record::Executor{
+        .number = number,
+        .framework = one.framework(),
+        .info = read_executor(in, one.executor(), WirePath{.field = "executor"}),
+        .role = in.line(one.role(), WirePath{.field = "role"}),
+        .container_id = in.id<ContainerId>(one.container_id(), WirePath{.field = "container_id"})};
+  });
 }
 
 // Takes a number off the front.
@@ -258,6 +303,7 @@ Result<AgentRecord> decode_record(std::string_view key, std::string_view value) 
     if (folder == kFrameworks) return decode_framework(*number, value);
     if (folder == kTasks) return decode_task(*number, value);
     if (folder == kCourses) return decode_course(*number, value);
+    if (folder == kExecutors) return decode_executor(*number, value);
   }
   if (number && folder == kStatuses && rest.starts_with('/')) {
     rest.remove_prefix(1);

@@ -7,6 +7,7 @@
 //   tasks/<number>            record::Task
 //   courses/<task>            record::Course
 //   statuses/<task>/<number>  record::Status
+//   executors/<number>        record::Executor
 //
 // Numbers have twenty digits, so that keys are in their order.
 //

@@ -17,6 +17,12 @@ class Recall {
   }
 
   Result<RecoveredAgent> finish() {
+    for (auto& [number, executor] : executors_) {
+      if (!frameworks_.contains(executor.framework)) {
+        return fail(fmt::format("executor {} is of a framework that is not there", number));
+      }
+      made_.executors.push_back(std::move(executor));
+    }
     for (auto& [number, task] : tasks_) {
       TRY(check(number, task));
       made_.tasks.push_back(std::move(task));
@@ -48,10 +54,15 @@ class Recall {
     tasks_[one.task].waiting.push_back(one);
     return {};
   }
+  Result<void> on(const record::Executor& one) {
+    executors_[one.number] = one;
+    return {};
+  }
   // These take others away, and are not there themselves.
   Result<void> on(const record::IdentityForgotten&) { return fail("an identity is forgotten"); }
   Result<void> on(const record::FrameworkForgotten&) { return fail("a framework is forgotten"); }
   Result<void> on(const record::TaskForgotten&) { return fail("a task is forgotten"); }
+  Result<void> on(const record::ExecutorForgotten&) { return fail("an executor is forgotten"); }
   Result<void> on(const record::Acknowledged&) { return fail("a status is acknowledged"); }
 
   Result<void> check(uint64_t number, const RecoveredTask& task) const {
@@ -78,6 +89,7 @@ class Recall {
   RecoveredAgent made_;
   std::map<uint64_t, record::Framework> frameworks_;
   std::map<uint64_t, RecoveredTask> tasks_;
+  std::map<uint64_t, record::Executor> executors_;
 };
 
 }  // namespace
@@ -94,9 +106,10 @@ Result<RecoveryKind> judge_recovery(const RecoveredAgent& memory, const AgentInf
   const AgentGround& before = memory.identity->ground;
   const bool rebooted = before.boot_id != ground.boot_id;
   if (!rebooted && before.runtime_dir != ground.runtime_dir) {
-    return fail(fmt::format("the runtime directory '{}' became '{}', and containers that run are "
-                            "found in the former only",
-                            before.runtime_dir, ground.runtime_dir));
+    return fail(
+        fmt::format("the runtime directory '{}' became '{}', and containers that run are "
+                    "found in the former only",
+                    before.runtime_dir, ground.runtime_dir));
   }
   if (!rebooted && before.cgroup_root != ground.cgroup_root) {
     return fail(
@@ -105,8 +118,7 @@ Result<RecoveryKind> judge_recovery(const RecoveredAgent& memory, const AgentInf
                     before.cgroup_root, ground.cgroup_root));
   }
   if (terms.cleanup) return rebooted ? RecoveryKind::kRebooted : RecoveryKind::kResume;
-  Result<void> may =
-      check_reconfiguration(terms.policy, memory.identity->info, configured);
+  Result<void> may = check_reconfiguration(terms.policy, memory.identity->info, configured);
   if (may) return rebooted ? RecoveryKind::kRebooted : RecoveryKind::kResume;
   if (rebooted) return RecoveryKind::kAnew;
   return fail(fmt::format(

@@ -25,6 +25,7 @@ struct RecoveredAgent {
   std::optional<record::Identity> identity;   // none: it never was registered
   std::vector<record::Framework> frameworks;  // by number
   std::vector<RecoveredTask> tasks;           // by number
+  std::vector<record::Executor> executors;    // by number
 };
 
 // From the records that were not replaced or taken away, by kind and number. Refuses records that

@@ -21,6 +21,7 @@ enum class KillCause : uint8_t {
   kFrameworkRemoved,  // its framework was torn down
   kAgentShutdown,     // the agent ends
   kUnhealthy,         // its health check failed too often
+  kGroupEnded,        // another task of its group did not finish
 };
 
 class Termination {

@@ -142,6 +142,14 @@ Instant UpdateStreams::next_due() const {
   return due_.empty() ? kNever : due_.begin()->first.first;
 }
 
+bool UpdateStreams::has(const FrameworkId& framework, const TaskId& task, Uuid uuid) const {
+  const auto found = streams_.find(Key{framework, task});
+  return found != streams_.end() &&
+         std::ranges::any_of(found->second.waiting, [uuid](const Waiting& waiting) {
+           return waiting.status.uuid == uuid;
+         });
+}
+
 bool UpdateStreams::contains(const FrameworkId& framework, const TaskId& task) const {
   return streams_.contains(Key{framework, task});
 }

@@ -70,6 +70,8 @@ class UpdateStreams {
   Instant next_due() const;  // kNever: paused, or nothing is unacknowledged
 
   bool contains(const FrameworkId& framework, const TaskId& task) const;
+  // Whether a status with this uuid waits for its acknowledgement.
+  bool has(const FrameworkId& framework, const TaskId& task, Uuid uuid) const;
   Forwarded forwarded(const FrameworkId& framework, const TaskId& task) const;
   // The oldest status that waits for its acknowledgement, and the newest.
   const TaskStatus* head(const FrameworkId& framework, const TaskId& task) const;

@@ -14,8 +14,6 @@ namespace tepui {
 
 namespace {
 
-constexpr int kSignalTerminate = 15;
-
 UpdateStreams::Retry retry_of(const AgentTunables& tunables) {
   return {.min = tunables.update_retry_min, .max = tunables.update_retry_max};
 }
@@ -37,14 +35,19 @@ Workload::Workload(const AgentConfig& config, Rng rng, Recorder& recorder, Agent
 
 // ------------------------------------------------------------------------------ conversation
 
-void Workload::on_registered(Now now) { streams_.resume(now.mono); }
+void Workload::on_registered(Now now) {
+  registered_ = true;
+  streams_.resume(now.mono);
+}
 
 void Workload::on_unregistered() {
+  registered_ = false;
   streams_.pause();
   answers_.clear();
 }
 
 void Workload::on_session_over() {
+  registered_ = false;
   streams_.pause();
   answers_.clear();
   for (auto& [id, framework] : frameworks_) {
@@ -56,8 +59,14 @@ void Workload::on_session_over() {
 
 void Workload::describe(ReregisterAgent& message) const {
   for (const auto& [id, framework] : frameworks_) {
-    if (framework.shutting_down || framework.tasks.empty()) continue;
+    if (framework.shutting_down || (framework.tasks.empty() && framework.own.empty())) continue;
     message.frameworks.push_back(framework.info);
+    for (const auto& [executor_id, executor] : framework.own) {
+      message.executors.push_back({.framework_id = id,
+                                   .role = executor.role,
+                                   .executor = executor.info,
+                                   .container_id = executor.container_id});
+    }
     for (const auto& [task_id, entry] : framework.tasks) {
       Task& task = message.tasks.emplace_back(entry.task);
       const UpdateStreams::Forwarded forwarded = streams_.forwarded(id, task_id);
@@ -98,14 +107,7 @@ void Workload::accept(Now now, const LaunchTasks::Item& item) {
   }
   AgentFramework* framework = find_framework(item.framework_id);
   if (framework == nullptr || framework->shutting_down) {
-    const bool known = framework != nullptr;
-    return answer_for_stranger(
-        now, item.framework_id, id,
-        Outcome{.state = known ? dropped_state(framework->info) : TaskState::kLost,
-                .reason = known ? TaskReason::kFrameworkRemoved : TaskReason::kInvalidFrameworkId,
-                .source = TaskSource::kAgent,
-                .message = known ? "The agent is shutting down this framework"
-                                 : "The agent was not told of this framework"});
+    return answer_for_stranger(now, item.framework_id, id, not_for(framework));
   }
   // The stream of the task that is here already tells its fate; a status for the newcomer could
   // only be taken for that one's.
@@ -113,33 +115,69 @@ void Workload::accept(Now now, const LaunchTasks::Item& item) {
     return drop("launch_tasks", fmt::format("task '{}' of framework '{}' is here already", id.value,
                                             item.framework_id.value));
   }
-  const std::optional<Outcome> refused = refusal(*framework, item);
-  AgentTask& task = framework->tasks[id];
-  task.executor_id = ExecutorId{id.value};
+  const std::shared_ptr<const ExecutorInfo> executor =
+      item.task.spec != nullptr ? item.task.spec->executor : nullptr;
+  const ExecutorId executor_id{executor != nullptr ? executor->id.value : id.value};
+  if (const std::optional<Outcome> refused = refusal(*framework, item)) {
+    if (executor != nullptr && find_executor(*framework, executor_id) == nullptr) {
+      tell_executor_exited(item.framework_id, executor_id, {});
+    }
+    AgentTask& task = add_task(now, *framework, item, {.executor_id = executor_id});
+    return finish(now, *framework, task, *refused);
+  }
+  if (executor == nullptr) {
+    charge(add_task(now, *framework, item,
+                    {.executor_id = executor_id, .container_id = {to_text(make_uuid())}}));
+    queue_.emplace_back(item.framework_id, id);
+    return;
+  }
+  OwnExecutor& own = take_executor(*framework, executor, item.role);
+  charge(add_task(now, *framework, item,
+                  {.executor_id = executor_id, .container_id = own.container_id, .custom = true}));
+  hand_over(*framework, own, {.tasks = {id}});
+}
+
+Outcome Workload::not_for(const AgentFramework* framework) {
+  const bool known = framework != nullptr;
+  return Outcome{.state = known ? dropped_state(framework->info) : TaskState::kLost,
+                 .reason = known ? TaskReason::kFrameworkRemoved : TaskReason::kInvalidFrameworkId,
+                 .source = TaskSource::kAgent,
+                 .message = known ? "The agent is shutting down this framework"
+                                  : "The agent was not told of this framework"};
+}
+
+AgentTask& Workload::add_task(Now now, AgentFramework& framework, const LaunchTasks::Item& item,
+                              Seat seat) {
+  AgentTask& task = framework.tasks[item.task.id];
+  const bool is_command = !seat.custom && seat.group.empty();
+  task.executor_id = seat.executor_id;
+  task.custom = seat.custom;
+  task.parent = std::move(seat.parent);
+  task.group = std::move(seat.group);
   task.spec = item.task.spec != nullptr ? item.task.spec : std::make_shared<const TaskSpec>();
   const std::string& own_user = task.spec->command.user;
-  task.task = Task{.id = id,
+  task.task = Task{.id = item.task.id,
                    .name = item.task.name,
                    .framework_id = item.framework_id,
                    .agent_id = config_.info.id,
                    .role = item.role,
                    .resources = task.spec->resources,
                    .limits = task.spec->limits,
-                   .container_id = refused ? ContainerId{} : ContainerId{to_text(make_uuid())},
+                   .container_id = std::move(seat.container_id),
                    .labels = task.spec->labels,
                    .launched_at = now.wall,
-                   .user = own_user.empty() ? framework->info.user : own_user,
+                   .user = own_user.empty() ? framework.info.user : own_user,
                    .group = task.spec->group,
-                   .discovery = task.spec->discovery};
-  if (framework->number == 0) remember(*framework);
-  remember(*framework, task);
-  if (refused) {
-    if (task.spec->executor != nullptr) tell_no_executor(item.framework_id, *task.spec->executor);
-    return finish(now, *framework, task, *refused);
-  }
+                   .discovery = task.spec->discovery,
+                   .executor_id = is_command ? ExecutorId{} : task.executor_id};
+  if (framework.number == 0) remember(framework);
+  remember(framework, task);
+  return task;
+}
+
+void Workload::charge(AgentTask& task) {
   task.charged = true;
   charged_ += task.task.resources;
-  queue_.emplace_back(item.framework_id, id);
 }
 
 std::optional<Outcome> Workload::refusal(const AgentFramework& framework,
@@ -160,12 +198,13 @@ std::optional<Outcome> Workload::refusal(const AgentFramework& framework,
   };
   if (item.task.spec == nullptr) return invalid("The task has no description");
   if (Result<void> valid = validate(item.task); !valid) return invalid(valid.error().message);
-  if (item.task.spec->executor != nullptr) {
-    return dropped(TaskReason::kExecutorTerminated, "The agent runs no executors of frameworks");
-  }
-  const Resources& wanted = item.task.spec->resources;
+  Resources wanted = item.task.spec->resources;
   if (const auto mounts = volume_mounts(wanted, config_.work_dir); !mounts) {
     return invalid(mounts.error().message);
+  }
+  if (const auto& executor = item.task.spec->executor; executor != nullptr) {
+    auto refused = executor_refusal(framework, *executor, item.executor_runs, wanted);
+    if (refused) return refused;
   }
   if (!can_hold(config_.info.resources, charged_ + wanted)) {
     return dropped(TaskReason::kResourcesUnknown,
@@ -201,10 +240,10 @@ void Workload::on_acknowledge(Now now, const AcknowledgeUpdates& message) {
     ++task->acknowledged;
     task->acknowledged_status = *head;
     const bool is_last = is_terminal(head->state);
-    const uint64_t serial =
-        is_last ? forget(*task)
-                : recorder_.append(record::Acknowledged{.number = task->acknowledged,
-                                                        .course = course_of(*task)});
+    const uint64_t serial = is_last
+                                ? forget(*task)
+                                : recorder_.append(record::Acknowledged{
+                                      .number = task->acknowledged, .course = course_of(*task)});
     streams_.acknowledge(now.mono, item.framework_id, item.task_id, item.uuid, serial);
     effects_.on_event(event::TaskStatusAcknowledged{
         .framework_id = &item.framework_id, .task_id = &item.task_id, .uuid = item.uuid});
@@ -227,6 +266,10 @@ void Workload::on_shutdown_framework(Now now, const ShutdownFramework& message) 
     task.charged = false;
     if (task.phase != AgentTask::Phase::kEnded) live.push_back(id);
   }
+  for (auto& [id, executor] : framework->own) {
+    if (executor.charged) charged_ -= executor.info->resources;
+    executor.charged = false;
+  }
   framework->shutting_down = true;
   if (framework->number != 0) remember(*framework);
   streams_.forget(message.framework_id);
@@ -236,8 +279,11 @@ void Workload::on_shutdown_framework(Now now, const ShutdownFramework& message) 
     return true;
   });
   for (const TaskId& id : live) {
-    request_kill(now, *framework, framework->tasks.at(id), KillCause::kFrameworkRemoved, {});
+    const auto task = framework->tasks.find(id);
+    if (task == framework->tasks.end()) continue;
+    request_kill(now, *framework, task->second, KillCause::kFrameworkRemoved, {});
   }
+  stop_executors(now, *framework, {});
   forget_if_done(message.framework_id);
   start_launches(now);
 }
@@ -259,6 +305,7 @@ void Workload::on_reconcile(Now now, const ReconcileTasks& message) {
 // ------------------------------------------------------------------------------- containers
 
 void Workload::start_launches(Now now) {
+  launch_executors();
   while (!queue_.empty() && launching_ < limits::kLaunchesInFlightMax) {
     const Key key = queue_.front();
     AgentTask* task = find_task(key.first, key.second);
@@ -286,11 +333,14 @@ void Workload::begin_launch(Now now, AgentFramework& framework, AgentTask& task)
 }
 
 LaunchSpec Workload::spec_of(const AgentFramework& framework, const AgentTask& task) const {
-  return make_launch_spec({.config = config_,
-                           .framework = framework.info,
-                           .task = task.task,
-                           .spec = *task.spec,
-                           .executor_id = task.executor_id});
+  LaunchSpec spec = make_launch_spec({.config = config_,
+                                      .framework = framework.info,
+                                      .task = task.task,
+                                      .spec = *task.spec,
+                                      .executor_id = task.executor_id});
+  spec.parent = task.parent;
+  spec.makes_parent = !task.parent.empty();
+  return spec;
 }
 
 void Workload::enter_container(AgentFramework& framework, AgentTask& task) {
@@ -299,17 +349,19 @@ void Workload::enter_container(AgentFramework& framework, AgentTask& task) {
   task.held = true;
   held_ += task.task.resources;
   ++launching_;
-  framework.executors[task.executor_id] =
-      Executor{.id = task.executor_id, .container_id = id, .tasks = {task.task.id}};
+  if (task.parent.empty()) {
+    framework.executors[task.executor_id] =
+        Executor{.id = task.executor_id, .container_id = id, .tasks = {task.task.id}};
+  }
   containers_[id] = Container{.id = id,
-                              .parent = {},
+                              .parent = task.parent,
                               .framework_id = task.task.framework_id,
                               .executor_id = task.executor_id,
                               .task_id = task.task.id};
 }
 
 void Workload::leave_container(AgentFramework& framework, AgentTask& task) {
-  framework.executors.erase(task.executor_id);
+  if (task.parent.empty()) framework.executors.erase(task.executor_id);
   containers_.erase(task.task.container_id);
   if (task.held) held_ -= task.task.resources;
   task.held = false;
@@ -322,7 +374,7 @@ void Workload::on_launched(Now now, const ContainerId& id, int64_t pid) {
     return drop("launched", fmt::format("container {} is not being launched", id.value));
   }
   Container& container = found->second;
-  if (on_probe_launched(container, pid)) return;
+  if (on_probe_launched(container, pid) || on_executor_launched(now, container, pid)) return;
   container.state = Container::State::kRunning;
   container.pid = pid;
   --launching_;
@@ -358,6 +410,7 @@ void Workload::on_launch_failed(Now now, const ContainerId& id, const Error& err
   Container container = found->second;
   --launching_;
   effects_.on_event(event::ContainerLaunchFailed{.id = &id, .why = error.message});
+  if (on_executor_ended(now, container, {}, error.message)) return;
   Outcome outcome{.state = TaskState::kFailed,
                   .reason = TaskReason::kContainerLaunchFailed,
                   .source = TaskSource::kAgent,
@@ -380,6 +433,7 @@ void Workload::on_exit(Now now, const ContainerId& id, const ExitRecord& record)
   effects_.on_event(event::ContainerExited{.id = &id,
                                            .exit_status = record.exit_status.value_or(-1),
                                            .signal = record.signal.value_or(0)});
+  if (on_executor_ended(now, container, record, std::nullopt)) return;
   const AgentTask* task = task_of(container);
   CHECK(task != nullptr);
   const ContainerId ended = id;  // the caller's may be the container's own
@@ -400,7 +454,7 @@ void Workload::end_container(Now now, Container& container, const Outcome& outco
   AgentFramework& framework = frameworks_.at(container.framework_id);
   AgentTask* task = task_of(container);
   CHECK(task != nullptr);
-  framework.executors.erase(container.executor_id);
+  if (container.parent.empty()) framework.executors.erase(container.executor_id);
   finish(now, framework, *task, outcome);
   forget_if_done(container.framework_id);
   start_launches(now);
@@ -416,118 +470,6 @@ void Workload::on_destroyed(Now /*now*/, const ContainerId& id) {
   effects_.on_event(event::ContainerDestroyed{.id = &id});
 }
 
-// ------------------------------------------------------------------------------------- kills
-
-void Workload::request_kill(Now now, AgentFramework& framework, AgentTask& task, KillCause cause,
-                            std::optional<Duration> grace) {
-  switch (task.phase) {
-    case AgentTask::Phase::kQueued:
-      task.termination.request_at_launch(cause);
-      return finish(now, framework, task, killed_before_launch());
-    case AgentTask::Phase::kLaunching:
-      task.termination.request_at_launch(cause);
-      recorder_.append(course_of(task));
-      return;
-    case AgentTask::Phase::kEnded:
-      return;
-    case AgentTask::Phase::kRunning:
-      break;
-  }
-  const std::optional<KillPolicy>& own = task.spec->kill_policy;
-  if (!grace && own) grace = own->grace_ns;
-  const Termination::Step step =
-      task.termination.request(now.mono, cause, grace.value_or(config_.tunables.kill_grace));
-  end_checks(task);
-  const bool told = cause == KillCause::kRequested || cause == KillCause::kDrained ||
-                    cause == KillCause::kAgentShutdown || cause == KillCause::kUnhealthy;
-  if (told && framework.info.has(FrameworkCapability::kTaskKillingState) &&
-      task.task.state != TaskState::kKilling) {
-    publish(now, framework, task, TaskState::kKilling);
-  }
-  recorder_.append(course_of(task));
-  take(task, step);
-  refresh_deadline(task);
-}
-
-void Workload::take(const AgentTask& task, Termination::Step step) {
-  switch (step) {
-    case Termination::Step::kNone:
-      return;
-    case Termination::Step::kTerminate:
-      return effects_.signal(task.task.container_id, kSignalTerminate);
-    case Termination::Step::kKill:
-      return effects_.kill(task.task.container_id);
-  }
-}
-
-void Workload::refresh_deadline(AgentTask& task) {
-  Instant wake = task.termination.deadline();
-  if (!task.termination.requested()) {
-    wake = std::min({wake, task.complete_by, task.checks.deadline()});
-  }
-  if (task.phase == AgentTask::Phase::kEnded) wake = kNever;
-  if (wake == task.wake) return;
-  if (task.wake != kNever) deadlines_.erase({task.wake, task.task.container_id});
-  task.wake = wake;
-  if (wake != kNever) deadlines_.emplace(wake, task.task.container_id);
-}
-
-void Workload::shut_down(Now now, std::optional<Duration> grace) {
-  shutting_down_ = true;
-  std::vector<Key> live;
-  for (const auto& [id, framework] : frameworks_) {
-    for (const auto& [task_id, task] : framework.tasks) {
-      if (task.phase != AgentTask::Phase::kEnded) live.emplace_back(id, task_id);
-    }
-  }
-  for (const Key& key : live) {
-    AgentTask* task = find_task(key.first, key.second);
-    if (task == nullptr) continue;
-    request_kill(now, frameworks_.at(key.first), *task, KillCause::kAgentShutdown, grace);
-  }
-}
-
-void Workload::on_drain(Now now, const DrainAgent& message) {
-  std::vector<Key> live;
-  for (const auto& [id, framework] : frameworks_) {
-    for (const auto& [task_id, task] : framework.tasks) {
-      if (task.phase != AgentTask::Phase::kEnded) live.emplace_back(id, task_id);
-    }
-  }
-  for (const Key& key : live) {
-    AgentTask& task = *find_task(key.first, key.second);
-    const std::optional<KillPolicy>& own = task.spec->kill_policy;
-    Duration grace = own ? own->grace_ns : config_.tunables.kill_grace;
-    if (message.max_grace) grace = std::min(grace, *message.max_grace);
-    request_kill(now, frameworks_.at(key.first), task, KillCause::kDrained, grace);
-  }
-  draining_ = !containers_.empty();
-}
-
 void Workload::on_tunables() { streams_.set_retry(retry_of(config_.tunables)); }
-
-void Workload::on_time(Now now) {
-  while (!deadlines_.empty() && deadlines_.begin()->first <= now.mono) {
-    const ContainerId id = deadlines_.begin()->second;
-    const Container& container = containers_.at(id);
-    AgentTask* task = task_of(container);
-    CHECK(task != nullptr);
-    if (task->termination.requested()) {
-      take(*task, task->termination.on_time(now.mono));
-      refresh_deadline(*task);
-    } else if (task->complete_by > now.mono) {
-      run_checks(now, frameworks_.at(container.framework_id), *task);
-    } else {
-      task->complete_by = kNever;
-      request_kill(now, frameworks_.at(container.framework_id), *task, KillCause::kCompletionTime,
-                   {});
-    }
-  }
-}
-
-Instant Workload::next_wake() const {
-  const Instant update = streams_.next_due();
-  return deadlines_.empty() ? update : std::min(update, deadlines_.begin()->first);
-}
 
 }  // namespace tepui

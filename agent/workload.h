@@ -69,6 +69,8 @@ class Workload {
   void on_exit(Now now, const ContainerId& id, const ExitRecord& record);
   void on_destroyed(Now now, const ContainerId& id);
   void on_probed(Now now, uint64_t number, std::optional<int32_t> value);
+  void on_executor_message(Now now, SessionId from, const ExecutorToAgent& message);
+  void on_executor_lost(SessionId session);
 
   void on_tunables();
   void on_time(Now now);
@@ -91,10 +93,20 @@ class Workload {
  private:
   using Key = std::pair<FrameworkId, TaskId>;
 
-  // What the master charged for an executor that is not here is free.
-  void tell_no_executor(const FrameworkId& framework, const ExecutorInfo& executor);
   void learn(const std::vector<FrameworkInfo>& frameworks);
   void accept(Now now, const LaunchTasks::Item& item);
+  // Where a task belongs.
+  struct Seat {
+    ExecutorId executor_id;
+    ContainerId container_id;  // empty: it is refused
+    ContainerId parent;
+    std::string group;
+    bool custom = false;
+  };
+  AgentTask& add_task(Now now, AgentFramework& framework, const LaunchTasks::Item& item, Seat seat);
+  void charge(AgentTask& task);
+  // To tasks of a framework that is not here, or no longer.
+  static Outcome not_for(const AgentFramework* framework);
   // Why the task cannot run here; nothing if it can.
   std::optional<Outcome> refusal(const AgentFramework& framework,
                                  const LaunchTasks::Item& item) const;
@@ -111,6 +123,75 @@ class Workload {
                     std::optional<Duration> grace);
   void take(const AgentTask& task, Termination::Step step);
   void refresh_deadline(AgentTask& task);
+
+  // ---- executors of frameworks
+  struct ExecutorSession {
+    FrameworkId framework_id;  // empty: it has not subscribed
+    ExecutorId executor_id;
+  };
+  struct Taken {
+    uint64_t serial = 0;
+    SessionId session;
+    UpdateTaken taken;
+  };
+  static OwnExecutor* find_executor(AgentFramework& framework, const ExecutorId& id);
+  void tell_executor_exited(const FrameworkId& framework, const ExecutorId& executor,
+                            const ExitRecord& record);
+  std::optional<Outcome> executor_refusal(const AgentFramework& framework,
+                                          const ExecutorInfo& executor, bool must_run,
+                                          Resources& wanted) const;
+  OwnExecutor& take_executor(AgentFramework& framework,
+                             const std::shared_ptr<const ExecutorInfo>& info,
+                             const std::string& role);
+  void hand_over(AgentFramework& framework, OwnExecutor& executor, OwnExecutor::Batch batch);
+  void launch_executors();
+  void enter_container(const AgentFramework& framework, OwnExecutor& executor);
+  IsolationPlan plan_of(const AgentFramework& framework, const OwnExecutor& executor) const;
+  LaunchSpec spec_of(const AgentFramework& framework, const OwnExecutor& executor) const;
+  void resize(const AgentFramework& framework, const OwnExecutor& executor);
+  // Whether the container is that of an executor; then it is taken care of.
+  bool on_executor_launched(Now now, Container& container, int64_t pid);
+  bool on_executor_ended(Now now, Container& container, const ExitRecord& record,
+                         std::optional<std::string_view> launch_error);
+  void end_executor(AgentFramework& framework, const ExecutorId& id, const ExitRecord& record);
+  void stop_executor(Now now, AgentFramework& framework, OwnExecutor& executor,
+                     std::optional<Duration> grace_max);
+  void stop_executors(Now now, AgentFramework& framework, std::optional<Duration> grace_max);
+  void set_deadline(OwnExecutor& executor, Instant when);
+  void on_executor_due(OwnExecutor& executor);
+  void kill_by_executor(Now now, AgentFramework& framework, AgentTask& task, KillCause cause,
+                        std::optional<Duration> grace);
+  void leave_executor(Now now, AgentFramework& framework, const TaskId& task, const ExecutorId& id,
+                      const std::string& group, TaskState state);
+  void remember(const AgentFramework& framework, OwnExecutor& executor);
+  void recover_executor(AgentFramework& framework, const record::Executor& remembered,
+                        RecoveryKind kind);
+  void settle_recovered(Now now);
+  Result<void> audit_own_executors() const;
+
+  std::optional<Outcome> group_refusal(const AgentFramework& framework,
+                                       const LaunchGroup& message) const;
+  void refuse_group(Now now, AgentFramework& framework, const LaunchGroup& message,
+                    const Outcome& outcome);
+  void start_group(Now now, AgentFramework& framework, const LaunchGroup& message);
+  void kill_group(Now now, AgentFramework& framework, const ExecutorId& id,
+                  const std::string& group, const TaskId& but);
+
+  void hear(Now now, SessionId from, const Hello& hello);
+  void hear(Now now, SessionId from, const SubscribeExecutor& message);
+  void hear(Now now, SessionId from, const UpdateTask& message);
+  void hear(Now now, SessionId from, const MessageFramework& message);
+  void hear(Now now, SessionId from, const Goodbye& message);
+  void refuse_session(SessionId session, std::string_view why);
+  void close_session(SessionId session, std::string_view why);
+  // The executor of a session, or nothing: then it was closed.
+  OwnExecutor* subscribed(SessionId from, std::string_view what);
+  void drop_unheard(Now now, AgentFramework& framework, OwnExecutor& executor,
+                    const SubscribeExecutor& message);
+  void send_queue(AgentFramework& framework, OwnExecutor& executor);
+  void take_update(Now now, SessionId from, TaskStatus status);
+  static bool is_for_executors(TaskState state);
+  void acknowledge_executors();
 
   // ---- checks
   // `known`: what was told of the task last, in an earlier life of the agent.
@@ -130,6 +211,7 @@ class Workload {
                TaskReason reason = TaskReason::kNone);
   // The last status of a task. `task` is gone afterwards if nobody waits for it.
   void finish(Now now, AgentFramework& framework, AgentTask& task, const Outcome& outcome);
+  void finish_with(Now now, AgentFramework& framework, AgentTask& task, TaskStatus status);
   void deliver(Now now, const AgentFramework& framework, AgentTask& task, TaskStatus status);
   // The last status of a task that this agent does not have. It is said once, in this session, and
   // needs no acknowledgement: who still believes in the task asks again, whereas a leader that
@@ -174,8 +256,12 @@ class Workload {
   std::map<FrameworkId, AgentFramework> frameworks_;
   std::map<ContainerId, Container> containers_;
   std::deque<Key> queue_;  // tasks to launch, oldest first; entries of tasks that ended are skipped
+  std::deque<std::pair<FrameworkId, ExecutorId>> executor_queue_;  // likewise
   uint32_t launching_ = 0;
-  uint64_t next_number_ = 1;  // among the records
+  bool registered_ = false;
+  std::map<SessionId, ExecutorSession> sessions_;
+  std::deque<Taken> to_acknowledge_;  // to executors, when it is durable
+  uint64_t next_number_ = 1;          // among the records
   // Ended containers, and what must be durable before they are destroyed.
   std::deque<std::pair<uint64_t, ContainerId>> to_destroy_;
   std::set<std::pair<Instant, ContainerId>> deadlines_;

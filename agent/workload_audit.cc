@@ -13,6 +13,7 @@ Result<void> Workload::audit() const {
   TRY(streams_.audit());
   TRY(audit_tasks());
   TRY(audit_executors());
+  TRY(audit_own_executors());
   TRY(audit_containers());
   TRY(audit_probes());
   return {};
@@ -23,6 +24,11 @@ Result<void> Workload::audit_tasks() const {
   Resources held;
   size_t deadlines = 0;
   for (const auto& [framework_id, framework] : frameworks_) {
+    for (const auto& [id, executor] : framework.own) {
+      if (executor.charged) charged += executor.info->resources;
+      if (executor.held) held += executor.info->resources;
+      if (executor.deadline != kNever) ++deadlines;
+    }
     for (const auto& [id, task] : framework.tasks) {
       const auto broken = [&](std::string_view what) {
         return fail(fmt::format("task '{}' of '{}' {}", id.value, framework_id.value, what));
@@ -40,7 +46,7 @@ Result<void> Workload::audit_tasks() const {
       if (in_container && !containers_.contains(task.task.container_id)) {
         return broken("has no container");
       }
-      if (task.phase == AgentTask::Phase::kQueued &&
+      if (task.phase == AgentTask::Phase::kQueued && !task.custom &&
           std::ranges::find(queue_, Key{framework_id, id}) == queue_.end()) {
         return broken("waits for a launch that will not come");
       }
@@ -93,6 +99,10 @@ Result<void> Workload::audit_containers() const {
   uint32_t launching = 0;
   for (const auto& [id, container] : containers_) {
     if (container.probe != 0) continue;
+    if (container.own) {
+      if (container.state == Container::State::kLaunching) ++launching;
+      continue;
+    }
     if (container.state == Container::State::kLaunching) ++launching;
     const AgentTask* task = find_task(container.framework_id, container.task_id);
     const bool owned =
@@ -105,6 +115,35 @@ Result<void> Workload::audit_containers() const {
   if (launching != launching_) {
     return fail(
         fmt::format("{} containers are launching, but {} are counted", launching, launching_));
+  }
+  return {};
+}
+
+Result<void> Workload::audit_own_executors() const {
+  for (const auto& [framework_id, framework] : frameworks_) {
+    for (const auto& [id, executor] : framework.own) {
+      const auto broken = [&](std::string_view what) {
+        return fail(fmt::format("executor '{}' of '{}' {}", id.value, framework_id.value, what));
+      };
+      if (executor.charged == framework.shutting_down) return broken("is charged wrongly");
+      const bool in_container =
+          executor.is_custom() && executor.state != OwnExecutor::State::kQueued;
+      if (in_container != containers_.contains(executor.container_id) ||
+          executor.held != in_container) {
+        return broken("has a container wrongly");
+      }
+      if (!executor.is_custom() && executor.tasks.empty()) return broken("should have ended");
+      for (const TaskId& task : executor.tasks) {
+        const auto found = framework.tasks.find(task);
+        if (found == framework.tasks.end() || found->second.phase == AgentTask::Phase::kEnded ||
+            found->second.executor_id != id || found->second.custom != executor.is_custom()) {
+          return broken(fmt::format("runs '{}', which is not its task", task.value));
+        }
+      }
+      if (!executor.session.is_null() && !sessions_.contains(executor.session)) {
+        return broken("has a session that is over");
+      }
+    }
   }
   return {};
 }

@@ -59,11 +59,7 @@ void Workload::start_probe(const AgentFramework& framework, AgentTask& task,
                                                 .executor_id = {},
                                                 .task_id = task.task.id,
                                                 .probe = number};
-    LaunchSpec spec = make_launch_spec({.config = config_,
-                                        .framework = framework.info,
-                                        .task = task.task,
-                                        .spec = *task.spec,
-                                        .executor_id = ExecutorId{task.task.id.value}});
+    LaunchSpec spec = spec_of(framework, task);
     make_probe_spec(spec, check.command, probe.container_id);
     probes_[number] = std::move(probe);
     return effects_.launch(spec);

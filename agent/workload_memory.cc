@@ -62,7 +62,19 @@ void Workload::remember(const AgentFramework& framework, AgentTask& task) {
                    .task = task.task,
                    .spec = task.spec,
                    .executor_id = task.executor_id,
-                   .sandbox = is_refused ? "" : sandbox_path(task.task, task.executor_id)});
+                   .sandbox = is_refused ? "" : sandbox_path(task.task, task.executor_id),
+                   .custom = task.custom,
+                   .parent = task.parent,
+                   .group = task.group});
+}
+
+void Workload::remember(const AgentFramework& framework, OwnExecutor& executor) {
+  executor.number = next_number_++;
+  executor.accepted = recorder_.append(record::Executor{.number = executor.number,
+                                                        .framework = framework.number,
+                                                        .info = executor.info,
+                                                        .role = executor.role,
+                                                        .container_id = executor.container_id});
 }
 
 record::Course Workload::course_of(const AgentTask& task) const {
@@ -87,6 +99,10 @@ uint64_t Workload::forget(const AgentTask& task) {
 
 void Workload::on_appended(Now now) {
   streams_.on_durable(now.mono, recorder_.durable());
+  acknowledge_executors();
+  for (auto& [id, framework] : frameworks_) {
+    for (auto& [executor_id, executor] : framework.own) send_queue(framework, executor);
+  }
   destroy_remembered();
   start_launches(now);
 }
@@ -96,6 +112,11 @@ void Workload::forget_all() {
   for (auto& [id, framework] : frameworks_) {
     streams_.forget(id);
     for (const auto& [task_id, task] : framework.tasks) forget(task);
+    for (const auto& [executor_id, executor] : framework.own) {
+      recorder_.append(record::ExecutorForgotten{.number = executor.number});
+      if (executor.charged) charged_ -= executor.info->resources;
+      if (executor.held) held_ -= executor.info->resources;
+    }
     forget(framework);
   }
   frameworks_.clear();
@@ -113,14 +134,52 @@ void Workload::recover(Now now, const RecoveredAgent& memory, RecoveryKind kind)
     framework.number = one.number;
     framework.shutting_down = one.shutting_down;
   }
+  for (const record::Executor& one : memory.executors) {
+    next_number_ = std::max(next_number_, one.number + 1);
+    recover_executor(frameworks_.at(names.at(one.framework)), one, kind);
+  }
   for (const RecoveredTask& one : memory.tasks) {
     next_number_ = std::max(next_number_, one.accepted.number + 1);
     recover_task(now, frameworks_.at(names.at(one.accepted.framework)), one, kind);
   }
+  settle_recovered(now);
   for (auto& [id, framework] : frameworks_) {
     if (framework.idle()) forget(framework);
   }
   std::erase_if(frameworks_, [](const auto& entry) { return entry.second.idle(); });
+}
+
+void Workload::recover_executor(AgentFramework& framework, const record::Executor& remembered,
+                                RecoveryKind kind) {
+  if (kind != RecoveryKind::kResume) {
+    recorder_.append(record::ExecutorForgotten{.number = remembered.number});
+    return;
+  }
+  OwnExecutor& executor = framework.own[remembered.info->id];
+  executor.number = remembered.number;
+  executor.info = remembered.info;
+  executor.role = remembered.role;
+  executor.container_id = remembered.container_id;
+  executor.adopted = true;
+  if (!framework.shutting_down) {
+    executor.charged = true;
+    charged_ += executor.info->resources;
+  }
+  if (!executor.is_custom()) return;
+  enter_container(framework, executor);
+  effects_.adopt(spec_of(framework, executor));
+}
+
+// Executors of the default kind whose tasks are all gone, and those of frameworks that are.
+void Workload::settle_recovered(Now now) {
+  for (auto& [id, framework] : frameworks_) {
+    std::vector<ExecutorId> idle;
+    for (const auto& [executor_id, executor] : framework.own) {
+      if (!executor.is_custom() && executor.tasks.empty()) idle.push_back(executor_id);
+    }
+    for (const ExecutorId& executor : idle) end_executor(framework, executor, {});
+    if (framework.shutting_down) stop_executors(now, framework, {});
+  }
 }
 
 void Workload::recover_task(Now now, AgentFramework& framework, const RecoveredTask& remembered,
@@ -132,6 +191,9 @@ void Workload::recover_task(Now now, AgentFramework& framework, const RecoveredT
   made.task = accepted.task;
   made.spec = accepted.spec;
   made.executor_id = accepted.executor_id;
+  made.custom = accepted.custom;
+  made.parent = accepted.parent;
+  made.group = accepted.group;
   made.acknowledged_status = course.acknowledged;
   if (course.acknowledged) made.task.last_status = *course.acknowledged;
   std::vector<TaskStatus> waiting;
@@ -150,8 +212,8 @@ void Workload::recover_task(Now now, AgentFramework& framework, const RecoveredT
   }
   AgentTask& task = framework.tasks[made.task.id] = std::move(made);
   if (!framework.shutting_down && (!waiting.empty() || task.acknowledged_status)) {
-    const TaskState told = task.acknowledged_status ? task.acknowledged_status->state
-                                                    : TaskState::kStaging;
+    const TaskState told =
+        task.acknowledged_status ? task.acknowledged_status->state : TaskState::kStaging;
     streams_.restore(task.task.framework_id, task.task.id, {.state = told, .uuid = {}}, waiting);
   }
   if (!accepted.sandbox.empty()) task.sandbox = accepted.sandbox;
@@ -170,6 +232,17 @@ void Workload::recover_task(Now now, AgentFramework& framework, const RecoveredT
     return finish(now, framework, task, lost_to_a_reboot(framework.info));
   }
   if (course.kill_cause == KillCause::kDrained) draining_ = true;
+  if (OwnExecutor* executor = find_executor(framework, task.executor_id);
+      executor != nullptr && !task.task.executor_id.empty()) {
+    executor->tasks.insert(task.task.id);
+    if (task.custom) {
+      // The executor tells whether it has heard of the task.
+      task.phase = AgentTask::Phase::kRunning;
+      task.held = true;
+      held_ += task.task.resources;
+      return;
+    }
+  }
   enter_container(framework, task);
   LaunchSpec spec = spec_of(framework, task);
   spec.sandbox = accepted.sandbox;
@@ -182,6 +255,12 @@ void Workload::on_absent(Now now, const ContainerId& id) {
     return drop("absent", fmt::format("container {} is not being taken up", id.value));
   }
   AgentFramework& framework = frameworks_.at(found->second.framework_id);
+  if (found->second.own) {
+    --launching_;
+    framework.own.at(found->second.executor_id).fate = TaskReason::kExecutorReregistrationTimeout;
+    on_executor_ended(now, found->second, {}, "");
+    return;
+  }
   AgentTask* task = task_of(found->second);
   CHECK(task != nullptr);
   const Key key{task->task.framework_id, task->task.id};

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "agent/workload.h"
 #include "common/check.h"
@@ -19,22 +20,34 @@ void Workload::publish(Now now, const AgentFramework& framework, AgentTask& task
 }
 
 void Workload::finish(Now now, AgentFramework& framework, AgentTask& task, const Outcome& outcome) {
+  finish_with(now, framework, task, make_status(now, task.task.id, outcome));
+}
+
+void Workload::finish_with(Now now, AgentFramework& framework, AgentTask& task, TaskStatus status) {
   release(task);
   end_checks(task);
   task.phase = AgentTask::Phase::kEnded;
   refresh_deadline(task);
   const Key key{task.task.framework_id, task.task.id};
   if (!task.sandbox.empty()) remember_sandbox(key, task.sandbox);
-  deliver(now, framework, task, make_status(now, key.second, outcome));
-  if (!framework.shutting_down) return;
-  forget(task);
-  framework.tasks.erase(key.second);
+  const TaskState state = status.state;
+  const ExecutorId executor = task.executor_id;
+  const std::string group = task.group;
+  const bool is_command = task.task.executor_id.empty();
+  deliver(now, framework, task, std::move(status));
+  if (framework.shutting_down) {
+    forget(task);
+    framework.tasks.erase(key.second);
+  }
+  // Last: others may end for it.
+  if (!is_command) leave_executor(now, framework, key.second, executor, group, state);
 }
 
 void Workload::deliver(Now now, const AgentFramework& framework, AgentTask& task,
                        TaskStatus status) {
   status.container_id = task.task.container_id;
-  if (task.task.state != TaskState::kStaging) {
+  if (!task.task.executor_id.empty()) status.executor_id = task.task.executor_id;
+  if (!task.custom && task.task.state != TaskState::kStaging) {
     status.healthy = task.checks.healthy();
     status.check = task.checks.check();
   }

@@ -102,22 +102,27 @@ Document json_of(const FrameworkRow& row) {
 Document json_of(const TaskRow& row) {
   const Task& task = row.task;
   const TaskStatus& status = task.last_status;
-  return Json{{"id", task.id.value},
-              {"name", task.name},
-              {"framework_id", task.framework_id.value},
-              {"agent_id", task.agent_id.value},
-              {"container_id", task.container_id.value},
-              {"role", task.role},
-              {"state", to_text(task.state)},
-              {"resources", json_of(task.resources)},
-              {"source", to_text(status.source)},
-              {"reason", to_text(status.reason)},
-              {"message", status.message},
-              {"exit_status", maybe(status.exit_status)},
-              {"signal", maybe(status.signal)},
-              {"labels", json_of(task.labels)},
-              {"launched_at", to_text(task.launched_at)},
-              {"updated_at", to_text(status.timestamp)}};
+  return Json{
+      {"id", task.id.value},
+      {"name", task.name},
+      {"framework_id", task.framework_id.value},
+      {"agent_id", task.agent_id.value},
+      {"container_id", task.container_id.value},
+      {"executor_id", task.executor_id.value},
+      {"healthy", status.healthy ? Document(*status.healthy) : Document()},
+      {"check",
+       status.check && status.check->value ? Document(int64_t{*status.check->value}) : Document()},
+      {"role", task.role},
+      {"state", to_text(task.state)},
+      {"resources", json_of(task.resources)},
+      {"source", to_text(status.source)},
+      {"reason", to_text(status.reason)},
+      {"message", status.message},
+      {"exit_status", maybe(status.exit_status)},
+      {"signal", maybe(status.signal)},
+      {"labels", json_of(task.labels)},
+      {"launched_at", to_text(task.launched_at)},
+      {"updated_at", to_text(status.timestamp)}};
 }
 
 Document json_of(const RoleRow& row) {

@@ -25,7 +25,14 @@ constexpr Duration kClearPatience = std::chrono::seconds(10);
 // Deeper than any sane container; the kernel's own bound may be lower.
 constexpr int kDepthMax = 64;
 
-std::string container_directory(const std::string& id) { return "container-" + id; }
+std::string container_directory(const std::string& id) {
+  std::string directory = "container-";
+  for (const char c : id) {
+    directory += c;
+    if (c == '/') directory += "container-";
+  }
+  return directory;
+}
 
 Instant boot_clock() {
   timespec time{};
@@ -142,9 +149,9 @@ Result<std::unique_ptr<CgroupRoot>> CgroupRoot::create(const CgroupPlace& place,
                                                        const std::vector<std::string>& wanted) {
   Fd base = TRY(open_directory_at(AT_FDCWD, place.base));
   Fd directory = TRY(take_directory(base.get(), std::string(name)));
-  std::unique_ptr<CgroupRoot> root(
-      new CgroupRoot(std::move(base), std::string(name), fmt::format("{}/{}", place.base, name),
-                     std::move(directory)));
+  std::unique_ptr<CgroupRoot> root(new CgroupRoot(std::move(base), std::string(name),
+                                                  fmt::format("{}/{}", place.base, name),
+                                                  std::move(directory)));
   root->remove_unused_shims();
   root->enable(place, wanted);
   TRY(root->make_shims());
@@ -250,6 +257,30 @@ Result<Fd> CgroupRoot::create_container(const std::string& id, const IsolationPl
     return std::unexpected(std::move(cgroup).error().in("cgroup " + name));
   }
   return cgroup;
+}
+
+Result<void> CgroupRoot::create_parent(const std::string& id) const {
+  const std::string name = container_directory(id);
+  if (mkdirat(directory_.get(), name.c_str(), 0755) != 0 && errno != EEXIST) {
+    return std::unexpected(system_error(errno, "creating cgroup " + name));
+  }
+  for (const std::string& controller : controllers_) {
+    TRY(write_control_at(directory_.get(), name + "/cgroup.subtree_control", "+" + controller));
+  }
+  return {};
+}
+
+void CgroupRoot::remove_parent(const std::string& id) const {
+  // Fails while something is inside.
+  unlinkat(directory_.get(), container_directory(id).c_str(), AT_REMOVEDIR);
+}
+
+Result<void> CgroupRoot::update_container(const std::string& id, const IsolationPlan& plan) const {
+  const std::string name = container_directory(id);
+  for (const ControlWrite& write : plan) {
+    TRY(write_control_at(directory_.get(), name + "/" + write.file, write.value));
+  }
+  return {};
 }
 
 Result<void> CgroupRoot::kill_container(const std::string& id) const {

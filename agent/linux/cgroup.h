@@ -6,6 +6,7 @@
 //                 shims-N/      where the shims of one life of the agent are born, so that killing
 //                               a container spares them
 //                 container-ID/
+//                   container-ID/   of a container inside another, which is named by both ids
 //
 // What it holds outlives the agent: a next one takes the subtree up as it is.
 //
@@ -40,8 +41,8 @@ Result<bool> wait_until_empty(int cgroup, Duration patience);
 class CgroupRoot {
  public:
   // Takes the subtree `name` (a relative path such as "tepui/agent") below the place, with what an
-  // earlier life left in it, and enables those controllers of `wanted` that are there. Refuses while
-  // another agent lives in the subtree.
+  // earlier life left in it, and enables those controllers of `wanted` that are there. Refuses
+  // while another agent lives in the subtree.
   static Result<std::unique_ptr<CgroupRoot>> create(const CgroupPlace& place, std::string_view name,
                                                     const std::vector<std::string>& wanted);
 
@@ -53,8 +54,16 @@ class CgroupRoot {
   // The ids of those that have a cgroup.
   Result<std::vector<std::string>> containers() const;
 
+  // Ids of containers that are inside others are paths: "outer/inner".
+
   // Makes the cgroup of a container and writes its plan; leaves nothing behind on failure.
   Result<Fd> create_container(const std::string& id, const IsolationPlan& plan) const;
+  // Makes sure that there is a cgroup for containers to be inside of, with limits of their own.
+  Result<void> create_parent(const std::string& id) const;
+  // Removes one that nothing is inside of any more.
+  void remove_parent(const std::string& id) const;
+  // Writes another plan.
+  Result<void> update_container(const std::string& id, const IsolationPlan& plan) const;
   Result<void> kill_container(const std::string& id) const;
   // Kills what is left in it and removes it with all that it made below itself. False when
   // processes outlived `patience` (they sleep in the kernel): call again.

@@ -198,6 +198,32 @@ std::string read_stderr_tail(const ContainerPlaces& places, const LaunchSpec& sp
 
 }  // namespace
 
+std::string cgroup_of(const LaunchSpec& spec) {
+  return spec.parent.empty() ? spec.id.value : spec.parent.value + "/" + spec.id.value;
+}
+
+namespace {
+
+// The last container of a parent takes it away, also under the hands of one that is just made.
+Result<Fd> create_cgroup(const CgroupRoot& cgroups, const LaunchSpec& spec) {
+  constexpr int kAttempts = 16;
+  for (int attempt = 1; true; ++attempt) {
+    if (spec.makes_parent) TRY(cgroups.create_parent(spec.parent.value));
+    Result<Fd> cgroup = cgroups.create_container(cgroup_of(spec), spec.plan);
+    const bool again = !cgroup.has_value() && spec.makes_parent && attempt < kAttempts &&
+                       cgroup.error().code == ENOENT;
+    if (!again) return cgroup;
+  }
+}
+
+Result<bool> remove_cgroup(const CgroupRoot& cgroups, const LaunchSpec& spec, Duration patience) {
+  if (!TRY(cgroups.remove_container(cgroup_of(spec), patience))) return false;
+  if (spec.makes_parent) cgroups.remove_parent(spec.parent.value);
+  return true;
+}
+
+}  // namespace
+
 Result<StartedShim> start_container(const ContainerPlaces& places, const LaunchSpec& spec) {
   const std::string& id = spec.id.value;
   if (mkdirat(places.runtime.get(), id.c_str(), 0700) != 0) {
@@ -210,10 +236,10 @@ Result<StartedShim> start_container(const ContainerPlaces& places, const LaunchS
       return std::unexpected(system_error(errno, "locking the runtime directory of " + id));
     }
     if (places.cgroups == nullptr) return start_in(places, spec, runtime, Fd());
-    Fd cgroup = TRY(places.cgroups->create_container(id, spec.plan));
+    Fd cgroup = TRY(create_cgroup(*places.cgroups, spec));
     Result<StartedShim> shim = start_in(places, spec, runtime, cgroup);
     if (!shim.has_value()) {
-      (void)places.cgroups->remove_container(id, Duration::zero()).has_value();
+      (void)remove_cgroup(*places.cgroups, spec, Duration::zero()).has_value();
     }
     return shim;
   };
@@ -235,7 +261,7 @@ ExitRecord end_container(const ContainerPlaces& places, const LaunchSpec& spec,
     if (recorded.has_value()) record = std::move(recorded->record);
   }
   if (places.cgroups != nullptr) {
-    Result<CgroupMemory> memory = places.cgroups->memory_of(spec.id.value);
+    Result<CgroupMemory> memory = places.cgroups->memory_of(cgroup_of(spec));
     if (memory.has_value()) {
       record.oom_killed = memory->oom_killed;
       if (memory->peak_bytes > 0) record.memory_peak_bytes = memory->peak_bytes;
@@ -245,12 +271,12 @@ ExitRecord end_container(const ContainerPlaces& places, const LaunchSpec& spec,
   return record;
 }
 
-Result<bool> remove_container(const ContainerPlaces& places, const ContainerId& id,
+Result<bool> remove_container(const ContainerPlaces& places, const LaunchSpec& spec,
                               Duration patience) {
-  if (places.cgroups != nullptr && !TRY(places.cgroups->remove_container(id.value, patience))) {
+  if (places.cgroups != nullptr && !TRY(remove_cgroup(*places.cgroups, spec, patience))) {
     return false;
   }
-  remove_runtime(places, id.value);
+  remove_runtime(places, spec.id.value);
   return true;
 }
 

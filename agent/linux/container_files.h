@@ -47,6 +47,9 @@ struct FoundContainer {
   pid_t pid = 0;  // of the command; 0: it is not known to have begun
 };
 
+// By what name its cgroup goes.
+std::string cgroup_of(const LaunchSpec& spec);
+
 // Makes directories and cgroup, and starts the shim. Leaves nothing but the sandbox on failure.
 Result<StartedShim> start_container(const ContainerPlaces& places, const LaunchSpec& spec);
 
@@ -55,11 +58,11 @@ ExitRecord end_container(const ContainerPlaces& places, const LaunchSpec& spec,
                          const StartedShim& shim);
 
 // Kills what is left and removes cgroup and runtime files. False: something still dies, try again.
-Result<bool> remove_container(const ContainerPlaces& places, const ContainerId& id,
+Result<bool> remove_container(const ContainerPlaces& places, const LaunchSpec& spec,
                               Duration patience);
 
 // Waits for a shim that is just beginning. An error: it cannot be told.
-Result<FoundContainer> find_container(const ContainerPlaces& places, const ContainerId& id,
+Result<FoundContainer> find_container(const ContainerPlaces& places, const LaunchSpec& spec,
                                       Duration patience);
 
 // Kills all that is not in `known`: what shims of an earlier life still watch over, cgroups and

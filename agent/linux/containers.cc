@@ -72,6 +72,13 @@ class Containers::Container {
     all_.run(kill_);
   }
 
+  // The newest plan counts; one that waits while another is written replaces those before it.
+  void resize(const IsolationPlan& plan) {
+    if (all_.places_.cgroups == nullptr || state_ != State::kRunning) return;
+    next_plan_ = plan;
+    write_plan();
+  }
+
   void destroy() {
     if (destroy_wanted_) return;
     destroy_wanted_ = true;
@@ -94,19 +101,38 @@ class Containers::Container {
 
   // On a thread of the worker, while the loop leaves alone what they write.
   void start_now() { started_ = start_container(all_.places_, spec_); }
-  void find_now() { found_ = find_container(all_.places_, spec_.id, kReportPatience); }
+  void find_now() { found_ = find_container(all_.places_, spec_, kReportPatience); }
   void kill_now() {
     if (all_.places_.cgroups != nullptr) {
       // Fails only if the cgroup is gone, and with it all that was to be killed.
-      (void)all_.places_.cgroups->kill_container(spec_.id.value).has_value();
+      (void)all_.places_.cgroups->kill_container(cgroup_of(spec_)).has_value();
     } else {
       syscall(SYS_pidfd_send_signal, started_->pidfd.get(), SIGTERM, nullptr, 0);
     }
   }
+  void resize_now() {
+    // Fails where the container has just ended, or a limit is below what is used: then it stays.
+    (void)all_.places_.cgroups->update_container(cgroup_of(spec_), plan_).has_value();
+  }
   void end_now() { record_ = end_container(all_.places_, spec_, *started_); }
   void remove_now() {
-    Result<bool> removed = remove_container(all_.places_, spec_.id, kRemovePatience);
+    Result<bool> removed = remove_container(all_.places_, spec_, kRemovePatience);
     removed_ = removed.has_value() && *removed;
+  }
+
+  void write_plan() {
+    if (resizing_ || !next_plan_) return;
+    resizing_ = true;
+    plan_ = *std::exchange(next_plan_, std::nullopt);
+    all_.run(resize_);
+  }
+
+  void on_resized() {
+    all_.on_job_done();
+    resizing_ = false;
+    if (state_ == State::kRunning) return write_plan();
+    next_plan_.reset();
+    if (state_ == State::kEnding && !killing_) all_.run(end_);
   }
 
   void on_started() {
@@ -173,13 +199,13 @@ class Containers::Container {
   void on_shim_ended(const Completion&) {
     state_ = State::kEnding;
     // A kill that is under way uses what the next step does too: it comes first.
-    if (!killing_) all_.run(end_);
+    if (!killing_ && !resizing_) all_.run(end_);
   }
 
   void on_killed() {
     all_.on_job_done();
     killing_ = false;
-    if (state_ == State::kEnding) all_.run(end_);
+    if (state_ == State::kEnding && !resizing_) all_.run(end_);
   }
 
   void on_ended() {
@@ -244,6 +270,9 @@ class Containers::Container {
   State state_ = State::kStarting;
   bool kill_wanted_ = false;
   bool killing_ = false;
+  bool resizing_ = false;
+  IsolationPlan plan_;  // that is being written
+  std::optional<IsolationPlan> next_plan_;
   bool destroy_wanted_ = false;
   bool removed_ = false;
   pid_t pid_ = 0;
@@ -256,6 +285,7 @@ class Containers::Container {
   Step<&Container::start_now, &Container::on_started> start_{*this};
   Step<&Container::find_now, &Container::on_found> find_{*this};
   Step<&Container::kill_now, &Container::on_killed> kill_{*this};
+  Step<&Container::resize_now, &Container::on_resized> resize_{*this};
   Step<&Container::end_now, &Container::on_ended> end_{*this};
   Step<&Container::remove_now, &Container::on_removed> remove_{*this};
   Timer<&Container::remove> remove_again_{*this};
@@ -323,6 +353,10 @@ void Containers::signal(const ContainerId& id, int signal_number) {
 
 void Containers::kill(const ContainerId& id) {
   if (Container* container = find(id)) container->kill();
+}
+
+void Containers::resize(const ContainerId& id, const IsolationPlan& plan) {
+  if (Container* container = find(id)) container->resize(plan);
 }
 
 void Containers::destroy(const ContainerId& id) {

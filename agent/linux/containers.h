@@ -62,6 +62,8 @@ class Containers {
   void adopt(const LaunchSpec& spec);
   void signal(const ContainerId& id, int signal_number);
   void kill(const ContainerId& id);
+  // Writes another plan to a container that runs.
+  void resize(const ContainerId& id, const IsolationPlan& plan);
   void destroy(const ContainerId& id);
 
   // Launched and not yet destroyed.
@@ -80,7 +82,7 @@ class Containers {
   ContainersOwner& owner_;
   ContainerPlaces places_;
   std::map<ContainerId, std::unique_ptr<Container>> containers_;
-  // Bounded by the containers: each has at most two jobs.
+  // Bounded by the containers: each has at most three jobs.
   std::deque<Job*> waiting_;
   std::vector<ContainerId> unknown_;  // to be destroyed, but not there
   Later<&Containers::answer_unknown> answer_unknown_{*this};

@@ -52,8 +52,8 @@ std::optional<ShimReport> read_report(int runtime) {
   if (!bytes || bytes->size() != sizeof report) return std::nullopt;
   std::memcpy(&report, bytes->data(), sizeof report);
   const auto* raw = reinterpret_cast<const unsigned char*>(bytes->data());
-  const bool whole = report.magic == kShimReportMagic &&
-                     report.checksum == shim_checksum(raw, kShimReportChecked);
+  const bool whole =
+      report.magic == kShimReportMagic && report.checksum == shim_checksum(raw, kShimReportChecked);
   return whole ? std::optional(report) : std::nullopt;
 }
 
@@ -120,8 +120,9 @@ Result<void> end_shim(const ContainerPlaces& places, const std::string& id, Inst
 
 }  // namespace
 
-Result<FoundContainer> find_container(const ContainerPlaces& places, const ContainerId& id,
+Result<FoundContainer> find_container(const ContainerPlaces& places, const LaunchSpec& spec,
                                       Duration patience) {
+  const ContainerId& id = spec.id;
   const Instant deadline = later(now().mono, patience);
   Result<Fd> runtime = open_directory_at(places.runtime.get(), id.value);
   if (!runtime && runtime.error().code != ENOENT) return std::unexpected(runtime.error());
@@ -147,7 +148,7 @@ Result<FoundContainer> find_container(const ContainerPlaces& places, const Conta
     }
     wait_a_moment();
   }
-  while (!TRY(remove_container(places, id, patience))) {
+  while (!TRY(remove_container(places, spec, patience))) {
     if (now().mono >= deadline) return fail(fmt::format("container {} does not go", id.value));
   }
   return FoundContainer{};
@@ -168,7 +169,9 @@ Result<int> end_unknown_containers(const ContainerPlaces& places,
   for (const std::string& id : unknown) {
     if (places.cgroups != nullptr) (void)places.cgroups->kill_container(id).has_value();
     TRY(end_shim(places, id, deadline));
-    while (!TRY(remove_container(places, ContainerId{id}, patience))) {
+    // Of one that was inside another only the runtime files: its cgroup goes with the outer one.
+    const LaunchSpec spec{.id = ContainerId{id}};
+    while (!TRY(remove_container(places, spec, patience))) {
       if (now().mono >= deadline) {
         return fail(fmt::format("processes of container {} of an earlier life do not die", id),
                     EBUSY);

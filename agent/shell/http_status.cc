@@ -19,7 +19,7 @@ HttpStatus::~HttpStatus() = default;
 Result<std::optional<int32_t>> HttpStatus::feed(std::span<const std::byte> bytes) {
   http_parser_settings settings{};
   settings.on_headers_complete = [](http_parser* parser) {
-    static_cast<Parser*>(parser->data)->status = parser->status_code;
+    static_cast<Parser*>(parser->data)->status = static_cast<int32_t>(parser->status_code);
     return 1;  // there is no interest in a body
   };
   http_parser& parser = parser_->parser;

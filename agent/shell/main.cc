@@ -86,8 +86,9 @@ std::vector<Option> recovery_options() {
   return {
       {.name = "recover",
        .fallback = "reconnect",
-       .help = "What to do with what an earlier life of this agent left running: reconnect takes it "
-               "up again; cleanup kills it, forgets who the agent was, and ends.",
+       .help =
+           "What to do with what an earlier life of this agent left running: reconnect takes it "
+           "up again; cleanup kills it, forgets who the agent was, and ends.",
        .group = group,
        .letter = "",
        .choices = {"reconnect", "cleanup"}},
@@ -110,6 +111,37 @@ std::vector<Option> task_options() {
        .fallback = "3secs",
        .help = "Between SIGTERM and the end of the whole container, where neither the task nor "
                "the kill says more.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
+      {.name = "executor-registration-timeout",
+       .kind = OptionKind::kDuration,
+       .fallback = "1mins",
+       .help = "How long a custom executor may take from its start until it has registered.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
+      {.name = "executor-reregistration-timeout",
+       .kind = OptionKind::kDuration,
+       .fallback = "2secs",
+       .help = "The same after a restart of this agent.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
+      {.name = "executor-shutdown-grace-period",
+       .kind = OptionKind::kDuration,
+       .fallback = "5secs",
+       .help =
+           "Between the wish that a custom executor ends and the end of its container, where it "
+           "does not say more itself.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
+      {.name = "recovery-timeout",
+       .kind = OptionKind::kDuration,
+       .fallback = "15mins",
+       .help = "How long a custom executor waits for this agent when it is away, before it kills "
+               "its tasks and ends.",
        .group = group,
        .letter = "",
        .choices = {}},
@@ -136,8 +168,8 @@ Program program() {
                       "      --resources='cpus:8;mem:16GB' --require-controllers=cpu,memory\n",
                   .options = {},
                   .commands = {}};
-  for (std::vector<Option> part :
-       {master_options(), machine_options(), recovery_options(), task_options(), Log::option_table()}) {
+  for (std::vector<Option> part : {master_options(), machine_options(), recovery_options(),
+                                   task_options(), Log::option_table()}) {
     std::ranges::move(part, std::back_inserter(program.options));
   }
   return program;
@@ -193,6 +225,11 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
   config.agent.principal = settings.text("principal");
   config.agent.tunables.registration_backoff = settings.duration("registration-backoff-factor");
   config.agent.tunables.kill_grace = settings.duration("kill-grace");
+  AgentTunables& tunables = config.agent.tunables;
+  tunables.executor_registration_timeout = settings.duration("executor-registration-timeout");
+  tunables.executor_reregistration_timeout = settings.duration("executor-reregistration-timeout");
+  tunables.executor_shutdown_grace = settings.duration("executor-shutdown-grace-period");
+  tunables.recovery_timeout = settings.duration("recovery-timeout");
   config.agent.tunables.pids_max = settings.integer("pids-max");
   if (getrandom(&config.seed, sizeof config.seed, 0) != sizeof config.seed) {
     return fail("the kernel gives no random numbers");

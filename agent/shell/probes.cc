@@ -22,8 +22,11 @@ class Probes::Probe {
   Probe(Probes& all, uint64_t id, const CheckInfo& check) : all_(all), id_(id), check_(check) {
     address_ = parse_address(fmt::format("127.0.0.1:{}", check.port)).value();
     socket_ = Fd(::socket(address_.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!socket_) return all_.finish(id_, std::nullopt);
-    all_.reactor_.connect(connect_, socket_.get(), address_.get(), address_.size());
+    if (socket_) {
+      all_.reactor_.connect(connect_, socket_.get(), address_.get(), address_.size());
+    } else {
+      all_.finish(id_, std::nullopt);
+    }
   }
 
  private:
@@ -76,6 +79,8 @@ class Probes::Probe {
   Op<&Probe::on_sent> send_{*this};
   Op<&Probe::on_received> read_{*this};
 };
+
+Probes::Probes(Reactor& reactor, ProbesOwner& owner) : reactor_(reactor), owner_(owner) {}
 
 Probes::~Probes() = default;
 

@@ -28,7 +28,7 @@ class ProbesOwner {
 
 class Probes {
  public:
-  Probes(Reactor& reactor, ProbesOwner& owner) : reactor_(reactor), owner_(owner) {}
+  Probes(Reactor& reactor, ProbesOwner& owner);
   ~Probes();
   Probes(const Probes&) = delete;
   Probes& operator=(const Probes&) = delete;

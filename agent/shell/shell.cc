@@ -15,6 +15,7 @@ namespace {
 
 // The one session of the link to the master.
 constexpr uint32_t kSession = 1;
+const std::string kUnix = "unix:";
 // How long a stopping agent waits for its last words to leave.
 constexpr Duration kFarewell = std::chrono::seconds(2);
 
@@ -51,6 +52,9 @@ Result<void> AgentShell::open() {
   address_ = TRY(transport_->listen(listen));
   started_ = reactor_->now().mono;
   TRY(open_machine());
+  // Not in the runtime directory, which is closed to other users: executors may be such.
+  config_.agent.executor_socket = config_.ground.work_dir + "/executors.sock";
+  TRY(transport_->listen(TRY(parse_address(kUnix + config_.agent.executor_socket))));
   Rng rng(config_.seed);
   // The bases are private, so the references are taken here.
   AgentEffects& effects = *this;
@@ -81,10 +85,9 @@ Result<void> AgentShell::open_machine() {
   info.controllers = ground_.controllers;
   info.degraded = ground_.degraded;
   config_.agent.configured = info.resources;
-  config_.agent.ground = {
-      .boot_id = ground_.boot_id,
-      .runtime_dir = config_.ground.runtime_dir,
-      .cgroup_root = ground_.cgroups != nullptr ? ground_.cgroups->path() : ""};
+  config_.agent.ground = {.boot_id = ground_.boot_id,
+                          .runtime_dir = config_.ground.runtime_dir,
+                          .cgroup_root = ground_.cgroups != nullptr ? ground_.cgroups->path() : ""};
   TRY(recover_memory(info));
   TRY(recover_resources());
   config_.agent.work_dir = config_.ground.work_dir;
@@ -120,6 +123,10 @@ Result<void> AgentShell::open_containers() {
   if (recovery_ == RecoveryKind::kResume) {
     for (const RecoveredTask& task : recovered_.tasks) {
       known.insert(task.accepted.task.container_id.value);
+      known.insert(task.accepted.parent.value);
+    }
+    for (const record::Executor& executor : recovered_.executors) {
+      known.insert(executor.container_id.value);
     }
   }
   unknown_ended_ = TRY(containers_->end_unknown(known));
@@ -236,17 +243,30 @@ void AgentShell::exit(std::string_view why) {
 // --------------------------------------------------------------------------------------- links
 
 void AgentShell::on_link_up(LinkId link, std::string_view peer) {
-  if (!connector_->on_link_up(link)) endpoints_->on_link_up(link, peer);
+  if (connector_->on_link_up(link)) return;
+  // Nobody but an executor comes that way, and no executor any other.
+  if (peer.starts_with(kUnix)) {
+    executors_[link] = 0;
+  } else {
+    endpoints_->on_link_up(link, peer);
+  }
 }
 
 void AgentShell::on_link_down(LinkId link, std::string_view why) {
-  if (!connector_->on_link_down(link, why)) endpoints_->on_link_down(link);
+  if (connector_->on_link_down(link, why)) return;
+  if (executors_.erase(link) > 0) {
+    agent_->on_executor_lost(reactor_->now(), SessionId{link.value});
+  } else {
+    endpoints_->on_link_down(link);
+  }
 }
 
 void AgentShell::on_frame(LinkId link, Conversation conversation,
                           std::span<const std::byte> payload) {
   if (link == connector_->link()) {
     on_master_frame(conversation, payload);
+  } else if (executors_.contains(link)) {
+    on_executor_frame(link, conversation, payload);
   } else {
     endpoints_->on_frame(link, conversation, payload);
   }
@@ -263,6 +283,36 @@ void AgentShell::on_master_frame(Conversation conversation, std::span<const std:
     return;
   }
   agent_->on_message(reactor_->now(), inbound->message);
+}
+
+void AgentShell::on_executor_frame(LinkId link, Conversation conversation,
+                                   std::span<const std::byte> payload) {
+  const SessionId session{link.value};
+  Result<Inbound<ExecutorToAgent>> inbound =
+      conversation == Conversation::kExecutor
+          ? decode_executor_to_agent(payload)
+          : fail("a frame of another conversation than the executor's");
+  uint32_t& number = executors_[link];
+  const bool is_another = inbound.has_value() && number != 0 && inbound->session != number;
+  if (!inbound || inbound->session == 0 || is_another) {
+    const std::string why = inbound ? "a second session on its link" : inbound.error().message;
+    on_event(event::PeerRejected{.session = session, .why = why});
+    agent_->on_executor_lost(reactor_->now(), session);
+    return close_executor(session, why);
+  }
+  number = inbound->session;
+  agent_->on_executor_message(reactor_->now(), session, inbound->message);
+}
+
+void AgentShell::send_executor(SessionId to, const AgentToExecutor& message) {
+  const auto found = executors_.find(LinkId{to.value});
+  if (found == executors_.end() || found->second == 0) return;
+  transport_->send(found->first, Conversation::kExecutor, encoder_.encode(found->second, message));
+}
+
+void AgentShell::close_executor(SessionId session, std::string_view why) {
+  const LinkId link{session.value};
+  if (executors_.erase(link) > 0) transport_->close(link, why);
 }
 
 void AgentShell::on_connected(LinkId) {

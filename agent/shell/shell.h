@@ -6,6 +6,7 @@
 // the loop's; what may block runs on the threads of Containers and SandboxFiles.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -86,6 +87,11 @@ class AgentShell final : private AgentEffects,
   void signal(const ContainerId& id, int number) override { containers_->signal(id, number); }
   void kill(const ContainerId& id) override { containers_->kill(id); }
   void destroy(const ContainerId& id) override { containers_->destroy(id); }
+  void resize(const ContainerId& id, const IsolationPlan& plan) override {
+    containers_->resize(id, plan);
+  }
+  void send_executor(SessionId to, const AgentToExecutor& message) override;
+  void close_executor(SessionId session, std::string_view why) override;
   void probe(uint64_t number, const CheckInfo& check) override { probes_->start(number, check); }
   void end_probe(uint64_t number) override { probes_->end(number); }
   void checkpoint(const AgentCheckpoint& checkpoint) override { checkpoints_->write(checkpoint); }
@@ -98,6 +104,8 @@ class AgentShell final : private AgentEffects,
                 std::span<const std::byte> payload) override;
   void on_link_ready(LinkId) override {}
   void on_link_down(LinkId link, std::string_view why) override;
+  void on_executor_frame(LinkId link, Conversation conversation,
+                         std::span<const std::byte> payload);
   void on_master_frame(Conversation conversation, std::span<const std::byte> payload);
 
   // ConnectorOwner
@@ -155,6 +163,8 @@ class AgentShell final : private AgentEffects,
   std::unique_ptr<Containers> containers_;
   std::unique_ptr<Checkpoints> checkpoints_;
   std::unique_ptr<Probes> probes_;
+  // Links over the socket for executors, and the number of the one session of each.
+  std::map<LinkId, uint32_t> executors_;
   Timer<&AgentShell::flush_log> flush_log_{*this};
 };
 

@@ -149,6 +149,7 @@ TEST(Checks, EndACommandThatTakesTooLongOrWhoseTaskEnds) {
   TaskSpec spec = healthy_spec(9);
   spec.health_check->check = {.command = {.value = "slow"}, .delay = 1s, .timeout = 5s};
   bench.run("t", spec);
+  const ContainerId task = bench.container("t");
   bench.settle("t");
   bench.advance(1s);
   const ContainerId slow = bench.effects.launches.back().id;
@@ -166,7 +167,9 @@ TEST(Checks, EndACommandThatTakesTooLongOrWhoseTaskEnds) {
   bench.advance(10s);
   const ContainerId second = bench.effects.launches.back().id;
   ASSERT_NE(second, slow);
-  bench.exits("t", 0);
+  bench.turn([&](Now now) {
+    bench.agent.on_exit(now, task, ExitRecord{.exit_status = 0, .signal = {}, .stderr_tail = {}});
+  });
   EXPECT_NE(bench.effects.kills.back(), second) << "it does not run yet";
   bench.turn([&](Now now) { bench.agent.on_launched(now, second, 6); });
   EXPECT_EQ(bench.effects.kills.back(), second);

@@ -46,6 +46,15 @@ class FakeEffects : public AgentEffects {
   }
   void kill(const ContainerId& id) override { kills.push_back(id); }
   void destroy(const ContainerId& id) override { destroys.push_back(id); }
+  void resize(const ContainerId& id, const IsolationPlan& plan) override {
+    resizes.emplace_back(id, plan);
+  }
+  void send_executor(SessionId to, const AgentToExecutor& message) override {
+    to_executors.emplace_back(to, message);
+  }
+  void close_executor(SessionId session, std::string_view why) override {
+    closed.emplace_back(session, why);
+  }
   void probe(uint64_t number, const CheckInfo& check) override { probes[number] = check; }
   void end_probe(uint64_t number) override { probes.erase(number); }
   void checkpoint(const AgentCheckpoint& checkpoint) override { checkpoints.push_back(checkpoint); }
@@ -75,6 +84,9 @@ class FakeEffects : public AgentEffects {
   std::vector<ContainerId> kills;
   std::vector<ContainerId> destroys;
   std::map<uint64_t, CheckInfo> probes;  // that are out
+  std::vector<std::pair<ContainerId, IsolationPlan>> resizes;
+  std::vector<std::pair<SessionId, AgentToExecutor>> to_executors;
+  std::vector<std::pair<SessionId, std::string>> closed;
   std::vector<std::string> exits;
   std::vector<AgentCheckpoint> checkpoints;
   Instant wake = kNever;

@@ -65,6 +65,10 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   void signal(const ContainerId& id, int signal_number) override;
   void kill(const ContainerId& id) override;
   void destroy(const ContainerId& id) override;
+  // The simulation runs no custom executors.
+  void resize(const ContainerId&, const IsolationPlan&) override {}
+  void send_executor(SessionId, const AgentToExecutor&) override {}
+  void close_executor(SessionId, std::string_view) override {}
   void probe(uint64_t number, const CheckInfo& check) override;
   void end_probe(uint64_t) override {}  // the core no longer knows its number
   void checkpoint(const AgentCheckpoint& checkpoint) override;

@@ -1,0 +1,135 @@
+// The part of Workload that ends tasks on request, and does what is due.
+
+#include <algorithm>
+#include <vector>
+
+#include "agent/workload.h"
+#include "common/check.h"
+
+namespace tepui {
+
+namespace {
+constexpr int kSignalTerminate = 15;
+}  // namespace
+
+void Workload::request_kill(Now now, AgentFramework& framework, AgentTask& task, KillCause cause,
+                            std::optional<Duration> grace) {
+  switch (task.phase) {
+    case AgentTask::Phase::kQueued:
+      task.termination.request_at_launch(cause);
+      return finish(now, framework, task, killed_before_launch());
+    case AgentTask::Phase::kLaunching:
+      task.termination.request_at_launch(cause);
+      recorder_.append(course_of(task));
+      return;
+    case AgentTask::Phase::kEnded:
+      return;
+    case AgentTask::Phase::kRunning:
+      break;
+  }
+  if (task.custom) return kill_by_executor(now, framework, task, cause, grace);
+  const std::optional<KillPolicy>& own = task.spec->kill_policy;
+  if (!grace && own) grace = own->grace_ns;
+  const Termination::Step step =
+      task.termination.request(now.mono, cause, grace.value_or(config_.tunables.kill_grace));
+  end_checks(task);
+  const bool told = cause == KillCause::kRequested || cause == KillCause::kDrained ||
+                    cause == KillCause::kAgentShutdown || cause == KillCause::kUnhealthy ||
+                    cause == KillCause::kGroupEnded;
+  if (told && framework.info.has(FrameworkCapability::kTaskKillingState) &&
+      task.task.state != TaskState::kKilling) {
+    publish(now, framework, task, TaskState::kKilling);
+  }
+  recorder_.append(course_of(task));
+  take(task, step);
+  refresh_deadline(task);
+}
+
+void Workload::take(const AgentTask& task, Termination::Step step) {
+  switch (step) {
+    case Termination::Step::kNone:
+      return;
+    case Termination::Step::kTerminate:
+      return effects_.signal(task.task.container_id, kSignalTerminate);
+    case Termination::Step::kKill:
+      return effects_.kill(task.task.container_id);
+  }
+}
+
+void Workload::refresh_deadline(AgentTask& task) {
+  Instant wake = task.termination.deadline();
+  if (!task.termination.requested()) {
+    wake = std::min({wake, task.complete_by, task.checks.deadline()});
+  }
+  if (task.phase == AgentTask::Phase::kEnded) wake = kNever;
+  if (wake == task.wake) return;
+  if (task.wake != kNever) deadlines_.erase({task.wake, task.task.container_id});
+  task.wake = wake;
+  if (wake != kNever) deadlines_.emplace(wake, task.task.container_id);
+}
+
+void Workload::shut_down(Now now, std::optional<Duration> grace) {
+  shutting_down_ = true;
+  std::vector<Key> live;
+  for (const auto& [id, framework] : frameworks_) {
+    for (const auto& [task_id, task] : framework.tasks) {
+      if (task.phase != AgentTask::Phase::kEnded) live.emplace_back(id, task_id);
+    }
+  }
+  for (const Key& key : live) {
+    AgentTask* task = find_task(key.first, key.second);
+    if (task == nullptr) continue;
+    request_kill(now, frameworks_.at(key.first), *task, KillCause::kAgentShutdown, grace);
+  }
+  for (auto& [id, framework] : frameworks_) stop_executors(now, framework, grace);
+}
+
+void Workload::on_drain(Now now, const DrainAgent& message) {
+  std::vector<Key> live;
+  for (const auto& [id, framework] : frameworks_) {
+    for (const auto& [task_id, task] : framework.tasks) {
+      if (task.phase != AgentTask::Phase::kEnded) live.emplace_back(id, task_id);
+    }
+  }
+  for (const Key& key : live) {
+    AgentTask* found = find_task(key.first, key.second);
+    if (found == nullptr) continue;
+    AgentTask& task = *found;
+    const std::optional<KillPolicy>& own = task.spec->kill_policy;
+    Duration grace = own ? own->grace_ns : config_.tunables.kill_grace;
+    if (message.max_grace) grace = std::min(grace, *message.max_grace);
+    request_kill(now, frameworks_.at(key.first), task, KillCause::kDrained, grace);
+  }
+  for (auto& [id, framework] : frameworks_) stop_executors(now, framework, message.max_grace);
+  draining_ = !containers_.empty();
+}
+
+void Workload::on_time(Now now) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now.mono) {
+    const ContainerId id = deadlines_.begin()->second;
+    const Container& container = containers_.at(id);
+    if (container.own) {
+      on_executor_due(frameworks_.at(container.framework_id).own.at(container.executor_id));
+      continue;
+    }
+    AgentTask* task = task_of(container);
+    CHECK(task != nullptr);
+    if (task->termination.requested()) {
+      take(*task, task->termination.on_time(now.mono));
+      refresh_deadline(*task);
+    } else if (task->complete_by > now.mono) {
+      run_checks(now, frameworks_.at(container.framework_id), *task);
+    } else {
+      task->complete_by = kNever;
+      request_kill(now, frameworks_.at(container.framework_id), *task, KillCause::kCompletionTime,
+                   {});
+    }
+  }
+}
+
+Instant Workload::next_wake() const {
+  const Instant update = streams_.next_due();
+  return deadlines_.empty() ? update : std::min(update, deadlines_.begin()->first);
+}
+
+}  // namespace tepui
