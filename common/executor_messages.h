@@ -2,8 +2,8 @@
 // The conversation of an executor with its agent, and what schedulers, masters and agents say about
 // executors. Free messages between framework and executor (`data`) are delivered at most once.
 //
-// The agent listens on a unix socket; TEPUI_AGENT_SOCKET of the executor's environment names it,
-// and TEPUI_CONTAINER_ID, which nobody else is told, shows that it is this executor that speaks.
+// The agent listens on a unix socket; TEPUI_AGENT_SOCKET of the executor's environment names it. By
+// its container's id an executor shows that it is the one that this agent has started.
 //
 // Part of common/messages.h. Pure.
 

@@ -53,8 +53,8 @@ AgentConfig AgentNode::configure() {
 }
 
 RecoveryKind AgentNode::prepare_host(const RecoveredAgent& memory, const AgentConfig& config) {
-  const Result<RecoveryKind> kind = judge_recovery(
-      memory, config.info, config.ground, {.policy = ReconfigurationPolicy::kAdditive});
+  const Result<RecoveryKind> kind = judge_recovery(memory, config.info, config.ground,
+                                                   {.policy = ReconfigurationPolicy::kAdditive});
   if (!kind) {
     world_.violated("recovery", kind.error().message);
     return RecoveryKind::kAnew;
@@ -293,11 +293,12 @@ void AgentNode::kill(const ContainerId& id) { host_.kill(id); }
 
 void AgentNode::destroy(const ContainerId& id) { host_.destroy(id); }
 
-void AgentNode::probe(uint64_t number, const CheckInfo& check) {
-  const int32_t healthy = check.type == CheckInfo::Type::kHttp ? 200 : 1;
-  world_.after(world_.up_to(20ms), [this, life = life_, number, healthy] {
+void AgentNode::probe(uint64_t number, const CheckInfo&) {
+  const std::optional<int32_t> connected = world_.rng().chance(1, 4) ? 0 : 1;
+  world_.after(world_.up_to(50ms), [this, life = life_, number, connected] {
     if (life != life_ || agent_ == nullptr) return;
-    agent_->on_probed(world_.now(), number, healthy);
+    world_.reached("agent.probed");
+    agent_->on_probed(world_.now(), number, connected);
     after_input();
   });
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/executors.h"
 #include "common/roles.h"
 #include "sdk/operations.h"
 
@@ -100,6 +101,15 @@ TaskInfo SimFramework::attempt(size_t job, const Offer& offer, const Resources& 
   spec->command.value = "true";
   if (world_.rng().chance(1, 4)) spec->kill_policy = KillPolicy{.grace_ns = world_.up_to(2s)};
   if (sometimes(20)) spec->max_completion_time = world_.up_to(5s);
+  if (sometimes(10)) {
+    spec->health_check = HealthCheckInfo{.check = {.type = CheckInfo::Type::kTcp,
+                                                   .port = 80,
+                                                   .delay = world_.up_to(200ms),
+                                                   .interval = 50ms + world_.up_to(500ms),
+                                                   .timeout = 1ms + world_.up_to(40ms)},
+                                         .grace_period = world_.up_to(1s),
+                                         .consecutive_failures = 2};
+  }
   const Instant now = world_.now().mono;
   attempts_[id] = {
       .job = job, .agent = offer.agent->id, .launched = now, .heard = now, .asked = now};
@@ -144,9 +154,19 @@ void SimFramework::answer(const Offer& offer) {
     if (one) operations.push_back(*std::move(one));
   }
   std::vector<TaskInfo> tasks;
+  const std::shared_ptr<const ExecutorInfo> pod = sometimes(4) ? pod_within(left) : nullptr;
+  if (pod != nullptr) left -= pod->resources;
   if (!sometimes(5)) pick(offer, left, tasks);
   if (tasks.empty() && operations.empty()) return scheduler_->decline({&offer.id, 1}, refuse);
-  if (!tasks.empty()) operations.push_back(launch_tasks(std::move(tasks)));
+  if (!tasks.empty() && pod != nullptr) {
+    world_.reached("framework.group");
+    operations.push_back({.type = OfferOperation::Type::kLaunchGroup,
+                          .tasks = std::move(tasks),
+                          .operation = {},
+                          .executor = pod});
+  } else if (!tasks.empty()) {
+    operations.push_back(launch_tasks(std::move(tasks)));
+  }
   scheduler_->accept({&offer.id, 1}, std::move(operations), refuse);
   if (sometimes(30)) {
     // Once more, as a confused framework would: the offer is not there any more.
@@ -156,6 +176,15 @@ void SimFramework::answer(const Offer& offer) {
     pick(offer, left, tasks);
     scheduler_->launch({&offer.id, 1}, std::move(tasks), refuse);
   }
+}
+
+// One of few executors, so that groups share them; null where not even that fits.
+std::shared_ptr<const ExecutorInfo> SimFramework::pod_within(const Resources& left) {
+  auto pod = std::make_shared<ExecutorInfo>();
+  pod->id = {fmt::format("pod{}", world_.rng().below(2))};
+  pod->type = ExecutorInfo::Type::kDefault;
+  pod->resources = Resources::scalars({{"cpus", 100}, {"mem", 32000}, {"disk", 1000}});
+  return left.contains(pod->resources) ? pod : nullptr;
 }
 
 // What is reserved is offered to nobody but its role.

@@ -68,6 +68,7 @@ class SimFramework final : public SchedulerHandler {
   TaskInfo attempt(size_t job, const Offer& offer, const Resources& resources);
   // Reserves, makes or undoes something, mostly validly; `left` becomes what that makes of it.
   std::optional<OfferOperation> convert_some(const Offer& offer, Resources& left);
+  std::shared_ptr<const ExecutorInfo> pod_within(const Resources& left);
   void check_reservations(const Offer& offer);
   void answer(const Offer& offer);
   void abandon(Attempt& attempt);
