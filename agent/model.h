@@ -32,7 +32,7 @@ struct AgentTask {
   std::shared_ptr<const TaskSpec> spec;
   ExecutorId executor_id;
   Phase phase = Phase::kQueued;
-  std::string sandbox;  // from its launch on
+  std::string sandbox;    // from its launch on
   uint64_t accepted = 0;  // durable with this serial; it is launched then
   // Statuses that were recorded, and of them those that were acknowledged, by number.
   uint64_t statuses = 0;

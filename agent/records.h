@@ -91,9 +91,8 @@ struct Acknowledged {
 
 }  // namespace record
 
-using AgentRecord =
-    std::variant<record::Identity, record::IdentityForgotten, record::Framework,
-                 record::FrameworkForgotten, record::Task, record::TaskForgotten, record::Course,
-                 record::Status, record::Acknowledged>;
+using AgentRecord = std::variant<record::Identity, record::IdentityForgotten, record::Framework,
+                                 record::FrameworkForgotten, record::Task, record::TaskForgotten,
+                                 record::Course, record::Status, record::Acknowledged>;
 
 }  // namespace tepui

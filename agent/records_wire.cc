@@ -204,12 +204,11 @@ Result<AgentRecord> decode_task(uint64_t number, std::string_view value) {
 
 Result<AgentRecord> decode_course(uint64_t task, std::string_view value) {
   return decode<wire::CourseRecord>(value, [task](WireReader& in, const wire::CourseRecord& one) {
-    record::Course course{
-        .task = task,
-        .acknowledged = {},
-        .kill_cause = in.enumeration<KillCause>(one.kill_cause(), kKillCauseCount,
-                                                WirePath{.field = "kill_cause"}),
-        .killed_during_launch = one.killed_during_launch()};
+    record::Course course{.task = task,
+                          .acknowledged = {},
+                          .kill_cause = in.enumeration<KillCause>(one.kill_cause(), kKillCauseCount,
+                                                                  WirePath{.field = "kill_cause"}),
+                          .killed_during_launch = one.killed_during_launch()};
     if (one.acknowledged() != nullptr) {
       course.acknowledged =
           read(in, *one.acknowledged(), TaskIds::kValid, WirePath{.field = "acknowledged"});

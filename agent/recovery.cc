@@ -94,9 +94,10 @@ Result<RecoveryKind> judge_recovery(const RecoveredAgent& memory, const AgentInf
   const AgentGround& before = memory.identity->ground;
   const bool rebooted = before.boot_id != ground.boot_id;
   if (!rebooted && before.runtime_dir != ground.runtime_dir) {
-    return fail(fmt::format("the runtime directory '{}' became '{}', and containers that run are "
-                            "found in the former only",
-                            before.runtime_dir, ground.runtime_dir));
+    return fail(
+        fmt::format("the runtime directory '{}' became '{}', and containers that run are "
+                    "found in the former only",
+                    before.runtime_dir, ground.runtime_dir));
   }
   if (!rebooted && before.cgroup_root != ground.cgroup_root) {
     return fail(
@@ -105,8 +106,7 @@ Result<RecoveryKind> judge_recovery(const RecoveredAgent& memory, const AgentInf
                     before.cgroup_root, ground.cgroup_root));
   }
   if (terms.cleanup) return rebooted ? RecoveryKind::kRebooted : RecoveryKind::kResume;
-  Result<void> may =
-      check_reconfiguration(terms.policy, memory.identity->info, configured);
+  Result<void> may = check_reconfiguration(terms.policy, memory.identity->info, configured);
   if (may) return rebooted ? RecoveryKind::kRebooted : RecoveryKind::kResume;
   if (rebooted) return RecoveryKind::kAnew;
   return fail(fmt::format(

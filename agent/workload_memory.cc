@@ -65,6 +65,13 @@ void Workload::remember(const AgentFramework& framework, AgentTask& task) {
                    .sandbox = is_refused ? "" : sandbox_path(task.task, task.executor_id)});
 }
 
+uint64_t Workload::remember_acknowledged(AgentTask& task, const TaskStatus& head) {
+  ++task.acknowledged;
+  task.acknowledged_status = head;
+  return recorder_.append(
+      record::Acknowledged{.number = task.acknowledged, .course = course_of(task)});
+}
+
 record::Course Workload::course_of(const AgentTask& task) const {
   return {.task = task.number,
           .acknowledged = task.acknowledged_status,
@@ -101,7 +108,38 @@ void Workload::forget_all() {
   frameworks_.clear();
 }
 
+void Workload::destroy_remembered() {
+  while (!to_destroy_.empty() && to_destroy_.front().first <= recorder_.durable()) {
+    const ContainerId id = to_destroy_.front().second;
+    to_destroy_.pop_front();
+    effects_.destroy(id);
+  }
+}
+
 // ----------------------------------------------------------------------------------- recovering
+
+void Workload::enter_container(AgentFramework& framework, AgentTask& task) {
+  const ContainerId& id = task.task.container_id;
+  task.phase = AgentTask::Phase::kLaunching;
+  task.held = true;
+  held_ += task.task.resources;
+  ++launching_;
+  framework.executors[task.executor_id] =
+      Executor{.id = task.executor_id, .container_id = id, .tasks = {task.task.id}};
+  containers_[id] = Container{.id = id,
+                              .parent = {},
+                              .framework_id = task.task.framework_id,
+                              .executor_id = task.executor_id,
+                              .task_id = task.task.id};
+}
+
+void Workload::leave_container(AgentFramework& framework, AgentTask& task) {
+  framework.executors.erase(task.executor_id);
+  containers_.erase(task.task.container_id);
+  if (task.held) held_ -= task.task.resources;
+  task.held = false;
+  --launching_;
+}
 
 void Workload::recover(Now now, const RecoveredAgent& memory, RecoveryKind kind) {
   std::map<uint64_t, FrameworkId> names;
@@ -150,8 +188,8 @@ void Workload::recover_task(Now now, AgentFramework& framework, const RecoveredT
   }
   AgentTask& task = framework.tasks[made.task.id] = std::move(made);
   if (!framework.shutting_down && (!waiting.empty() || task.acknowledged_status)) {
-    const TaskState told = task.acknowledged_status ? task.acknowledged_status->state
-                                                    : TaskState::kStaging;
+    const TaskState told =
+        task.acknowledged_status ? task.acknowledged_status->state : TaskState::kStaging;
     streams_.restore(task.task.framework_id, task.task.id, {.state = told, .uuid = {}}, waiting);
   }
   if (!accepted.sandbox.empty()) task.sandbox = accepted.sandbox;

@@ -142,9 +142,9 @@ Result<std::unique_ptr<CgroupRoot>> CgroupRoot::create(const CgroupPlace& place,
                                                        const std::vector<std::string>& wanted) {
   Fd base = TRY(open_directory_at(AT_FDCWD, place.base));
   Fd directory = TRY(take_directory(base.get(), std::string(name)));
-  std::unique_ptr<CgroupRoot> root(
-      new CgroupRoot(std::move(base), std::string(name), fmt::format("{}/{}", place.base, name),
-                     std::move(directory)));
+  std::unique_ptr<CgroupRoot> root(new CgroupRoot(std::move(base), std::string(name),
+                                                  fmt::format("{}/{}", place.base, name),
+                                                  std::move(directory)));
   root->remove_unused_shims();
   root->enable(place, wanted);
   TRY(root->make_shims());

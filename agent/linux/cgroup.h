@@ -40,8 +40,8 @@ Result<bool> wait_until_empty(int cgroup, Duration patience);
 class CgroupRoot {
  public:
   // Takes the subtree `name` (a relative path such as "tepui/agent") below the place, with what an
-  // earlier life left in it, and enables those controllers of `wanted` that are there. Refuses while
-  // another agent lives in the subtree.
+  // earlier life left in it, and enables those controllers of `wanted` that are there. Refuses
+  // while another agent lives in the subtree.
   static Result<std::unique_ptr<CgroupRoot>> create(const CgroupPlace& place, std::string_view name,
                                                     const std::vector<std::string>& wanted);
 

@@ -52,8 +52,8 @@ std::optional<ShimReport> read_report(int runtime) {
   if (!bytes || bytes->size() != sizeof report) return std::nullopt;
   std::memcpy(&report, bytes->data(), sizeof report);
   const auto* raw = reinterpret_cast<const unsigned char*>(bytes->data());
-  const bool whole = report.magic == kShimReportMagic &&
-                     report.checksum == shim_checksum(raw, kShimReportChecked);
+  const bool whole =
+      report.magic == kShimReportMagic && report.checksum == shim_checksum(raw, kShimReportChecked);
   return whole ? std::optional(report) : std::nullopt;
 }
 

@@ -1,8 +1,8 @@
 // tepui-shim supervises the command of one container: starts it, born in the container's cgroup, in
 // a session of its own; reaps it; writes how it ended durably; and outlives the agent.
 //
-// The report goes into a pipe, for the agent that waits, and into a file, for one that does not live
-// yet: the agent may end at any moment.
+// The report goes into a pipe, for the agent that waits, and into a file, for one that does not
+// live yet: the agent may end at any moment.
 //
 // Invariants: either the report says that the launch failed and no command runs, or it says
 // "started" and an exit record follows, written when the command itself ends, whatever it left
@@ -105,8 +105,7 @@ ShimReport make_report(ShimStage stage, long code, long pid) {
 long keep_report(const ShimReport& report) {
   const long file = open_runtime(kShimReportFile, O_CREAT | O_WRONLY);
   if (file < 0) return file;
-  const long written =
-      raw_syscall(SYS_pwrite64, file, raw_address(&report), sizeof report, 0);
+  const long written = raw_syscall(SYS_pwrite64, file, raw_address(&report), sizeof report, 0);
   raw_syscall(SYS_close, file);
   return written;
 }
@@ -339,8 +338,8 @@ void name_children_file(long pid, char* path) {
   *path = 0;
 }
 
-// Kills the children of `pid` and, after each, its children: nobody gets to see his children die and
-// to end by himself. Orphans become children of the shim, so that repeating it from the shim
+// Kills the children of `pid` and, after each, its children: nobody gets to see his children die
+// and to end by himself. Orphans become children of the shim, so that repeating it from the shim
 // reaches everybody.
 void kill_descendants(long pid, int depth) {
   constexpr int kDepthMax = 32;

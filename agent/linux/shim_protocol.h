@@ -20,7 +20,7 @@ inline constexpr int kShimFdEnd = 7;
 
 // Files in the runtime directory of a container. The directory itself is locked (flock) from before
 // the shim is cloned until it ends, by the description that agent and shim share.
-inline constexpr const char* kShimLockFile = "shim";  // locked (F_SETLK) while the shim lives
+inline constexpr const char* kShimLockFile = "shim";      // locked (F_SETLK) while the shim lives
 inline constexpr const char* kShimReportFile = "report";  // a ShimReport, for agents to come
 inline constexpr const char* kExitRecordFile = "exit";
 inline constexpr const char* kExitRecordDraft = "exit.draft";

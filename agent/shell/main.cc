@@ -86,8 +86,9 @@ std::vector<Option> recovery_options() {
   return {
       {.name = "recover",
        .fallback = "reconnect",
-       .help = "What to do with what an earlier life of this agent left running: reconnect takes it "
-               "up again; cleanup kills it, forgets who the agent was, and ends.",
+       .help =
+           "What to do with what an earlier life of this agent left running: reconnect takes it "
+           "up again; cleanup kills it, forgets who the agent was, and ends.",
        .group = group,
        .letter = "",
        .choices = {"reconnect", "cleanup"}},
@@ -136,8 +137,8 @@ Program program() {
                       "      --resources='cpus:8;mem:16GB' --require-controllers=cpu,memory\n",
                   .options = {},
                   .commands = {}};
-  for (std::vector<Option> part :
-       {master_options(), machine_options(), recovery_options(), task_options(), Log::option_table()}) {
+  for (std::vector<Option> part : {master_options(), machine_options(), recovery_options(),
+                                   task_options(), Log::option_table()}) {
     std::ranges::move(part, std::back_inserter(program.options));
   }
   return program;

@@ -48,8 +48,7 @@ class AgentMemory final : private StoreClient, private CoordinatorClient {
     std::vector<StoreWrite> writes;
   };
 
-  AgentMemory(AgentMemoryOwner& owner, std::string path)
-      : owner_(owner), path_(std::move(path)) {}
+  AgentMemory(AgentMemoryOwner& owner, std::string path) : owner_(owner), path_(std::move(path)) {}
   void fail_once(const Error& error);
 
   void on_persisted(uint64_t token) override;

@@ -79,10 +79,9 @@ Result<void> AgentShell::open_machine() {
   info.controllers = ground_.controllers;
   info.degraded = ground_.degraded;
   config_.agent.configured = info.resources;
-  config_.agent.ground = {
-      .boot_id = ground_.boot_id,
-      .runtime_dir = config_.ground.runtime_dir,
-      .cgroup_root = ground_.cgroups != nullptr ? ground_.cgroups->path() : ""};
+  config_.agent.ground = {.boot_id = ground_.boot_id,
+                          .runtime_dir = config_.ground.runtime_dir,
+                          .cgroup_root = ground_.cgroups != nullptr ? ground_.cgroups->path() : ""};
   TRY(recover_memory(info));
   TRY(recover_resources());
   config_.agent.work_dir = config_.ground.work_dir;
@@ -128,6 +127,7 @@ Result<void> AgentShell::open_containers() {
 Result<void> AgentShell::recover_resources() {
   CheckpointsOwner& owner = *this;
   checkpoints_ = TRY(Checkpoints::create(*reactor_, owner, config_.ground.work_dir));
+  if (config_.terms.cleanup) return {};  // nothing is offered any more
   std::optional<StoredCheckpoint> stored = TRY(load_checkpoint(config_.ground.work_dir));
   if (!stored) return {};
   AgentInfo& info = config_.agent.info;

@@ -53,8 +53,8 @@ AgentConfig AgentNode::configure() {
 }
 
 RecoveryKind AgentNode::prepare_host(const RecoveredAgent& memory, const AgentConfig& config) {
-  const Result<RecoveryKind> kind = judge_recovery(
-      memory, config.info, config.ground, {.policy = ReconfigurationPolicy::kAdditive});
+  const Result<RecoveryKind> kind = judge_recovery(memory, config.info, config.ground,
+                                                   {.policy = ReconfigurationPolicy::kAdditive});
   if (!kind) {
     world_.violated("recovery", kind.error().message);
     return RecoveryKind::kAnew;
