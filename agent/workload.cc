@@ -237,13 +237,8 @@ void Workload::on_acknowledge(Now now, const AcknowledgeUpdates& message) {
                        item.task_id.value));
       continue;
     }
-    ++task->acknowledged;
-    task->acknowledged_status = *head;
     const bool is_last = is_terminal(head->state);
-    const uint64_t serial = is_last
-                                ? forget(*task)
-                                : recorder_.append(record::Acknowledged{
-                                      .number = task->acknowledged, .course = course_of(*task)});
+    const uint64_t serial = is_last ? forget(*task) : remember_acknowledged(*task, *head);
     streams_.acknowledge(now.mono, item.framework_id, item.task_id, item.uuid, serial);
     effects_.on_event(event::TaskStatusAcknowledged{
         .framework_id = &item.framework_id, .task_id = &item.task_id, .uuid = item.uuid});
@@ -343,31 +338,6 @@ LaunchSpec Workload::spec_of(const AgentFramework& framework, const AgentTask& t
   return spec;
 }
 
-void Workload::enter_container(AgentFramework& framework, AgentTask& task) {
-  const ContainerId& id = task.task.container_id;
-  task.phase = AgentTask::Phase::kLaunching;
-  task.held = true;
-  held_ += task.task.resources;
-  ++launching_;
-  if (task.parent.empty()) {
-    framework.executors[task.executor_id] =
-        Executor{.id = task.executor_id, .container_id = id, .tasks = {task.task.id}};
-  }
-  containers_[id] = Container{.id = id,
-                              .parent = task.parent,
-                              .framework_id = task.task.framework_id,
-                              .executor_id = task.executor_id,
-                              .task_id = task.task.id};
-}
-
-void Workload::leave_container(AgentFramework& framework, AgentTask& task) {
-  if (task.parent.empty()) framework.executors.erase(task.executor_id);
-  containers_.erase(task.task.container_id);
-  if (task.held) held_ -= task.task.resources;
-  task.held = false;
-  --launching_;
-}
-
 void Workload::on_launched(Now now, const ContainerId& id, int64_t pid) {
   const auto found = containers_.find(id);
   if (found == containers_.end() || found->second.state != Container::State::kLaunching) {
@@ -440,14 +410,6 @@ void Workload::on_exit(Now now, const ContainerId& id, const ExitRecord& record)
   end_container(now, container, outcome_of(record, task->termination, *task->spec));
   to_destroy_.emplace_back(recorder_.last(), ended);
   destroy_remembered();
-}
-
-void Workload::destroy_remembered() {
-  while (!to_destroy_.empty() && to_destroy_.front().first <= recorder_.durable()) {
-    const ContainerId id = to_destroy_.front().second;
-    to_destroy_.pop_front();
-    effects_.destroy(id);
-  }
 }
 
 void Workload::end_container(Now now, Container& container, const Outcome& outcome) {

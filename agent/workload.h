@@ -225,6 +225,7 @@ class Workload {
                     RecoveryKind kind);
   void remember(AgentFramework& framework);
   void remember(const AgentFramework& framework, AgentTask& task);
+  uint64_t remember_acknowledged(AgentTask& task, const TaskStatus& head);
   record::Course course_of(const AgentTask& task) const;
   void forget(AgentFramework& framework);
   uint64_t forget(const AgentTask& task);

@@ -77,6 +77,13 @@ void Workload::remember(const AgentFramework& framework, OwnExecutor& executor) 
                                                         .container_id = executor.container_id});
 }
 
+uint64_t Workload::remember_acknowledged(AgentTask& task, const TaskStatus& head) {
+  ++task.acknowledged;
+  task.acknowledged_status = head;
+  return recorder_.append(
+      record::Acknowledged{.number = task.acknowledged, .course = course_of(task)});
+}
+
 record::Course Workload::course_of(const AgentTask& task) const {
   return {.task = task.number,
           .acknowledged = task.acknowledged_status,
@@ -122,7 +129,40 @@ void Workload::forget_all() {
   frameworks_.clear();
 }
 
+void Workload::destroy_remembered() {
+  while (!to_destroy_.empty() && to_destroy_.front().first <= recorder_.durable()) {
+    const ContainerId id = to_destroy_.front().second;
+    to_destroy_.pop_front();
+    effects_.destroy(id);
+  }
+}
+
 // ----------------------------------------------------------------------------------- recovering
+
+void Workload::enter_container(AgentFramework& framework, AgentTask& task) {
+  const ContainerId& id = task.task.container_id;
+  task.phase = AgentTask::Phase::kLaunching;
+  task.held = true;
+  held_ += task.task.resources;
+  ++launching_;
+  if (task.parent.empty()) {
+    framework.executors[task.executor_id] =
+        Executor{.id = task.executor_id, .container_id = id, .tasks = {task.task.id}};
+  }
+  containers_[id] = Container{.id = id,
+                              .parent = task.parent,
+                              .framework_id = task.task.framework_id,
+                              .executor_id = task.executor_id,
+                              .task_id = task.task.id};
+}
+
+void Workload::leave_container(AgentFramework& framework, AgentTask& task) {
+  if (task.parent.empty()) framework.executors.erase(task.executor_id);
+  containers_.erase(task.task.container_id);
+  if (task.held) held_ -= task.task.resources;
+  task.held = false;
+  --launching_;
+}
 
 void Workload::recover(Now now, const RecoveredAgent& memory, RecoveryKind kind) {
   std::map<uint64_t, FrameworkId> names;

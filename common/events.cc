@@ -28,9 +28,9 @@ constexpr Severity severity() {
   if (kIsOneOf<E, event::Elected, event::AgentAdded, event::AgentRemoved, event::FrameworkAdded,
                event::FrameworkRecovered, event::FrameworkUpdated, event::FrameworkDisconnected,
                event::FrameworkRemoved, event::RoleChanged, event::AgentRegistered,
-               event::AgentRecovered,
-               event::QuotaChanged, event::AgentStanding, event::AgentPlanned,
-               event::MachineChanged, event::InverseOfferAnswered, event::OperationUpdated>) {
+               event::AgentRecovered, event::QuotaChanged, event::AgentStanding,
+               event::AgentPlanned, event::MachineChanged, event::InverseOfferAnswered,
+               event::OperationUpdated>) {
     return Severity::kInfo;
   }
   return Severity::kDebug;

@@ -236,14 +236,13 @@ using Event = std::variant<
     event::FrameworkRecovered, event::FrameworkUpdated, event::FrameworkDisconnected,
     event::FrameworkRemoved, event::TaskAdded, event::TaskUpdated, event::TaskRemoved,
     event::OfferMade, event::OfferEnded, event::AllocationRan, event::RoleChanged,
-    event::RegistryWritten, event::RegistryFailed, event::AgentRegistered,
-    event::AgentRecovered, event::MasterLost,
-    event::ContainerLaunching, event::ContainerStarted, event::ContainerLaunchFailed,
-    event::ContainerExited, event::ContainerDestroyed, event::TaskStatusCreated,
-    event::TaskStatusAcknowledged, event::AgentDegraded, event::PeerRejected,
-    event::MessageReceived, event::MessageDropped, event::QuotaChanged, event::AgentStanding,
-    event::AgentPlanned, event::MachineChanged, event::InverseOfferAnswered, event::AgentUpdated,
-    event::OperationUpdated, event::ExecutorAdded, event::ExecutorRemoved>;
+    event::RegistryWritten, event::RegistryFailed, event::AgentRegistered, event::AgentRecovered,
+    event::MasterLost, event::ContainerLaunching, event::ContainerStarted,
+    event::ContainerLaunchFailed, event::ContainerExited, event::ContainerDestroyed,
+    event::TaskStatusCreated, event::TaskStatusAcknowledged, event::AgentDegraded,
+    event::PeerRejected, event::MessageReceived, event::MessageDropped, event::QuotaChanged,
+    event::AgentStanding, event::AgentPlanned, event::MachineChanged, event::InverseOfferAnswered,
+    event::AgentUpdated, event::OperationUpdated, event::ExecutorAdded, event::ExecutorRemoved>;
 
 // Called synchronously by the core, on its thread.
 class EventSink {

@@ -137,6 +137,7 @@ Result<void> AgentShell::open_containers() {
 Result<void> AgentShell::recover_resources() {
   CheckpointsOwner& owner = *this;
   checkpoints_ = TRY(Checkpoints::create(*reactor_, owner, config_.ground.work_dir));
+  if (config_.terms.cleanup) return {};  // nothing is offered any more
   std::optional<StoredCheckpoint> stored = TRY(load_checkpoint(config_.ground.work_dir));
   if (!stored) return {};
   AgentInfo& info = config_.agent.info;

@@ -34,10 +34,7 @@ class FileStore::CompactJob final : public Job {
 class FileStore::ReplaceJob final : public Job {
  public:
   ReplaceJob(FileStore& store, NewLog log, std::vector<LoggedBatch> batches)
-      : store_(store),
-        place_(store.place_),
-        log_(std::move(log)),
-        batches_(std::move(batches)) {}
+      : store_(store), place_(store.place_), log_(std::move(log)), batches_(std::move(batches)) {}
   void run() override { result_ = append_and_replace(); }
   void on_done() override { store_.on_replaced(std::move(result_), in_doubt_); }
 
@@ -71,8 +68,8 @@ Result<std::unique_ptr<FileStore>> FileStore::create(Reactor& reactor, const std
   LogPlace place{.directory = directory, .what = options.what, .owner = options.owner};
   auto opened = open_log(place);
   if (!opened) return std::unexpected(std::move(opened).error());
-  std::unique_ptr<FileStore> made(
-      new FileStore(reactor, std::move(place), store, leader, std::move(options), *std::move(opened)));
+  std::unique_ptr<FileStore> made(new FileStore(reactor, std::move(place), store, leader,
+                                                std::move(options), *std::move(opened)));
   made->worker_ = TRY(Worker::create(reactor, {.threads = 1, .queue_max = 4}));
   return made;
 }
@@ -153,16 +150,16 @@ void FileStore::on_written(const Completion& completion) { write_result_ = compl
 
 void FileStore::on_synced(const Completion& completion) {
   if (write_result_ < 0 && write_result_ != -EINTR) {
-    return fail_all({.message = fmt::format("cannot write {}/{}.log: {}", place_.directory, place_.what,
-                                            strerror(-write_result_)),
+    return fail_all({.message = fmt::format("cannot write {}/{}.log: {}", place_.directory,
+                                            place_.what, strerror(-write_result_)),
                      .code = -write_result_});
   }
   if (write_result_ > 0) written_ += static_cast<size_t>(write_result_);
   // A short write: what is missing goes out next, or fails with the reason.
   if (written_ < writing_.size()) return flush();
   if (completion.result < 0) {
-    return fail_all({.message = fmt::format("cannot sync {}/{}.log: {}", place_.directory, place_.what,
-                                            strerror(-completion.result)),
+    return fail_all({.message = fmt::format("cannot sync {}/{}.log: {}", place_.directory,
+                                            place_.what, strerror(-completion.result)),
                      .code = -completion.result});
   }
   on_durable();

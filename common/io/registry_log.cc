@@ -103,8 +103,8 @@ Result<NewLog> write_compacted(const LogPlace& place, uint64_t bytes) {
   const std::string content = TRY(read_file(log_path(place), kLogFileBytesMax));
   const LogReplay replay = replay_log(std::as_bytes(std::span(content)).first(bytes));
   if (replay.verdict != LogReplay::Verdict::kClean) {
-    return fail(fmt::format("{} is damaged at offset {}: {}", log_path(place),
-                            replay.valid_bytes, replay.why));
+    return fail(fmt::format("{} is damaged at offset {}: {}", log_path(place), replay.valid_bytes,
+                            replay.why));
   }
   std::vector<std::byte> snapshot;
   TRY(append_snapshot(snapshot, {.epoch = replay.epoch, .offset = 0, .durable = 0},

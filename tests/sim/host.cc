@@ -94,7 +94,8 @@ void SimHost::finish_adoption(const ContainerId& id, uint64_t life) {
     case Phase::kFailed:
       world_.reached("adopt.failed");
       containers_.erase(at);
-      return listener_->on_launch_failed(id, Error{.message = "no space left on device", .code = 28});
+      return listener_->on_launch_failed(id,
+                                         Error{.message = "no space left on device", .code = 28});
     case Phase::kRunning:
       world_.reached("adopt.running");
       container.watched = true;
@@ -204,8 +205,8 @@ void SimHost::kill_unknown(const std::set<ContainerId>& known, bool is_same_agen
 
 void SimHost::check_end(const TaskStatus& status) {
   const auto violated = [&](std::string_view what) {
-    world_.violated("end", fmt::format("{} of task {}: {}", to_text(status.state),
-                                       status.task_id.value, what));
+    world_.violated(
+        "end", fmt::format("{} of task {}: {}", to_text(status.state), status.task_id.value, what));
   };
   const auto container = containers_.find(status.container_id);
   if (container != containers_.end() && container->second.phase == Phase::kRunning) {

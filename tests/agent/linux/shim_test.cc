@@ -1,6 +1,6 @@
 // Goal: a shim is small, and it outlives its agent: what it watches over ends with a record, is
-// taken up by the agent's next life, or is killed by it. Method: an agent's life in a process of its
-// own that dies by SIGKILL.
+// taken up by the agent's next life, or is killed by it. Method: an agent's life in a process of
+// its own that dies by SIGKILL.
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
