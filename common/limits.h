@@ -153,5 +153,8 @@ inline constexpr size_t kGroupTasksMax = 1024;
 inline constexpr size_t kExecutorUpdatesMax = 16384;
 // How long an executor that ends waits for the agent to take its last updates, as in Mesos.
 inline constexpr Duration kExecutorFarewell = 60s;
+// Between its attempts to reach an agent that is away: well within the agent's patience for it (2 s)
+// after a restart. On one machine an attempt costs nothing.
+inline constexpr Duration kExecutorBackoffMax = 500ms;
 
 }  // namespace tepui::limits

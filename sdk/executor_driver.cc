@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/io/version.h"
+#include "common/limits.h"
 #include "common/text.h"
 
 namespace tepui {
@@ -92,6 +93,7 @@ Result<void> ExecutorDriver::open() {
   transport_ = TRY(TcpTransport::create(*reactor_, *this));
   connector_ =
       std::unique_ptr<Connector>(new Connector(*reactor_, *transport_, *this, Rng(seed_ ^ 1)));
+  connector_->set_backoff_max(limits::kExecutorBackoffMax);
   const Address agent = TRY(parse_address(options_.agent));
   connector_->start(to_text(agent));
   return {};

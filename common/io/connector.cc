@@ -45,8 +45,8 @@ bool Connector::on_link_down(LinkId link, std::string_view why) {
 
 Duration Connector::next_wait() {
   const uint32_t doublings = std::min<uint32_t>(failures_++, 20);
-  const Duration bound = std::min<Duration>(limits::kConnectBackoffMin * (int64_t{1} << doublings),
-                                            limits::kConnectBackoffMax);
+  const Duration bound =
+      std::min<Duration>(limits::kConnectBackoffMin * (int64_t{1} << doublings), backoff_max_);
   return Duration(rng_.between(bound.count() / 4, bound.count()));
 }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "common/io/reactor.h"
+#include "common/limits.h"
 #include "common/rng.h"
 #include "common/time.h"
 #include "common/transport.h"
@@ -32,6 +33,8 @@ class Connector {
   Connector(const Connector&) = delete;
   Connector& operator=(const Connector&) = delete;
 
+  // Instead of limits::kConnectBackoffMax.
+  void set_backoff_max(Duration bound) { backoff_max_ = bound; }
   // Connects, or turns to another address: the first attempt comes at once.
   void start(std::string address);
   // Closes what there is and stays away. No call follows.
@@ -53,6 +56,7 @@ class Connector {
   Transport& transport_;
   ConnectorOwner& owner_;
   Rng rng_;
+  Duration backoff_max_ = limits::kConnectBackoffMax;
   std::string address_;
   LinkId link_;
   bool up_ = false;
