@@ -153,6 +153,11 @@ Result<FoundContainer> find_container(const ContainerPlaces& places, const Conta
   return FoundContainer{};
 }
 
+void abandon_container(const ContainerPlaces& places, const ContainerId& id, Duration patience) {
+  if (places.cgroups != nullptr) (void)places.cgroups->kill_container(id.value).has_value();
+  (void)end_shim(places, id.value, later(now().mono, patience)).has_value();
+}
+
 Result<int> end_unknown_containers(const ContainerPlaces& places,
                                    const std::set<std::string>& known, Duration patience) {
   const Instant deadline = later(now().mono, patience);
