@@ -65,6 +65,9 @@ Result<bool> remove_container(const ContainerPlaces& places, const LaunchSpec& s
 Result<FoundContainer> find_container(const ContainerPlaces& places, const LaunchSpec& spec,
                                       Duration patience);
 
+// Kills what a container that cannot be watched still runs; its files stay.
+void abandon_container(const ContainerPlaces& places, const LaunchSpec& spec, Duration patience);
+
 // Kills all that is not in `known`: what shims of an earlier life still watch over, cgroups and
 // runtime files that nobody owns. How many containers that were.
 Result<int> end_unknown_containers(const ContainerPlaces& places,

@@ -101,7 +101,10 @@ class Containers::Container {
 
   // On a thread of the worker, while the loop leaves alone what they write.
   void start_now() { started_ = start_container(all_.places_, spec_); }
-  void find_now() { found_ = find_container(all_.places_, spec_, kReportPatience); }
+  void find_now() {
+    found_ = find_container(all_.places_, spec_, kReportPatience);
+    if (!found_) abandon_container(all_.places_, spec_, kReportPatience);
+  }
   void kill_now() {
     if (all_.places_.cgroups != nullptr) {
       // Fails only if the cgroup is gone, and with it all that was to be killed.
@@ -148,7 +151,7 @@ class Containers::Container {
   void on_found() {
     all_.on_job_done();
     if (!found_) {
-      // It cannot be watched: it ends here, and nobody knows how.
+      // It could not be watched and was ended; nobody knows how it would have.
       state_ = State::kEnded;
       all_.owner_.on_exit(spec_.id, record_);
       return;

@@ -154,6 +154,11 @@ Result<FoundContainer> find_container(const ContainerPlaces& places, const Launc
   return FoundContainer{};
 }
 
+void abandon_container(const ContainerPlaces& places, const LaunchSpec& spec, Duration patience) {
+  if (places.cgroups != nullptr) (void)places.cgroups->kill_container(cgroup_of(spec)).has_value();
+  (void)end_shim(places, spec.id.value, later(now().mono, patience)).has_value();
+}
+
 Result<int> end_unknown_containers(const ContainerPlaces& places,
                                    const std::set<std::string>& known, Duration patience) {
   const Instant deadline = later(now().mono, patience);

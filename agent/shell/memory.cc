@@ -14,6 +14,8 @@ namespace {
 
 constexpr const char* kDirectory = "meta/agent";
 constexpr uint64_t kCompactAboveBytes = 4 << 20;
+// Enough to tell of some hundred tasks that a full disk fails.
+constexpr uint64_t kReserveBytes = 256 << 10;
 
 Error with_way_out(Error error, const std::string& path) {
   error.message += fmt::format(
@@ -39,7 +41,10 @@ Result<std::unique_ptr<AgentMemory>> AgentMemory::open(Reactor& reactor,
   CoordinatorClient& leader = *memory;
   Result<std::unique_ptr<FileStore>> opened = FileStore::create(
       reactor, directory, store, leader,
-      {.compact_above_bytes = kCompactAboveBytes, .what = "memory", .owner = "agent"});
+      {.compact_above_bytes = kCompactAboveBytes,
+       .what = "memory",
+       .owner = "agent",
+       .reserve_bytes = kReserveBytes});
   if (!opened) {
     // Locked by another agent, or not ours to write: nothing is wrong with the file.
     if (opened.error().code != 0) return std::unexpected(std::move(opened).error());

@@ -55,6 +55,24 @@ class FileStore::ReplaceJob final : public Job {
   Result<NewLog> result_;
 };
 
+class FileStore::ReserveJob final : public Job {
+ public:
+  explicit ReserveJob(FileStore& store)
+      : store_(store),
+        file_(store.file_.get()),
+        from_(store.end_),
+        bytes_(store.options_.reserve_bytes) {}
+  // Where it cannot be had, writes will say so when they come there.
+  void run() override { reserve(file_, from_, bytes_); }
+  void on_done() override { store_.reserve_job_.reset(); }
+
+ private:
+  FileStore& store_;
+  const int file_;
+  const uint64_t from_;
+  const uint64_t bytes_;
+};
+
 Result<std::unique_ptr<FileStore>> FileStore::create(Reactor& reactor, const std::string& directory,
                                                      StoreClient& store,
                                                      CoordinatorClient& leader) {
@@ -71,6 +89,7 @@ Result<std::unique_ptr<FileStore>> FileStore::create(Reactor& reactor, const std
   std::unique_ptr<FileStore> made(new FileStore(reactor, std::move(place), store, leader,
                                                 std::move(options), *std::move(opened)));
   made->worker_ = TRY(Worker::create(reactor, {.threads = 1, .queue_max = 4}));
+  made->consider_reserve();
   return made;
 }
 
@@ -171,6 +190,7 @@ void FileStore::on_durable() {
   std::vector<uint64_t> tokens;
   tokens.swap(writing_tokens_);
   flush();
+  consider_reserve();
   consider_compaction();
   for (const uint64_t token : tokens) {
     if (token != kElection) {
@@ -207,6 +227,15 @@ void FileStore::tell() {
   failures.swap(failures_);
   for (Failure& each : failures) store_.on_persist_failed(each.token, std::move(each.error));
   if (std::exchange(deposed_, false)) leader_.on_deposed(std::exchange(deposed_why_, {}));
+}
+
+// Not while the file may be replaced; half of what was reserved is left when more is asked for.
+void FileStore::consider_reserve() {
+  if (compaction_ == Compaction::kReplacing || reserve_job_ != nullptr) return;
+  if (options_.reserve_bytes == 0 || end_ + options_.reserve_bytes / 2 < reserved_) return;
+  reserved_ = end_ + options_.reserve_bytes;
+  reserve_job_ = std::make_unique<ReserveJob>(*this);
+  CHECK(worker_->submit(*reserve_job_));
 }
 
 void FileStore::consider_compaction() {
@@ -259,6 +288,7 @@ void FileStore::on_replaced(Result<NewLog> made, bool in_doubt) {
     compaction_error_.clear();
     reactor_.close(std::exchange(file_, std::move(made->file)));
     end_ = durable_ = made->bytes;
+    reserved_ = 0;
   } else {
     compaction_error_ = made.error().message;
   }

@@ -37,6 +37,9 @@ class FileStore final : public Store, public Coordinator {
     uint64_t compact_above_bytes = 16 << 20;
     std::string what = "registry";  // names the files
     std::string owner = "master";   // for people
+    // Taken on the disk ahead of the log's end, so that a disk that fills up does not stop the
+    // store at once; best effort.
+    uint64_t reserve_bytes = 0;
   };
   // Takes the directory, creating it if need be, and reads it: blocks, so it belongs to the start
   // of a program. The error is fit for the user.
@@ -79,6 +82,7 @@ class FileStore final : public Store, public Coordinator {
   };
   class CompactJob;
   class ReplaceJob;
+  class ReserveJob;
 
   FileStore(Reactor& reactor, LogPlace place, StoreClient& store, CoordinatorClient& leader,
             Options options, OpenedLog opened);
@@ -90,6 +94,7 @@ class FileStore final : public Store, public Coordinator {
   void fail_all(Error error);
   void refuse(uint64_t token, Error error);
   void tell();
+  void consider_reserve();
   void consider_compaction();
   void on_compacted(Result<NewLog> made);
   void on_replaced(Result<NewLog> made, bool in_doubt);
@@ -132,6 +137,8 @@ class FileStore final : public Store, public Coordinator {
   std::vector<Pending> held_;
   std::unique_ptr<CompactJob> compact_job_;
   std::unique_ptr<ReplaceJob> replace_job_;
+  uint64_t reserved_ = 0;  // up to this offset of the log there is, or was asked for, room
+  std::unique_ptr<ReserveJob> reserve_job_;
 
   Op<&FileStore::on_written> write_{*this};
   Op<&FileStore::on_synced> sync_{*this};

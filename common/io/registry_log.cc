@@ -137,4 +137,8 @@ Result<void> replace_log(const LogPlace& place) {
 
 void remove_new_log(const LogPlace& place) { unlink(new_log_path(place).c_str()); }
 
+void reserve(int log, uint64_t from, uint64_t bytes) {
+  (void)fallocate(log, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from), static_cast<off_t>(bytes));
+}
+
 }  // namespace tepui

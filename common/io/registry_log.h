@@ -54,4 +54,7 @@ Result<void> append_to_new(NewLog& log, const std::vector<LoggedBatch>& batches)
 Result<void> replace_log(const LogPlace& place);
 void remove_new_log(const LogPlace& place);
 
+// Takes room behind the end of a log, whose length stays; does nothing where it cannot be had.
+void reserve(int log, uint64_t from, uint64_t bytes);
+
 }  // namespace tepui
