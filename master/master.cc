@@ -109,6 +109,10 @@ struct SchedulerCall {
     FrameworkEntry* framework = subscribed("reconcile_operations");
     if (framework != nullptr) on_reconcile_operations(s, *framework, message);
   }
+  void operator()(const UpdateFramework& message) const {
+    FrameworkEntry* framework = subscribed("update_framework");
+    if (framework != nullptr) on_update_framework(s, session, *framework, message);
+  }
   void operator()(const Heartbeat&) const {}
   void operator()(const Goodbye& message) const { lose_session(s, session.id, message.why); }
   void operator()(const AcceptInverseOffers& message) const {

@@ -103,6 +103,10 @@ inline constexpr int kFields<ReconcileOperations> = 1;
 template <>
 inline constexpr int kFields<ReconcileOperations::Item> = 2;
 template <>
+inline constexpr int kFields<UpdateFramework> = 1;
+template <>
+inline constexpr int kFields<FrameworkUpdated> = 1;
+template <>
 inline constexpr int kFields<OperationUpdates> = 1;
 template <>
 inline constexpr int kFields<OperationReports> = 1;

@@ -51,7 +51,7 @@ bool is_product(std::string_view zone) { return zone != "perf" && zone != "tests
 bool is_pure(std::string_view path) {
   const std::string_view zone = zone_of(path);
   return zone == "common" || zone == "master" || zone == "agent" ||
-         path.starts_with("sdk/scheduler.");
+         path.starts_with("sdk/scheduler");
 }
 
 bool is_wire(std::string_view path) {

@@ -211,9 +211,37 @@ void SimFramework::on_operation_update(Scheduler& scheduler, const OperationStat
   if (!status.uuid.is_nil() && sometimes(5)) scheduler.reconcile_operations();
 }
 
+// From the answer to an update on, nothing is offered in roles that it left.
+void SimFramework::check_role(const Offer& offer) {
+  if (std::ranges::find(scheduler_->info().roles, offer.role) != scheduler_->info().roles.end()) {
+    return;
+  }
+  world_.violated("roles", fmt::format("framework {} is offered {} in the role {}, which is not "
+                                       "one of its own",
+                                       number_, to_text(offer.resources), offer.role));
+}
+
+void SimFramework::change_roles() {
+  constexpr std::string_view kShared = "roles/shared";
+  FrameworkInfo info = scheduler_->info();
+  if (std::erase(info.roles, kShared) == 0) info.roles.emplace_back(kShared);
+  std::erase(info.suppressed_roles, kShared);
+  if (!scheduler_->update(info)) return;
+  world_.reached("framework.updates");
+}
+
+void SimFramework::on_framework_updated(Scheduler& scheduler, std::string_view error) {
+  if (!error.empty()) {
+    world_.violated("roles",
+                    fmt::format("the update of framework {} is refused: {}", number_, error));
+  }
+  options_.info = scheduler.info();
+}
+
 void SimFramework::on_offers(Scheduler&, std::span<const Offer> offers) {
   offered_ = world_.now().mono;
   for (const Offer& offer : offers) {
+    check_role(offer);
     if (sometimes(6)) {
       world_.reached("framework.holds");
       held_.push_back(offer);
@@ -369,6 +397,7 @@ void SimFramework::on_tick() {
   if (pending_jobs() == 0 && !suppressed_) {
     suppress(true);
   }
+  if (sometimes(40) && scheduler_->subscribed()) change_roles();
   if (sometimes(300) && scheduler_->subscribed()) {
     world_.reached("framework.teardown");
     scheduler_->teardown();

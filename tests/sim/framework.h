@@ -40,6 +40,7 @@ class SimFramework final : public SchedulerHandler {
   void on_rescinded(Scheduler& scheduler, OfferId offer) override;
   void on_update(Scheduler& scheduler, const TaskStatus& status) override;
   void on_operation_update(Scheduler& scheduler, const OperationStatus& status) override;
+  void on_framework_updated(Scheduler& scheduler, std::string_view error) override;
   void on_agent_lost(Scheduler& scheduler, const AgentId& agent) override;
   void on_disconnected(Scheduler& scheduler, std::string_view why) override;
   void on_error(Scheduler& scheduler, std::string_view message) override;
@@ -69,6 +70,9 @@ class SimFramework final : public SchedulerHandler {
   // Reserves, makes or undoes something, mostly validly; `left` becomes what that makes of it.
   std::optional<OfferOperation> convert_some(const Offer& offer, Resources& left);
   void check_reservations(const Offer& offer);
+  void check_role(const Offer& offer);
+  // Joins a further role, or leaves it.
+  void change_roles();
   void answer(const Offer& offer);
   void abandon(Attempt& attempt);
   void conclude(Attempt& attempt, TaskState state);
