@@ -51,6 +51,7 @@ struct MasterConfig {
   std::string hostname;
   // Role weights in thousandths; roles not named weigh 1000.
   std::vector<std::pair<std::string, int64_t>> weights;
+  bool require_agent_domain = false;  // agents without one are refused
   MasterTunables tunables;
 };
 

@@ -26,6 +26,8 @@ using Phase = AgentEntry::Phase;
 using Leaving = AgentEntry::Leaving;
 
 constexpr std::string_view kDown = "the machine is down for maintenance";
+constexpr std::string_view kNoDomain =
+    "this master takes only agents that say where they are: start it with --domain=REGION/ZONE";
 constexpr std::string_view kStale = "the agent has a newer session";
 
 void send_registered(State& s, AgentEntry& agent, bool reregistered) {
@@ -70,6 +72,11 @@ void shut_down(State& s, SessionId id, std::string why) {
   close_session(s, id, why);
 }
 
+// Its tasks go on: the agent tries again, and may come back with a domain.
+bool lacks_domain(const State& s, const AgentInfo& info) {
+  return s.config.require_agent_domain && info.domain.empty();
+}
+
 Result<void> check_tasks(State& s, const ReregisterAgent& message) {
   std::unordered_set<FrameworkId> named;
   for (const FrameworkInfo& info : message.frameworks) {
@@ -109,6 +116,7 @@ void on_register(State& s, Session& session, const RegisterAgent& message) {
     return shut_down(s, session.id, fmt::format("'{}' may not register agents", session.principal));
   }
   if (is_down(s, message.info.hostname)) return shut_down(s, session.id, std::string(kDown));
+  if (lacks_domain(s, message.info)) return reject(s, session.id, session.peer, kNoDomain);
   session.registering = true;
   RegistryChange change{.kind = RegistryChange::Kind::kAdmit,
                         .agent = {fmt::format("{}-a{}", s.master_id, s.next_agent++)},
@@ -205,6 +213,7 @@ void on_reregister(State& s, Session& session, const ReregisterAgent& request) {
     return shut_down(s, session.id, "the agent was removed, and its tasks with it");
   }
   if (is_down(s, message.info.hostname)) return shut_down(s, session.id, std::string(kDown));
+  if (lacks_domain(s, message.info)) return reject(s, session.id, session.peer, kNoDomain);
   if (is_stale(known, session.id)) return close_session(s, session.id, kStale);
   const bool is_recorded = known != nullptr && known->phase != Phase::kUnreachable &&
                            known->leaving == Leaving::kNo && known->info == message.info;

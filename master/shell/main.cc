@@ -44,7 +44,7 @@ std::vector<Option> option_table() {
       {.name = "min-allocatable-resources",
        .fallback = "cpus:0.01|mem:32",
        .help = "What an agent must have free, at least, to be offered: alternatives separated by "
-               "'|'.",
+               "'|'; none: whatever is free is offered.",
        .group = "Allocation"},
       {.name = "fair-sharing-excluded-resource-names",
        .kind = OptionKind::kList,
@@ -72,9 +72,13 @@ std::vector<Option> option_table() {
                "every 5 seconds; *: all.",
        .group = "Allocation"},
       {.name = "domain",
-       .help = "Where this master is, as region/zone: agents of other regions are offered only to "
+       .help = "Where this master is, as REGION/ZONE: agents of other regions are offered only to "
                "frameworks with the capability REGION_AWARE.",
        .group = "Allocation"},
+      {.name = "require-agent-domain",
+       .kind = OptionKind::kFlag,
+       .help = "Refuse agents that do not say where they are (tepui-agent --domain).",
+       .group = "Agents and frameworks"},
       {.name = "allocation-gap",
        .kind = OptionKind::kDuration,
        .fallback = "5ms",
@@ -83,7 +87,7 @@ std::vector<Option> option_table() {
       {.name = "allocation-interval",
        .kind = OptionKind::kDuration,
        .fallback = "1secs",
-       .help = "Every agent is looked at again so often, whatever happened.",
+       .help = "Every agent is looked at again so often, whatever happened; 0secs: never.",
        .group = "Allocation"},
       {.name = "offer-timeout",
        .kind = OptionKind::kDuration,
@@ -161,16 +165,33 @@ Result<std::vector<std::pair<std::string, int64_t>>> parse_weights(
 
 Result<std::vector<Quantities>> parse_min_allocatable(std::string_view text) {
   std::vector<Quantities> alternatives;
-  while (!text.empty()) {
-    const size_t bar = text.find('|');
-    Result<Resources> resources = Resources::parse(text.substr(0, bar));
+  if (text == "none") return alternatives;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find('|', begin), text.size());
+    Result<Resources> resources = Resources::parse(text.substr(begin, end - begin));
     if (!resources) {
       return std::unexpected(std::move(resources).error().in("--min-allocatable-resources"));
     }
+    if (resources->quantities().empty()) {
+      return fail(fmt::format(
+          "--min-allocatable-resources: '{}' has an alternative that asks for nothing; to offer "
+          "everything, say none",
+          text));
+    }
     alternatives.push_back(resources->quantities());
-    text = bar == std::string_view::npos ? std::string_view() : text.substr(bar + 1);
+    begin = end + 1;
   }
   return alternatives;
+}
+
+Result<std::vector<std::string>> check_excluded(std::vector<std::string> names) {
+  for (const std::string& name : names) {
+    Result<void> valid = validate_resource_name(name, "resource name");
+    if (!valid) {
+      return std::unexpected(std::move(valid).error().in("--fair-sharing-excluded-resource-names"));
+    }
+  }
+  return names;
 }
 
 SorterPolicy sorter(std::string_view name) {
@@ -204,6 +225,8 @@ Result<MasterShellConfig> read(const Settings& settings) {
       return fail(fmt::format("--{} must be longer than nothing", name));
     }
   }
+  Result<Domain> domain = parse_domain(settings.text("domain"));
+  if (!domain) return std::unexpected(std::move(domain).error().in("--domain"));
   MasterShellConfig config{
       .listen = settings.text("listen"),
       .registry_dir = registry.substr(kFile.size()),
@@ -211,11 +234,13 @@ Result<MasterShellConfig> read(const Settings& settings) {
                  .hostname =
                      settings.given("hostname") ? settings.text("hostname") : own_hostname(),
                  .weights = TRY(parse_weights(settings.list("weights"))),
+                 .require_agent_domain = settings.flag("require-agent-domain"),
                  .tunables = tunables(settings)},
       .allocator = {.min_allocatable =
                         TRY(parse_min_allocatable(settings.text("min-allocatable-resources"))),
-                    .fairness_excluded = settings.list("fair-sharing-excluded-resource-names"),
-                    .region = settings.text("domain").substr(0, settings.text("domain").find('/')),
+                    .fairness_excluded =
+                        TRY(check_excluded(settings.list("fair-sharing-excluded-resource-names"))),
+                    .region = std::move(domain->region),
                     .filter_gpu_resources = settings.flag("filter-gpu-resources"),
                     .unused_returns_max = UnusedReturns::kUsualMax,
                     .role_sorter = sorter(settings.text("role-sorter")),
