@@ -258,9 +258,9 @@ inline constexpr int kFields<Explain> = 3;
 template <>
 inline constexpr int kFields<Explanation> = 2;
 template <>
-inline constexpr int kFields<Explanation::Cause> = 2;
+inline constexpr int kFields<Explanation::Cause> = 3;
 template <>
-inline constexpr int kFields<Explanation::Role> = 5;
+inline constexpr int kFields<Explanation::Role> = 6;
 
 // References to all fields, in the order in which they are declared.
 template <class T>
