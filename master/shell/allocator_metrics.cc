@@ -75,7 +75,9 @@ void put_cluster_rows(const ClusterUse& use, MetricRows& rows) {
   }
 }
 
-void put_quota_rows(const std::map<std::string, RoleRow>& roles, MetricRows& rows) {
+void put_quota_rows(const std::map<std::string, RoleRow>& roles,
+                    const std::function<Quantities(const std::string&)>& consumed,
+                    MetricRows& rows) {
   const auto held_by = [&roles](const std::string& name) {
     Quantities held;
     const std::string below = name + "/";
@@ -91,9 +93,11 @@ void put_quota_rows(const std::map<std::string, RoleRow>& roles, MetricRows& row
     if (row.quota.is_default()) continue;
     const std::string prefix = "allocator/mesos/quota/roles/" + role + "/resources/";
     const Quantities held = held_by(role);
+    const Quantities used = consumed(role);
     const auto put_one = [&](const std::string& name, const char* what, int64_t milli) {
       put(rows, prefix + name + what, units(milli));
       put(rows, prefix + name + "/offered_or_allocated", units(held.get(name)));
+      put(rows, prefix + name + "/consumed", units(used.get(name)));
     };
     for (const Quantities::Item& item : row.quota.guarantees.items()) {
       put_one(item.name, "/guarantee", item.milli);
