@@ -130,13 +130,19 @@ std::vector<Command> sharing_commands() {
                    {.name = "limit",
                     .help = "What the role with all below it may have at most. What it does not "
                             "name is not limited; gpus:0 forbids."},
+                   {.name = "file",
+                    .help = "set: several roles at once, all or none; a TOML (or JSON) file with "
+                            "a table for each, with guarantee and limit."},
                    {.name = "force",
                     .kind = OptionKind::kFlag,
                     .help = "Also guarantees above what agents have, and limits below what is "
                             "used; nothing that runs is taken back."}},
        .positionals = {verb("show, set or remove."),
-                       {.name = "ROLE", .help = "eng/search", .need = OptionNeed::kOptional}},
+                       {.name = "ROLE",
+                        .help = "A role, as eng or eng/search; show without one: all with a quota.",
+                        .need = OptionNeed::kOptional}},
        .examples = "  tepui quota set eng --guarantee='cpus:40;mem:160GB' --limit='cpus:80'\n"
+                   "  tepui quota set --file=quotas.toml   # [eng] limit = \"cpus:80\"\n"
                    "  tepui quota show\n"
                    "  tepui quota remove eng\n"},
       {.name = "weights",
