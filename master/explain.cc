@@ -42,7 +42,7 @@ std::string_view advice_for(OfferCause cause) {
     case OfferCause::kRefused:
       return "revive, or wait: the framework refused these agents, and its filters end";
     case OfferCause::kWaiting:
-      return "wait: it could be offered, others come first";
+      return "wait: the next rounds may offer it, unless others come first";
   }
   return {};
 }

@@ -37,7 +37,7 @@ std::string_view to_text(OfferCause cause) {
     case OfferCause::kRefused:
       return "refused by the framework, filter still active";
     case OfferCause::kWaiting:
-      return "free, others come first";
+      return "free, could be offered";
   }
   return "unknown";
 }
