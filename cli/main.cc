@@ -1,9 +1,14 @@
 // tepui: the operator's command. The table of its commands, and nothing else.
 
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
+#include <utility>
 
 #include "cli/commands.h"
+#include "cli/operate.h"
 #include "common/io/config.h"
+#include "common/io/document.h"
 
 namespace tepui::cli {
 namespace {
@@ -301,11 +306,32 @@ Outcome<int> dispatch(const Settings& settings) {
   return list(settings, Table::kMetrics);
 }
 
+// Commands that have nothing to show but that they are done.
+bool is_silent(const Settings& settings) {
+  const std::string& command = settings.command();
+  constexpr const char* kWithVerb[] = {"quota", "weights", "maintenance", "volume"};
+  if (std::ranges::find(kWithVerb, command) != std::end(kWithVerb)) {
+    return first(settings.positional("VERB")) != "show";
+  }
+  constexpr const char* kSilent[] = {"kill",  "teardown",   "reserve",    "unreserve",
+                                     "drain", "deactivate", "reactivate", "gone"};
+  return std::ranges::find(kSilent, command) != std::end(kSilent);
+}
+
+void print_json(Document::Table answer) {
+  std::printf("%s\n", to_json(Document(std::move(answer)), -1).c_str());
+}
+
 int main(int argc, char** argv) {
   const auto settings = configure(program(), argc, argv);
   if (!settings) return print(settings.error());
   const Outcome<int> status = dispatch(*settings);
-  if (status) return *status;
+  const bool answers_in_json = is_silent(*settings) && settings->flag("json");
+  if (status) {
+    if (answers_in_json) print_json({{"done", true}});
+    return *status;
+  }
+  if (answers_in_json) print_json({{"done", false}, {"error", status.error().message}});
   std::fprintf(stderr, "tepui: %s\n", status.error().message.c_str());
   return status.error().status;
 }

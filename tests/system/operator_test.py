@@ -141,7 +141,11 @@ def commands_that_make_no_sense_are_refused_with_a_reason(cluster):
         file.write('[ops]\nlimit = "cpus:1"\n[eng]\nguarantee = "cpus:100"\n')
     refused(cluster, "all guarantees together are 100 cpus", "quota", "set", f"--file={quotas}")
     expect_equal(role(cluster, "ops"), None, "the other role of a file that is refused")
-    cluster.tepui("quota", "set", f"--file={quotas}", "--force")
+    answer = cluster.tepui("quota", "set", f"--file={quotas}", "--json", check=False).stdout
+    expect_equal(json.loads(answer)["done"], False, "what a script is told of a refusal")
+    expect("all guarantees together" in json.loads(answer)["error"], answer)
+    answer = cluster.tepui("quota", "set", f"--file={quotas}", "--force", "--json").stdout
+    expect_equal(json.loads(answer), {"done": True}, "what a script is told")
     expect_equal(role(cluster, "ops")["limits"], {"cpus": 1}, "the limits of ops")
     expect("cpus" in cluster.tepui("quota", "show", "ops").stdout, "quota show has no cpus")
     with open(quotas, "w", encoding="utf-8") as file:
