@@ -68,24 +68,24 @@ void print_change(const Common& common, Table table, const WatchEvent& event) {
 // Only what `wanted` asks for is shown.
 Outcome<int> watch(const Common& common, Client& client, const ListRequest& wanted) {
   const Table table = wanted.table;
-  const auto done =
-      client.watch({.request = 0, .tables = {table}},
-                   {.on_snapshot =
-                        [&](const ListReply& part) {
-                          Rows rows = part.rows;
-                          keep_wanted(rows, wanted);
-                          print(common, table, rows);
-                          return std::ferror(stdout) == 0;
-                        },
-                    .on_change =
-                        [&](const WatchEvent& event) {
-                          WatchEvent shown = event;
-                          keep_wanted(shown, wanted);
-                          if (rows_of(table, shown.changed) != 0 || !shown.removed.empty()) {
-                            print_change(common, table, shown);
-                          }
-                          return std::ferror(stdout) == 0;
-                        }});
+  const auto done = client.watch(
+      {.request = 0, .tables = {table}},
+      {.on_snapshot =
+           [&](const ListReply& part) {
+             Rows rows = part.rows;
+             keep_wanted(rows, wanted);
+             print(common, table, rows);
+             return std::ferror(stdout) == 0;
+           },
+       .on_change =
+           [&](const WatchEvent& event) {
+             WatchEvent shown = event;
+             keep_wanted(shown, wanted);
+             if (rows_of(table, shown.changed) != 0 || !shown.removed.empty() || shown.resync) {
+               print_change(common, table, shown);
+             }
+             return std::ferror(stdout) == 0;
+           }});
   if (!done) return lost(done.error());
   return kDone;
 }
