@@ -135,8 +135,9 @@ TEST(Domain, IsARegionAndAZone) {
   for (const char* text : {"eu", "/a", "eu/", "/", "eu/a/b", "//"}) {
     const Result<Domain> domain = parse_domain(text);
     ASSERT_FALSE(domain.has_value()) << text;
-    EXPECT_EQ(domain.error().message,
-              "'" + std::string(text) + "' is not a domain, expected REGION/ZONE, one like eu-west/a");
+    EXPECT_EQ(
+        domain.error().message,
+        "'" + std::string(text) + "' is not a domain, expected REGION/ZONE, one like eu-west/a");
   }
   EXPECT_FALSE(parse_domain("eu\n/a").has_value());
 }
