@@ -206,7 +206,7 @@ Result<void> validate(const Operation& operation, const OperationContext& contex
   if (!context.total.contains(conversion.from)) {
     return fail(fmt::format("the agent does not have {}", to_text(conversion.from)));
   }
-  return {};
+  return check_whole(conversion.from, context.total);
 }
 
 }  // namespace tepui
