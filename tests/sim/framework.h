@@ -68,6 +68,8 @@ class SimFramework final : public SchedulerHandler {
   TaskInfo attempt(size_t job, const Offer& offer, const Resources& resources);
   // Reserves, makes or undoes something, mostly validly; `left` becomes what that makes of it.
   std::optional<OfferOperation> convert_some(const Offer& offer, Resources& left);
+  OfferOperation change_volume(const Resource& volume, int64_t milli, const Resources& left,
+                               const std::string& id);
   void check_reservations(const Offer& offer);
   void answer(const Offer& offer);
   void abandon(Attempt& attempt);
