@@ -38,6 +38,7 @@ Resource origin(const Resource& item) {
 }  // namespace
 
 bool can_hold(const Resources& total, const Resources& in_use) {
+  if (!check_whole(in_use, total)) return false;
   const auto is_shared = [](const Resource& item) { return item.kind->shared; };
   const Resources shared = in_use.filter(is_shared);
   if (shared.empty()) return total.contains(in_use);
@@ -61,6 +62,12 @@ Result<Resources> restore_total(const Resources& configured, const Resources& ch
         "{} are reserved or hold volumes on this agent, made of {}, of which the configured "
         "resources {} lack {}; configure them again, or remove the checkpoint to give them up",
         to_text(made), to_text(needed), to_text(configured), to_text(needed.minus(configured))));
+  }
+  if (Result<void> whole = check_whole(needed, configured); !whole) {
+    return std::unexpected(std::move(whole).error().in(
+        fmt::format("{} are reserved or hold volumes on this agent; configure their disks with "
+                    "the size they had",
+                    to_text(made))));
   }
   return configured - needed + made;
 }

@@ -8,7 +8,8 @@
 
 namespace tepui {
 
-// Whether what is in use fits the total. What is shared is there for any number of users.
+// Whether what is in use fits the total. What is shared is there for any number of users; volumes
+// and MOUNT disks are used as a whole.
 bool can_hold(const Resources& total, const Resources& in_use);
 
 // The total of an agent that is configured to have `configured`, and had made `checkpointed` of

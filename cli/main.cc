@@ -219,31 +219,51 @@ std::vector<Command> resource_commands() {
   const Option role = {.name = "role",
                        .help = "The role of the reservation: eng, eng/search.",
                        .need = OptionNeed::kRequired};
-  const Positional resources = {.name = "RESOURCES", .help = "cpus:2;mem:4GB"};
+  const Positional resources = {
+      .name = "RESOURCES",
+      .help = "cpus:2;mem:4GB, or a JSON array in Mesos' form, or /PATH of a file with either."};
+  const Option disk = {.name = "disk",
+                       .help =
+                           "The root of a PATH or MOUNT disk that is meant; the agent's own "
+                           "disk if it is not given."};
   return {
       {.name = "reserve",
        .help = "Reserve resources of an agent for a role. Offers in the way are rescinded.",
-       .options = {role},
+       .options = {role, disk},
        .positionals = {agent(), resources},
-       .examples = "  tepui reserve node1 'cpus:2;mem:4GB' --role=eng\n"},
+       .examples =
+           "  tepui reserve node1 'cpus:2;mem:4GB' --role=eng\n"
+           "  tepui reserve node1 disk:500GB --role=eng --disk=/mnt/ssd1\n"
+           "A mounted disk goes only as a whole. Agents that are drained or deactivated can\n"
+           "be prepared too. Static reservations are the agent's configuration.\n"},
       {.name = "unreserve",
-       .help = "Undo a reservation that this principal made.",
-       .options = {role},
-       .positionals = {agent(), resources}},
+       .help = "Undo a reservation to a role, whoever made it. Volumes on it are destroyed first.",
+       .options = {role, disk},
+       .positionals = {agent(), resources},
+       .examples = "  tepui unreserve node1 'cpus:2' --role=eng\n"},
       {.name = "volume",
        .help = "Create, destroy, grow or shrink a persistent volume on reserved disk.",
-       .options = {{.name = "role", .help = "create: the role that the disk is reserved for."},
+       .options = {{.name = "role",
+                    .help = "create: the role that the disk is reserved to; else only where two "
+                            "roles have a volume of that name."},
                    {.name = "size", .help = "create: its size; grow, shrink: by how much. 10GB"},
                    {.name = "path", .help = "create: where tasks see it, below their sandbox."},
                    {.name = "shared",
                     .kind = OptionKind::kFlag,
-                    .help = "create: several tasks may use it at once."}},
+                    .help = "create: several tasks may use it at once."},
+                   {.name = "disk",
+                    .help = "create: the root of the PATH or MOUNT disk that it is to be on."}},
        .positionals = {verb("create, destroy, grow or shrink."),
                        agent(),
                        {.name = "ID", .help = "The volume's id."}},
-       .examples = "  tepui reserve node1 disk:10GB --role=eng\n"
-                   "  tepui volume create node1 data --role=eng --size=4GB --path=data\n"
-                   "  tepui volume grow node1 data --size=2GB\n"},
+       .examples =
+           "  tepui reserve node1 disk:10GB --role=eng\n"
+           "  tepui volume create node1 data --role=eng --size=4GB --path=data\n"
+           "  tepui volume grow node1 data --size=2GB    # takes in reserved disk beside it\n"
+           "  tepui volume shrink node1 data --size=1GB  # gives it back, still reserved\n"
+           "  tepui volume destroy node1 data            # with all that is in it\n"
+           "Nothing that a task uses is changed. Shared volumes and those on mounted disks\n"
+           "keep their size.\n"},
   };
 }
 

@@ -117,6 +117,15 @@ std::string text_of(const Unavailability& unavailability) {
                                  : start + " for good";
 }
 
+// The frameworks that gave this answer when they were asked to leave.
+std::string frameworks_that(const MaintenanceRow& row, bool accepted) {
+  std::set<std::string_view> ids;
+  for (const MaintenanceRow::Answer& answer : row.answers) {
+    if (answer.accepted == accepted) ids.insert(answer.framework_id.value);
+  }
+  return ids.empty() ? "-" : fmt::format("{}", fmt::join(ids, ","));
+}
+
 TextTable agents_table(const Rows& rows, WallTime now) {
   TextTable out({"ID", "HOST", "ADDRESS", "STATE", "TASKS", "CPUS", "USED", "MEM", "USED", "DISK",
                  "USED", "AGE", "LACKS"});
@@ -267,12 +276,13 @@ TextTable table_of(Table table, const Rows& rows, WallTime now) {
       return out;
     }
     case Table::kMaintenance: {
-      TextTable out({"HOST", "MODE", "START", "DURATION", "DRAINS"});
+      TextTable out({"HOST", "MODE", "START", "DURATION", "DRAINS", "WILL LEAVE", "STAY"});
       for (const MaintenanceRow& row : rows.maintenance) {
         const std::optional<Duration>& duration = row.unavailability.duration;
         out.add({row.hostname, row.mode, to_text(row.unavailability.start),
                  duration ? fmt::format("{}s", duration->count() / 1'000'000'000) : "for good",
-                 row.drain ? "yes" : "no"});
+                 row.drain ? "yes" : "no", frameworks_that(row, true),
+                 frameworks_that(row, false)});
       }
       return out;
     }

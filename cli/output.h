@@ -45,6 +45,8 @@ void keep_wanted(WatchEvent& event, const ListRequest& wanted);
 std::string json_of(Table table, const Rows& rows);
 // One line of JSON for a change, as `--watch --json` prints it.
 std::string json_of(const WatchEvent& event);
+// A command that was done: what it was, and the resources it named.
+std::string json_of(const OperateResources& request);
 
 // How one task of `tepui run` or `tepui batch` went.
 struct TaskOutcome {

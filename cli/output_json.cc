@@ -29,6 +29,25 @@ Document json_of(const Resources& resources) {
   return out;
 }
 
+// Of an agent: its persistent volumes, as an operator names them.
+Document volumes_of(const Resources& resources) {
+  constexpr std::string_view kSources[] = {"ROOT", "PATH", "MOUNT"};
+  Document::List list;
+  for (const Resource& item : resources.items()) {
+    if (!is_volume(item)) continue;
+    const Disk& disk = *item.kind->disk;
+    list.emplace_back(Json{{"id", disk.persistence_id},
+                           {"role", std::string(item.kind->reservation_role())},
+                           {"mb", static_cast<double>(item.scalar_milli()) / 1000},
+                           {"path", disk.container_path},
+                           {"shared", item.kind->shared},
+                           {"source", kSources[static_cast<size_t>(disk.source)]},
+                           {"root", disk.source_root},
+                           {"principal", disk.principal}});
+  }
+  return list;
+}
+
 Document json_of(const Labels& labels) {
   Json out;
   for (const Label& label : labels) out.emplace_back(label.key, label.value);
@@ -60,10 +79,18 @@ Document json_of(const Unavailability& unavailability) {
 }
 
 Document json_of(const MaintenanceRow& row) {
+  Document::List answers;
+  for (const MaintenanceRow::Answer& answer : row.answers) {
+    answers.emplace_back(Json{{"agent_id", answer.agent_id.value},
+                              {"framework_id", answer.framework_id.value},
+                              {"accepted", answer.accepted},
+                              {"answered_at", to_text(answer.at)}});
+  }
   return Json{{"hostname", row.hostname},
               {"mode", row.mode},
               {"unavailability", json_of(row.unavailability)},
-              {"drain", row.drain}};
+              {"drain", row.drain},
+              {"answers", std::move(answers)}};
 }
 
 Document json_of(const AgentRow& row) {
@@ -78,6 +105,7 @@ Document json_of(const AgentRow& row) {
               {"resources", json_of(row.info.resources)},
               {"allocated", json_of(row.allocated)},
               {"offered", json_of(row.offered)},
+              {"volumes", volumes_of(row.info.resources)},
               {"attributes", to_text(row.info.attributes)},
               {"domain", row.info.domain.empty() ? Document()
                                                  : Document(Json{{"region", row.info.domain.region},
@@ -239,6 +267,16 @@ constexpr std::string_view kTableNames[kTableCount] = {
 }  // namespace
 
 std::string json_of(Table table, const Rows& rows) { return to_json(json_rows(table, rows), 2); }
+
+std::string json_of(const OperateResources& request) {
+  constexpr std::string_view kNames[] = {"RESERVE", "UNRESERVE",   "CREATE",
+                                         "DESTROY", "GROW_VOLUME", "SHRINK_VOLUME"};
+  return to_json(Json{{"operation", kNames[static_cast<size_t>(request.type)]},
+                      {"agent_id", request.agent_id.value},
+                      {"resources", json_of(request.resources)},
+                      {"change", request.change.empty() ? Document() : json_of(request.change)}},
+                 2);
+}
 
 std::string json_of(const WatchEvent& event) {
   Json out = {{"version", static_cast<size_t>(event.state_version)}, {"resync", event.resync}};

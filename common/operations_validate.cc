@@ -235,7 +235,9 @@ Result<void> validate(const Operation& operation, const OperationContext& contex
       break;
   }
   const Conversion conversion = TRY(convert(operation));
-  if (context.total.contains(conversion.from)) return {};
+  if (context.total.contains(conversion.from)) {
+    return check_whole(conversion.from, context.total);
+  }
   const std::string owners = other_owners(conversion.from, context.total);
   if (owners.empty()) {
     return fail(fmt::format("the agent does not have {}", to_text(conversion.from)));

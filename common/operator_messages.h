@@ -137,10 +137,19 @@ inline uint32_t request_of(const OperatorRequest& request) {
 
 // A machine of the maintenance schedule.
 struct MaintenanceRow {
+  // What a framework said last when it was asked to leave an agent there.
+  struct Answer {
+    AgentId agent_id;
+    FrameworkId framework_id;
+    bool accepted = false;
+    WallTime at{};
+    bool operator==(const Answer&) const = default;
+  };
   std::string hostname;
   std::string mode;  // "scheduled", "down"
   Unavailability unavailability;
   bool drain = false;
+  std::vector<Answer> answers;  // by agent, then framework
 };
 
 }  // namespace tepui

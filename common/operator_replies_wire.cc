@@ -134,13 +134,34 @@ MetricRow read(WireReader& in, const wire::MetricRow& row, const WirePath& at) {
   return MetricRow{.key = in.line(row.key(), at / "key"), .value = row.value()};
 }
 
+Offset<wire::InverseAnswer> write(WireWriter& out, const MaintenanceRow::Answer& answer) {
+  wire::InverseAnswerBuilder table(out.builder());
+  table.add_agent_id(out.field(answer.agent_id.value));
+  table.add_framework_id(out.field(answer.framework_id.value));
+  table.add_accepted(answer.accepted);
+  table.add_at_ns(to_ns(answer.at));
+  return table.Finish();
+}
+
+MaintenanceRow::Answer read(WireReader& in, const wire::InverseAnswer& answer, const WirePath& at) {
+  return MaintenanceRow::Answer{
+      .agent_id = in.id<AgentId>(answer.agent_id(), at / "agent_id"),
+      .framework_id = in.id<FrameworkId>(answer.framework_id(), at / "framework_id"),
+      .accepted = answer.accepted(),
+      .at = WallTime(Duration(answer.at_ns())),
+  };
+}
+
 Offset<wire::MaintenanceRow> write(WireWriter& out, const MaintenanceRow& row) {
   const auto unavailability = write(out, row.unavailability);
+  const auto answers = out.tables<wire::InverseAnswer>(
+      row.answers, [&out](const MaintenanceRow::Answer& answer) { return write(out, answer); });
   wire::MaintenanceRowBuilder table(out.builder());
   table.add_hostname(out.field(row.hostname));
   table.add_mode(out.field(row.mode));
   table.add_unavailability(unavailability);
   table.add_drain(row.drain);
+  table.add_answers(answers);
   return table.Finish();
 }
 
@@ -150,6 +171,10 @@ MaintenanceRow read(WireReader& in, const wire::MaintenanceRow& row, const WireP
       .mode = in.line(row.mode(), at / "mode"),
       .unavailability = read_unavailability(in, row.unavailability(), at / "unavailability"),
       .drain = row.drain(),
+      .answers = in.tables(row.answers(), at / "answers",
+                           [&in](const wire::InverseAnswer& answer, const WirePath& path) {
+                             return read(in, answer, path);
+                           }),
   };
 }
 

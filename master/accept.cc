@@ -126,6 +126,7 @@ Result<void> check_task(const FrameworkEntry& framework, const Pool& pool, const
     return fail(fmt::format("task id '{}' is in use", info.id.value));
   }
   TRY(validate(info));
+  TRY(check_whole(info.spec->resources, pool.agent->info.resources));
   if (!pool.remaining.contains(info.spec->resources)) {
     return fail(fmt::format("task uses {}, more than the {} that are left of the offers",
                             to_text(info.spec->resources), to_text(pool.remaining)));

@@ -135,8 +135,16 @@ void convert_offered(State& s, FrameworkEntry& framework, Pool& pool, const Oper
 
 Result<void> operate(State& s, AgentEntry& agent, const Operation& operation,
                      std::string_view principal) {
-  if (!agent.is_offerable()) {
-    return fail(fmt::format("agent '{}' is not connected", agent.info.id.value));
+  // An operator prepares what is drained or deactivated, too.
+  if (!agent.is_operable()) {
+    return fail(fmt::format("agent '{}' is {}", agent.info.id.value,
+                            agent.broken ? "isolated until it registers again: its books did not "
+                                           "balance"
+                                         : "not connected: try again when it is back"));
+  }
+  if (agent.operations.size() >= limits::kAgentOperationsMax) {
+    return fail(fmt::format("{} operations of agent '{}' are not acknowledged yet, try again later",
+                            agent.operations.size(), agent.info.id.value));
   }
   if (!operation.id.empty()) return fail("an operator's operation has no id");
   TRY(authorize(s, principal, operation));

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "master/maintenance.h"
 #include "master/offers.h"
 #include "master/operations.h"
 #include "master/outbox.h"
@@ -293,6 +294,7 @@ void remove_framework(State& s, FrameworkEntry& framework, std::string_view why)
     send_now(s, *agent, ShutdownFramework{.framework_id = id});
   });
   s.allocator.remove_framework(framework.handle);
+  forget_inverse_answers_of(s, id);
   s.frameworks_completed.add(id);
   s.emit(event::FrameworkRemoved{.id = &id, .why = why});
   if (framework.is_connected()) {

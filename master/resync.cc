@@ -69,7 +69,9 @@ class Resync {
   }
 
   bool is_free(const TaskEntry& entry) const {
-    return agent_.books.column(Books::Column::kFree).contains(entry.task.resources);
+    const Resources& wanted = entry.task.resources;
+    return agent_.books.column(Books::Column::kFree).contains(wanted) &&
+           check_whole(wanted, agent_.books.total()).has_value();
   }
 
   void book(TaskEntry& entry) {

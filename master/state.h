@@ -121,9 +121,9 @@ struct AgentEntry {
 
   bool is_connected() const { return phase == Phase::kConnected && leaving == Leaving::kNo; }
   bool is_registered() const { return phase == Phase::kConnected || phase == Phase::kDisconnected; }
-  bool is_offerable() const {
-    return is_connected() && in_allocator && !broken && !standing.deactivated;
-  }
+  // Its resources may be reserved and made volumes, also while they are offered to nobody.
+  bool is_operable() const { return is_connected() && in_allocator && !broken; }
+  bool is_offerable() const { return is_operable() && !standing.deactivated; }
 };
 
 struct FrameworkEntry {
@@ -235,6 +235,12 @@ struct State {
 
   // Asked and not answered yet; few, for they are one per framework and agent under maintenance.
   std::map<OfferId, InverseGrant> inverse_offers;
+  // What was answered last, until the plan changes or agent or framework goes. As few.
+  struct InverseAnswer {
+    bool accepted = false;
+    WallTime at{};
+  };
+  std::map<std::pair<AgentId, FrameworkId>, InverseAnswer> inverse_answers;
   TimerId window_timer;
 
   RegistryQueue registry;

@@ -292,7 +292,8 @@ void DrfAllocator::recover(Now now, FrameworkHandle framework, AgentHandle agent
   if (refuse && holder->active && member->subscribed) {
     if (*refuse <= Duration{}) {
       const Resources kept = book->resources_of(*allocation) - resources;
-      refuse = returns_.on_returned({framework.index, index}, agent.index, resources, kept);
+      refuse =
+          returns_.on_returned(now.mono, {framework.index, index}, agent.index, resources, kept);
     }
     if (*refuse > Duration{}) {
       filters_.add(agent.index, {.framework = framework.index, .role = index}, resources,

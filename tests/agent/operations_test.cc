@@ -168,6 +168,41 @@ TEST(AgentOperations, AVolumeMadeAgainBeginsEmpty) {
   EXPECT_EQ(second.make.size(), 1u);
 }
 
+TEST(AgentOperations, ResizeDurablyAndKeepTheData) {
+  Rig r;
+  r.say(ApplyOperations{{r.make(reserve(kReserved + kReserved)), r.make(create_volume(kVolume))}});
+  r.durable();
+  r.say(ApplyOperations{{r.make(grow_volume(kVolume, kReserved, "grow"))}});
+  const AgentCheckpoint grown = r.bench.effects.checkpoints.back();
+  const Resources large =
+      volume_on(kReserved + kReserved, {.id = "v", .path = "data", .principal = "p"});
+  EXPECT_TRUE(grown.total.contains(large));
+  EXPECT_TRUE(grown.make.empty());
+  EXPECT_FALSE(r.total().contains(large)) << "not before it is durable";
+  r.durable();
+  EXPECT_TRUE(r.total().contains(large));
+  EXPECT_EQ(r.reports().back().status.converted, large);
+  r.say(ApplyOperations{{r.make(shrink_volume(large, 10'000))}});
+  const AgentCheckpoint shrunk = r.bench.effects.checkpoints.back();
+  EXPECT_TRUE(shrunk.total.contains(kVolume + kReserved));
+  EXPECT_TRUE(shrunk.make.empty() && shrunk.destroy.empty()) << "its directory stays as it is";
+}
+
+TEST(AgentOperations, APieceOfAVolumeIsNeverTakenForTheWhole) {
+  Rig r;
+  r.say(ApplyOperations{{r.make(reserve(kReserved)), r.make(create_volume(kVolume))}});
+  r.durable();
+  r.reports();
+  // The master believes that it has shrunk; here it has not.
+  const Resources piece = *Resources::create(
+      {{.kind = kVolume.items().front().kind, .amount = Amount{int64_t{4'000}}}});
+  r.say(ApplyOperations{{r.make(destroy_volume(piece))}});
+  r.durable();
+  EXPECT_TRUE(r.bench.effects.checkpoints.back().destroy.empty());
+  EXPECT_TRUE(r.total().contains(kVolume));
+  EXPECT_EQ(r.bench.effects.reconnects.size(), 1u) << "the master must hear what is so";
+}
+
 TEST(AgentOperations, OfAnEarlierLifeAreToldAgain) {
   AgentConfig config = with_disk();
   config.operations.push_back(

@@ -21,6 +21,32 @@ TEST(Total, HoldsWhatIsSharedForEverybody) {
   EXPECT_FALSE(can_hold(volume("v", "data"), volume("v", "data") + volume("v", "data")));
 }
 
+TEST(Total, HoldsNoPieceOfAVolume) {
+  const Resources whole = volume("v", "data");
+  const Resources half =
+      *Resources::create({{.kind = whole.items().front().kind, .amount = Amount{int64_t{5'000}}}});
+  EXPECT_TRUE(can_hold(whole, whole));
+  EXPECT_FALSE(can_hold(whole, half));
+}
+
+TEST(Total, AMountedDiskWithAVolumeKeepsItsSize) {
+  const auto disk = [](int64_t milli) {
+    return *Resources::create(
+        {{.kind = make_kind(
+              {.name = "disk", .disk = Disk{.source = Disk::Source::kMount, .source_root = "/m"}}),
+          .amount = Amount{milli}}});
+  };
+  const Resources made =
+      volume_on(reserved(disk(5'000), "eng", "p"), {.id = "v", .path = "data", .principal = "p"});
+  EXPECT_EQ(restore_total(disk(5'000), made), made);
+  const Result<Resources> larger = restore_total(disk(6'000), made);
+  ASSERT_FALSE(larger.has_value());
+  EXPECT_NE(larger.error().message.find("configure their disks with the size they had: the disk "
+                                        "mounted at '/m' has 6 MB"),
+            std::string::npos)
+      << larger.error().message;
+}
+
 TEST(Total, KeepsVolumesInWhatIsConfiguredAnew) {
   const Resources before =
       Resources::scalars({{"cpus", 4000}, {"disk", 90'000}}) + volume("v", "data");

@@ -43,6 +43,25 @@ TaskRow task_row() {
   return row;
 }
 
+TEST(Output, ACommandThatIsDoneSaysWhatItNamed) {
+  EXPECT_EQ(json_of(OperateResources{.type = OperateResources::Type::kShrink,
+                                     .agent_id = {"a1"},
+                                     .resources = *Resources::parse("disk(eng):60"),
+                                     .change = *Resources::parse("disk:20")}),
+            R"({
+  "operation": "SHRINK_VOLUME",
+  "agent_id": "a1",
+  "resources": {
+    "disk": 60.0,
+    "text": "disk(eng):60"
+  },
+  "change": {
+    "disk": 20.0,
+    "text": "disk:20"
+  }
+})");
+}
+
 TEST(Output, ColumnsAlignNumbersToTheRight) {
   TextTable table({"NAME", "CPUS", "NOTE"});
   table.add({"a", "1.5", ""});
@@ -112,7 +131,9 @@ TEST(Output, EveryTableShowsItsRows) {
   rows.maintenance.push_back({.hostname = "h",
                               .mode = "scheduled",
                               .unavailability = {.start = WallTime(Duration(0)), .duration = 90s},
-                              .drain = true});
+                              .drain = true,
+                              .answers = {{{"a1"}, {"f1"}, true, WallTime(Duration(0))},
+                                          {{"a1"}, {"f2"}, false, WallTime(Duration(0))}}});
   rows.offers.push_back({.id = {7}, .role = "r", .made_at = kNow - 200s});
   rows.metrics.push_back({"links/bytes_received", 123456789});
   rows.metrics.push_back({"share", 0.25});
@@ -133,8 +154,34 @@ TEST(Output, EveryTableShowsItsRows) {
             "r        2.5  12.5%           0     0    0             0            0  cpus:4      "
             "cpus:8; gpus:0  cpus:1.5\n");
   EXPECT_EQ(text(Table::kMaintenance),
-            "HOST  MODE       START                     DURATION  DRAINS\n"
-            "h     scheduled  1970-01-01T00:00:00.000Z  90s       yes\n");
+            "HOST  MODE       START                     DURATION  DRAINS  WILL LEAVE  STAY\n"
+            "h     scheduled  1970-01-01T00:00:00.000Z  90s       yes     f1          f2\n");
+  EXPECT_EQ(json_of(Table::kMaintenance, rows),
+            R"([
+  {
+    "hostname": "h",
+    "mode": "scheduled",
+    "unavailability": {
+      "start": "1970-01-01T00:00:00.000Z",
+      "duration_secs": 90.0
+    },
+    "drain": true,
+    "answers": [
+      {
+        "agent_id": "a1",
+        "framework_id": "f1",
+        "accepted": true,
+        "answered_at": "1970-01-01T00:00:00.000Z"
+      },
+      {
+        "agent_id": "a1",
+        "framework_id": "f2",
+        "accepted": false,
+        "answered_at": "1970-01-01T00:00:00.000Z"
+      }
+    ]
+  }
+])");
   EXPECT_NE(text(Table::kOffers).find("e0-o7"), std::string::npos);
   EXPECT_EQ(text(Table::kMetrics),
             "KEY                       VALUE\n"

@@ -234,7 +234,9 @@ inline constexpr int kFields<Unavailability> = 2;
 template <>
 inline constexpr int kFields<MaintenanceWindow> = 3;
 template <>
-inline constexpr int kFields<MaintenanceRow> = 4;
+inline constexpr int kFields<MaintenanceRow> = 5;
+template <>
+inline constexpr int kFields<MaintenanceRow::Answer> = 4;
 template <>
 inline constexpr int kFields<UpdateQuota> = 3;
 template <>

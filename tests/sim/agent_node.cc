@@ -21,7 +21,7 @@ AgentNode::AgentNode(Surroundings around, NodeId node, Resources resources)
       world_(around.world),
       node_(node),
       resources_(std::move(resources)),
-      disks_(around.world, node),
+      disks_(around.world, around.fates, node),
       host_(around.world, around.faults),
       alarm_(around.world, [this] {
         if (agent_ == nullptr) return;
@@ -216,6 +216,7 @@ void AgentNode::checkpoint(const AgentCheckpoint& checkpoint) {
     } else {
       disks_.write(checkpoint);
       agent_->on_checkpointed(world_.now(), checkpoint.serial);
+      disks_.on_confirmed();
     }
     after_input();
   });

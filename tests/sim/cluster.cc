@@ -38,6 +38,14 @@ Cluster::Cluster(World& world, const Size& size)
     Resources resources = Resources::scalars({{"cpus", rng.between(2, 8) * 1000},
                                               {"mem", rng.between(1, 4) * 1024000},
                                               {"disk", rng.between(1, 9) * 100000}});
+    // Some have disks beside that of the work directory.
+    for (const Disk::Source source : {Disk::Source::kPath, Disk::Source::kMount}) {
+      if (!rng.chance(1, 3)) continue;
+      const Disk disk{.source = source,
+                      .source_root = source == Disk::Source::kPath ? "/mnt/path" : "/mnt/mount"};
+      resources += *Resources::create({{.kind = make_kind({.name = "disk", .disk = disk}),
+                                        .amount = Amount{rng.between(1, 9) * 100000}}});
+    }
     agents_.push_back(std::make_unique<AgentNode>(
         AgentNode::Surroundings{world, faults_, network_, election_, fates_}, next++,
         std::move(resources)));
@@ -192,7 +200,9 @@ SimOperator::Known Cluster::known_to_operators() const {
   for (const auto& agent : agents_) {
     if (agent->agent() == nullptr) continue;
     known.hosts.push_back(agent->agent()->info().hostname);
-    if (!agent->agent()->info().id.empty()) known.agents.push_back(agent->agent()->info().id);
+    if (agent->agent()->info().id.empty()) continue;
+    known.agents.push_back(agent->agent()->info().id);
+    known.totals.push_back(agent->agent()->info().resources);
   }
   return known;
 }

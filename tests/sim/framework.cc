@@ -23,6 +23,7 @@ SimFramework::SimFramework(World& world, Fates& fates, uint32_t number, uint32_t
   if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kPartitionAware);
   if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kReservationRefinement);
   if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kTaskKillingState);
+  if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kSharedResources);
   // Short enough that what is left of a framework that began anew goes before quiet is demanded.
   const Duration timeouts[] = {0s, 30s, 2min, 5min};
   info.failover_timeout = timeouts[rng.below(4)];
@@ -125,9 +126,13 @@ void SimFramework::pick(const Offer& offer, Resources& left, std::vector<TaskInf
       Resources wanted = jobs_[i].resources;
       const Resources volumes = left.filter([](const Resource& item) { return is_volume(item); });
       if (!volumes.empty() && !sometimes(2)) {
-        wanted += *Resources::create({volumes.items().front()});
+        Resource volume = volumes.items().front();
+        // Or a piece of it, which nobody may have.
+        if (sometimes(20)) volume.amount = world_.rng().between(1, volume.scalar_milli());
+        wanted += *Resources::create({volume});
       }
-      left -= wanted;
+      // What is shared serves further tasks of the call.
+      left -= wanted.filter([](const Resource& item) { return !item.kind->shared; });
       tasks.push_back(attempt(i, offer, wanted));
     }
   }
@@ -177,28 +182,52 @@ std::optional<OfferOperation> SimFramework::convert_some(const Offer& offer, Res
   if (item.name() != "disk") return std::nullopt;
   const std::string id =
       sometimes(2) ? "" : fmt::format("o{}.{}-{}", number_, generation_, ++operations_);
-  // Sometimes more than there is.
-  const int64_t milli =
-      world_.rng().between(1, item.scalar_milli()) + (sometimes(20) ? 9999999 : 0);
-  const Resources whole = *Resources::create({item});
+  const bool is_mounted = item.kind->disk && item.kind->disk->source == Disk::Source::kMount;
+  // Sometimes more than there is, or a piece of what goes only as a whole.
+  const int64_t milli = is_mounted && !sometimes(5) ? item.scalar_milli()
+                                                    : world_.rng().between(1, item.scalar_milli()) +
+                                                          (sometimes(20) ? 9999999 : 0);
   const Resources part = *Resources::create({{.kind = item.kind, .amount = milli}});
   std::optional<OfferOperation> made;
   if (is_volume(item)) {
     if (sometimes(3)) return std::nullopt;
-    made = destroy_volume(whole, id);
+    made = change_volume(item, milli, left, id);
   } else if (!item.kind->is_reserved()) {
     made = reserve(reserved(part, role, ""), id);
   } else if (sometimes(3)) {
     made = unreserve(part, id);
   } else {
-    made = create_volume(
-        volume_on(part, {.id = fmt::format("v{}", world_.rng().below(3)), .path = "data"}), id);
+    const bool shares = options_.info.has(FrameworkCapability::kSharedResources);
+    made = create_volume(volume_on(part, {.id = fmt::format("v{}", world_.rng().below(3)),
+                                          .path = "data",
+                                          .principal = "",
+                                          .shared = shares && sometimes(2)}),
+                         id);
   }
   const Result<Conversion> conversion = convert(made->operation);
-  if (conversion && left.contains(conversion->from)) {
-    left = left - conversion->from + conversion->to;
-  }
+  if (!conversion || !left.contains(conversion->from)) return made;
+  left -= conversion->from;
+  // What is resized is for later offers; who uses it all the same is refused.
+  const bool is_resized = made->operation.type == Operation::Type::kGrowVolume ||
+                          made->operation.type == Operation::Type::kShrinkVolume;
+  if (!is_resized || sometimes(8)) left += conversion->to;
   return made;
+}
+
+// Destroys, grows or shrinks it.
+OfferOperation SimFramework::change_volume(const Resource& volume, int64_t milli,
+                                           const Resources& left, const std::string& id) {
+  const Resources whole = *Resources::create({volume});
+  OfferOperation destroy = destroy_volume(whole, id);
+  if (sometimes(3)) return shrink_volume(whole, milli, id);
+  if (!sometimes(2)) return destroy;
+  const KindRef plain = convert(destroy.operation)->to.items().front().kind;
+  for (const Resource& item : left.items()) {
+    if (*item.kind != *plain) continue;
+    const int64_t addition = world_.rng().between(1, item.scalar_milli());
+    return grow_volume(whole, *Resources::create({{.kind = plain, .amount = addition}}), id);
+  }
+  return destroy;
 }
 
 void SimFramework::on_operation_update(Scheduler& scheduler, const OperationStatus& status) {

@@ -69,6 +69,8 @@ class SimFramework final : public SchedulerHandler {
   TaskInfo attempt(size_t job, const Offer& offer, const Resources& resources);
   // Reserves, makes or undoes something, mostly validly; `left` becomes what that makes of it.
   std::optional<OfferOperation> convert_some(const Offer& offer, Resources& left);
+  OfferOperation change_volume(const Resource& volume, int64_t milli, const Resources& left,
+                               const std::string& id);
   void check_reservations(const Offer& offer);
   void check_role(const Offer& offer);
   // Joins a further role, or leaves it.

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <variant>
 
 #include "common/roles.h"
+#include "tests/sim/fits.h"
 
 namespace tepui::sim {
 
@@ -136,6 +138,25 @@ void Ledger::on(const event::TaskRemoved& e) {
   tasks_.erase(at);
 }
 
+void Ledger::on(const event::OperationUpdated& e) {
+  if (e.status->state != OperationState::kPending) return;
+  world_.reached(to_text(e.operation->type));
+  const bool is_resize = e.operation->type == Operation::Type::kGrowVolume ||
+                         e.operation->type == Operation::Type::kShrinkVolume;
+  if (!is_resize && e.operation->type != Operation::Type::kDestroy) return;
+  for (const auto& [key, task] : tasks_) {
+    if (!task.held || task.agent != *e.agent_id) continue;
+    for (const Resource& item : e.operation->resources.items()) {
+      const auto is_it = [&item](const Resource& used) { return *used.kind == *item.kind; };
+      if (std::ranges::none_of(task.resources.items(), is_it)) continue;
+      world_.violated(
+          "volumes",
+          fmt::format("{} of {} on agent {}, which task {} uses", to_text(e.operation->type),
+                      to_text(e.operation->resources), e.agent_id->value, key.second.value));
+    }
+  }
+}
+
 void Ledger::on(const event::QuotaChanged& e) {
   world_.reached("quota.changed");
   quotas_[std::string(e.role)] = *e.quota;
@@ -232,7 +253,7 @@ void Ledger::check() {
     const auto at = agents_.find(id);
     if (at == agents_.end()) continue;
     const AgentBook& book = at->second;
-    if (!book.total.contains(book.offered + book.allocated)) {
+    if (!fits(book.total, book.offered + book.allocated)) {
       world_.violated("ledger", fmt::format("agent {} has {}, but {} are offered and {} allocated",
                                             id.value, to_text(book.total), to_text(book.offered),
                                             to_text(book.allocated)));

@@ -57,6 +57,7 @@ class Ledger {
   void on(const event::TaskRemoved& e);
   void on(const event::OfferMade& e);
   void on(const event::OfferEnded& e);
+  void on(const event::OperationUpdated& e);
   void on(const event::QuotaChanged& e);
   void on(const event::AgentStanding& e);
   template <class Other>

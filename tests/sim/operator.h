@@ -1,7 +1,8 @@
 #pragma once
 // SimOperator commands the leading master at random: quota, weights, the maintenance schedule,
-// agents that are deactivated, drained and reactivated. When all is healed it takes everything
-// back, as often as it must, for a command may be lost with the master that it was told to.
+// agents that are deactivated, drained and reactivated, reservations and volumes. When all is
+// healed it takes everything back, as often as it must, for a command may be lost with the master
+// that it was told to.
 
 #include <functional>
 #include <string>
@@ -17,6 +18,7 @@ class SimOperator {
   struct Known {
     std::vector<std::string> hosts;
     std::vector<AgentId> agents;
+    std::vector<Resources> totals;  // of each
   };
   // `command` reaches whoever leads, or nobody.
   SimOperator(World& world, std::function<void(const OperatorRequest&)> command)
@@ -30,6 +32,8 @@ class SimOperator {
   void set_weights();
   void plan(const Known& known);
   void operate(const Known& known);
+  // Reserves disk, makes a volume, or changes or undoes one; mostly validly.
+  void change_disk(const Known& known);
 
   World& world_;
   std::function<void(const OperatorRequest&)> command_;
