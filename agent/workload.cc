@@ -155,7 +155,7 @@ std::optional<Outcome> Workload::refusal(const AgentFramework& framework,
   if (const auto mounts = volume_mounts(wanted, config_.work_dir); !mounts) {
     return invalid(mounts.error().message);
   }
-  if (!can_hold(config_.info.resources, charged_ + wanted)) {
+  if (!can_take(config_.info.resources, charged_, wanted)) {
     return dropped(TaskReason::kResourcesUnknown,
                    fmt::format("The task needs {}, but of the agent's {} only {} is free",
                                to_text(wanted), to_text(config_.info.resources),

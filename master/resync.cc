@@ -4,8 +4,10 @@
 #include <utility>
 #include <vector>
 
+#include "master/conversions.h"
 #include "master/frameworks.h"
 #include "master/isolation.h"
+#include "master/loans.h"
 #include "master/outbox.h"
 #include "master/tasks.h"
 
@@ -68,18 +70,20 @@ class Resync {
     }
   }
 
+  // What is revocable may be lent, or less than it was when the task began.
   bool is_free(const TaskEntry& entry) const {
-    return agent_.books.column(Books::Column::kFree).contains(entry.task.resources);
+    return agent_.books.column(Books::Column::kFree).contains(entry.task.resources.non_revocable());
   }
 
+  // First the allocator, which sees what of it is lent.
   void book(TaskEntry& entry) {
-    if (!entry.holds_resources()) return;
-    if (!move_resources(s_, agent_, Books::Column::kFree, Books::Column::kAllocated,
-                        entry.task.resources)) {
-      return;
-    }
+    if (!entry.holds_resources() || !agent_.in_allocator || agent_.broken) return;
     s_.allocator.allocate(entry.framework->handle, agent_.handle, entry.task.role,
                           entry.task.resources);
+    settle_loan(s_, agent_);
+    keep_what_runs(s_, agent_, entry.task.resources.revocable());
+    move_resources(s_, agent_, Books::Column::kFree, Books::Column::kAllocated,
+                   entry.task.resources);
   }
 
   TaskEntry& add(FrameworkEntry& framework, const Task& told) {

@@ -90,7 +90,7 @@ void DrfAllocator::update_agent(AgentHandle agent, AgentShape shape) {
   }
   if (quota_.is_kept()) quota_.add_reserved(book->total());
   if (!same_total) recount_total(*book);
-  repay(*book);
+  book->repay();
   on_agent_changed(agent.index);
 }
 
@@ -115,6 +115,7 @@ void DrfAllocator::remove_agent(AgentHandle agent) {
     if (book->has_loan()) quota_.set_lent(agent.index, row_, row_);
   }
   lenders_.erase(agent.index);
+  lent_agents_.erase(agent.index);
   loosened_ = true;
   *book = AgentBook();
   release_names();
@@ -283,7 +284,7 @@ void DrfAllocator::give_back(AgentBook& book, uint32_t framework, uint32_t role,
   demand_.measure(resources, book.handle().index, totals_);
   release(role, resources);
   book.give_back(framework, role, resources);
-  repay(book);
+  book.repay();
   clients_.unallocated(framework, role, demand_, book.find(framework, role) == nullptr);
 }
 

@@ -143,7 +143,6 @@ class DrfAllocator : public Allocator {
   bool is_only_counted(const AgentBook& book) const;
 
   // Loans; none of these does anything while nothing is lent and lending is off.
-  void repay(AgentBook& book);
   void note_loan(const AgentBook& book);
   void count_lent(const AgentBook& book, QuotaBook& quota) const;
   bool is_lending() const { return lending_ && quota_.is_kept(); }
@@ -209,7 +208,8 @@ class DrfAllocator : public Allocator {
   QuotaBook quota_;
   std::vector<uint32_t> held_;  // agents of which something was held back by quota
   bool lending_ = false;
-  std::set<uint32_t> lenders_;  // agents of which something lent is recallable
+  std::set<uint32_t> lent_agents_;  // of which something is lent
+  std::set<uint32_t> lenders_;      // and recallable
   std::vector<AgentHandle> recalls_;
   std::set<uint32_t> recalled_agents_;  // in this round
   std::vector<uint32_t> unlent_;        // agents of which less was lent than was there

@@ -52,7 +52,8 @@ Result<void> DrfAllocator::audit() const {
       return fail(fmt::format("agent {} has {} lent and {} left", agent, to_text(book.lent()),
                               to_text(available)));
     }
-    if (lenders_.contains(agent) == book.recallable().empty()) {
+    if (lenders_.contains(agent) == book.recallable().empty() ||
+        lent_agents_.contains(agent) == book.lent().empty()) {
       return fail(fmt::format("agent {} has {} to recall and is {} as a lender", agent,
                               to_text(book.recallable()),
                               lenders_.contains(agent) ? "listed" : "not listed"));

@@ -16,14 +16,16 @@ namespace tepui {
 
 // ---------------------------------------------------------------- sums
 
-void DrfAllocator::repay(AgentBook& book) { book.repay(); }
-
 void DrfAllocator::note_loan(const AgentBook& book) {
-  if (book.recallable().empty()) {
-    lenders_.erase(book.handle().index);
-  } else {
-    lenders_.insert(book.handle().index);
-  }
+  const auto list = [&book](std::set<uint32_t>& agents, const Resources& what) {
+    if (what.empty()) {
+      agents.erase(book.handle().index);
+    } else {
+      agents.insert(book.handle().index);
+    }
+  };
+  list(lent_agents_, book.lent());
+  list(lenders_, book.recallable());
 }
 
 void DrfAllocator::count_lent(const AgentBook& book, QuotaBook& quota) const {
@@ -50,10 +52,9 @@ Resources DrfAllocator::lent(AgentHandle agent) const {
 
 LentSums DrfAllocator::lent_sums() const {
   LentSums sums;
-  for (const AgentBook& book : books_) {
-    if (!book.has_loan()) continue;
-    sums.lent.add(book.lent().quantities());
-    sums.offered.add(book.recallable().quantities());
+  for (const uint32_t agent : lent_agents_) {
+    sums.lent.add(books_[agent].lent().quantities());
+    sums.offered.add(books_[agent].recallable().quantities());
   }
   return sums;
 }
@@ -129,8 +130,7 @@ void DrfAllocator::lend_to(AgentBook& book, uint32_t role, std::vector<Grant>& g
     Resources offer = bounded_offer(book, role, left);
     QuotaBook::Row may;
     quota_.lendable(may);
-    const Resources loan =
-        quota_.take(lendable(left - offer), may, QuotaBook::Unnamed::kDrop);
+    const Resources loan = quota_.take(lendable(left - offer), may, QuotaBook::Unnamed::kDrop);
     if (loan.empty()) continue;
     offer += as_revocable(loan);
     if (!is_worth_offering(index, role, offer) || is_refused(book, index, role, offer)) continue;

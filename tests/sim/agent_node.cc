@@ -83,6 +83,13 @@ void AgentNode::set_tunables(const AgentTunables& tunables) {
   after_input();
 }
 
+void AgentNode::change_revocable(const Resources& revocable) {
+  if (agent_ == nullptr) return;
+  world_.reached("agent.revocable");
+  agent_->on_revocable(world_.now(), revocable);
+  after_input();
+}
+
 std::string AgentNode::what_is_left() const {
   if (agent_ == nullptr) return fmt::format("agent {} is not running", node_);
   const AgentTotals totals = agent_->totals();

@@ -33,6 +33,8 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   void crash(std::string_view why);
   void shutdown();
   void set_tunables(const AgentTunables& tunables);
+  // The machine has other revocable resources from now on.
+  void change_revocable(const Resources& revocable);
   const Agent* agent() const { return agent_.get(); }
   const SimHost& host() const { return host_; }
   NodeId node() const { return node_; }
