@@ -246,8 +246,10 @@ void Workload::start_launches(Now now) {
       queue_.pop_front();
       continue;
     }
-    // What a removed framework still holds comes free within its grace.
-    if (!can_hold(config_.info.resources, held_ + task->task.resources)) return;
+    // What a removed framework still holds comes free within its grace. For what is revocable
+    // nobody waits: there may be less of it by now than tasks were given.
+    const Resources regular = (held_ + task->task.resources).non_revocable();
+    if (!can_hold(config_.info.resources.non_revocable(), regular)) return;
     queue_.pop_front();
     begin_launch(now, frameworks_.at(key.first), *task);
   }

@@ -70,7 +70,7 @@ class AllocatorOracle final : public Allocator {
 
  private:
   struct Agent {
-    AgentShape shape;    // with what is lent turned revocable
+    AgentShape shape;   // with what is lent turned revocable
     Resources running;  // revocable
     bool active = true;
     bool planned = false;             // to go

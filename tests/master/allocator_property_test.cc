@@ -266,10 +266,10 @@ class Pair {
     for (const Outstanding& out : held_) {
       if (out.agent == agent) held += out.resources.revocable();
     }
-    const Resources own =
-        Resources::create({revocable_cpus(rng_.between(0, 4) * 500)}).value();
+    const Resources own = Resources::create({revocable_cpus(rng_.between(0, 4) * 500)}).value();
     shape.lent = common_part(fast_.lent(agent), held.minus(own));
-    shape.total = shape.total.non_revocable().minus(as_regular(shape.lent)) + held + own.minus(held);
+    shape.total =
+        shape.total.non_revocable().minus(as_regular(shape.lent)) + held + own.minus(held);
     both([&](Allocator& a) { a.update_agent(agent, shape); });
   }
 

@@ -75,6 +75,7 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   World& world_;
   const NodeId node_;
   const Resources resources_;
+  Resources most_revocable_;  // in this life: its tasks keep what they were given
   SimDisks disks_;
   SimHost host_;
   uint32_t life_ = 0;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "common/loans.h"
+
 namespace tepui::sim {
 
 void Fates::on_intended(const FrameworkId& framework, const TaskId& task,
@@ -28,7 +30,10 @@ void Fates::check_machine(AgentLife on, const Resources& machine) {
   for (const TaskKey& key : live_[on]) {
     if (!gone_.contains(key.first)) used += intended_[key];
   }
-  if (!machine.contains(used)) {
+  // Beyond what is revocable, tasks run on what was lent of the rest.
+  const Resources lent = used.revocable().minus(machine.revocable());
+  if (!lent.empty()) world_.reached("agent.lent");
+  if (!machine.non_revocable().contains(used.non_revocable() + as_regular(lent))) {
     world_.violated("machine", fmt::format("agent {} has {}, but its tasks use {}", on.agent,
                                            to_text(machine), to_text(used)));
   }
