@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/loans.h"
 #include "common/quota_text.h"
 #include "common/text.h"
 
@@ -99,8 +100,8 @@ std::string age(WallTime since, WallTime now) {
 namespace {
 
 TextTable agents_table(const Rows& rows, WallTime now) {
-  TextTable out(
-      {"ID", "HOST", "ADDRESS", "STATE", "TASKS", "CPUS", "USED", "MEM", "USED", "AGE", "LACKS"});
+  TextTable out({"ID", "HOST", "ADDRESS", "STATE", "TASKS", "CPUS", "USED", "MEM", "USED",
+                 "REVOCABLE", "AGE", "LACKS"});
   for (const AgentRow& row : rows.agents) {
     std::string lacks;
     std::string state = row.state;
@@ -114,10 +115,12 @@ TextTable agents_table(const Rows& rows, WallTime now) {
       if (!lacks.empty()) lacks += "; ";
       lacks += sentence;
     }
+    const Resources revocable = as_regular(row.info.resources.revocable());
     out.add({row.info.id.value, row.info.hostname, row.info.address, state,
              std::to_string(row.tasks), scalar_of(row.info.resources, "cpus"),
              scalar_of(row.allocated, "cpus"), scalar_of(row.info.resources, "mem"),
-             scalar_of(row.allocated, "mem"), age(row.registered_at, now), lacks});
+             scalar_of(row.allocated, "mem"), revocable.empty() ? "-" : to_text(revocable),
+             age(row.registered_at, now), lacks});
   }
   return out;
 }

@@ -42,7 +42,7 @@ def what_is_guaranteed_and_not_used_runs_revocable_tasks(cluster):
     wait_until(lambda: "borrower" in running(cluster), "the borrower to run")
     expect("1.5 revocable" in str(running(cluster)["borrower"]),
            f"the borrower runs on {running(cluster)['borrower']}")
-    expect("revocable" in cluster.tepui("agents").stdout, "the agents do not show what is lent")
+    expect("cpus:1.5" in cluster.tepui("agents").stdout, "the agents do not show what is lent")
     wait_until(lambda: cluster.metrics().get(LENT) == 1.5, "the metrics to show what is lent")
 
     # Who does not take revocable resources gets none of it, and the guaranteed no more than is
