@@ -109,6 +109,7 @@ void leave_allocator(State& s, AgentEntry& agent) {
   s.allocator.remove_agent(agent.handle);
   agent.info.resources = own_total(agent);
   agent.lent = {};
+  agent.excess = {};
 }
 
 AgentShape shape_of(const AgentEntry& agent) {

@@ -179,15 +179,7 @@ void on_update_agent(State& s, AgentEntry& agent, const UpdateAgent& message) {
                           .to = message.revocable.minus(held) + as_regular(agent.lent.minus(lent))};
   if (!convert_resources(s, agent, Column::kFree, change)) return;
   agent.lent = lent;
-  agent.info.resources = agent.books.total();
-  s.allocator.update_agent(agent.handle, shape_of(agent));
-  s.emit(event::AgentUpdated{.info = &agent.info});
-}
-
-void keep_what_runs(State& s, AgentEntry& agent, const Resources& revocable) {
-  const Resources lacking = revocable.minus(agent.books.column(Column::kFree));
-  if (lacking.empty()) return;
-  if (!convert_resources(s, agent, Column::kFree, {.from = {}, .to = lacking})) return;
+  agent.excess = held.minus(message.revocable + lent);
   agent.info.resources = agent.books.total();
   s.allocator.update_agent(agent.handle, shape_of(agent));
   s.emit(event::AgentUpdated{.info = &agent.info});

@@ -35,8 +35,5 @@ Result<void> operate(State& s, AgentEntry& agent, const Operation& operation,
 
 // The agent has more or less that is revocable: offers that hold any of it are rescinded.
 void on_update_agent(State& s, AgentEntry& agent, const UpdateAgent& message);
-// What a task holds it keeps, even if it is more than the agent has that is revocable now: the
-// total becomes that much.
-void keep_what_runs(State& s, AgentEntry& agent, const Resources& revocable);
 
 }  // namespace tepui::master

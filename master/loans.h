@@ -4,7 +4,8 @@
 //
 // Invariant: after every input AgentEntry::lent is what the allocator says; that much of the total
 // is revocable which the agent itself has as regular. Loans are repaid before anything else: while
-// something is lent, nothing revocable of that kind is free.
+// something is lent, nothing revocable of that kind is free. What tasks hold beyond what the agent
+// has by now (excess) leaves the total as it comes back.
 //
 // Pure.
 
@@ -15,7 +16,7 @@
 
 namespace tepui::master {
 
-// What the agent has by itself, whatever of it is lent.
+// What the agent has by itself, whatever of it is lent or held.
 Resources own_total(const AgentEntry& agent);
 // The agent is known with exactly this.
 bool is_known_as(const AgentEntry& agent, const AgentInfo& info);
@@ -27,6 +28,9 @@ void recover(State& s, AgentEntry& agent, FrameworkHandle framework, std::string
              const Resources& resources, std::optional<Duration> refuse);
 // Rescinds the offers by which a guarantee could be served.
 void recall_loans(State& s);
+// What a task holds it keeps, even if it is more than the agent has that is revocable now: it is in
+// the free column then.
+void keep_what_runs(State& s, AgentEntry& agent, const Resources& revocable);
 void set_lending(State& s, bool on);
 
 }  // namespace tepui::master

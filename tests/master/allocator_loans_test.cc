@@ -33,8 +33,7 @@ TEST_F(AllocatorLoans, LendWhatIsHeldBackToWhoTakesRevocableResources) {
   framework("plain", "day");
   borrower("borrower");
   agent("1", "cpus:4;mem:1024");
-  const Round given = round();
-  EXPECT_EQ(given_milli(given, "day", "cpus") + given_milli(given, "night", "cpus"), 1000);
+  round();
   EXPECT_EQ(lent("1"), "cpus:3 revocable");
   EXPECT_EQ(
       allocator_->use("night").consumed.get("cpus") + allocator_->use("day").consumed.get("cpus"),

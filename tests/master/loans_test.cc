@@ -91,6 +91,47 @@ TEST(MasterLoans, AreRecognisedWhenTheAgentComesBack) {
   EXPECT_EQ(rest[0].resources, Resources::scalars({{"cpus", 1000}}));
 }
 
+// Its own revocable resources became less while tasks held them, and the regular ones are in use.
+TEST(MasterLoans, LeaveToEveryTaskWhatItHoldsWhenTheAgentComesBack) {
+  Rig r;
+  r.guarantee("");
+  const Resources three = Resources::scalars({{"cpus", 3000}});
+  r.bench.say(r.agent.session, UpdateAgent{as_revocable(three)});
+  r.bench.settle();
+  TestFramework borrower = r.bench.framework(borrower_info());
+  const auto offers = r.bench.offers(borrower);
+  ASSERT_EQ(offers.size(), 1u);
+  r.bench.accept(borrower, {offers[0].id},
+                 {task_info("revocable", as_revocable(three)), task_info("regular", three)}, 24h);
+  r.bench.say(r.agent.session, UpdateAgent{});
+  r.bench.settle();
+  r.audit();
+  std::vector<Task> tasks;
+  for (const char* name : {"revocable", "regular"}) {
+    tasks.push_back({.id = {name},
+                     .name = name,
+                     .framework_id = borrower.info.id,
+                     .agent_id = r.agent.info.id,
+                     .role = "night",
+                     .resources = name == std::string("regular") ? three : as_revocable(three),
+                     .state = TaskState::kRunning,
+                     .update_state = TaskState::kRunning});
+  }
+  r.bench.restart();
+  r.bench.reregister(r.agent, {borrower.info}, tasks);
+  r.audit();
+  EXPECT_EQ(r.bench.events().count<event::AgentBroken>(), 0);
+  EXPECT_EQ(r.bench.master().totals().tasks, 2u);
+  // What the agent has not, and nobody holds any more, is offered to nobody.
+  r.bench.update(r.agent, tasks[0], TaskState::kFinished);
+  r.bench.resubscribe(borrower);
+  r.bench.pass(1s);
+  const auto rest = r.bench.offers(borrower);
+  ASSERT_EQ(rest.size(), 1u);
+  EXPECT_EQ(rest[0].resources, Resources::scalars({{"cpus", 1000}}));
+  r.audit();
+}
+
 TEST(MasterLoans, GiveWayToWhatTheAgentHasByItself) {
   Rig r;
   const TestFramework borrower = r.bench.framework(borrower_info());
@@ -120,9 +161,13 @@ TEST(MasterLoans, AreRescindedByARaisedGuarantee) {
   Rig r;
   r.guarantee("cpus:2");
   const TestFramework borrower = r.bench.framework(borrower_info());
-  ASSERT_EQ(r.bench.offers(borrower).size(), 1u);
+  ASSERT_EQ(r.bench.offers(borrower).size(), 2u) << "what is left, and what is lent";
   r.guarantee("cpus:4");
-  EXPECT_EQ(r.bench.take<Rescind>(borrower.session).size(), 1u);
+  size_t rescinded = 0;
+  for (const Rescind& message : r.bench.take<Rescind>(borrower.session)) {
+    rescinded += message.offers.size();
+  }
+  EXPECT_EQ(rescinded, 2u);
   r.audit();
 }
 
@@ -131,10 +176,12 @@ TEST(MasterLoans, AreNotMixedWithRegularResourcesInATaskNorReserved) {
   r.guarantee("cpus:2");
   const TestFramework borrower = r.bench.framework(borrower_info());
   const auto offers = r.bench.offers(borrower);
-  ASSERT_EQ(offers.size(), 1u);
+  ASSERT_EQ(offers.size(), 2u);
   const Resources half = Resources::scalars({{"cpus", 2000}});
-  EXPECT_EQ(offers[0].resources, half + as_revocable(half));
-  r.bench.accept(borrower, {offers[0].id}, {task_info("t", offers[0].resources)}, 0s);
+  EXPECT_EQ(offers[0].resources, half);
+  EXPECT_EQ(offers[1].resources, as_revocable(half));
+  const Resources both = half + as_revocable(half);
+  r.bench.accept(borrower, {offers[0].id, offers[1].id}, {task_info("t", both)}, 0s);
   const auto updates = r.bench.updates(borrower);
   ASSERT_EQ(updates.size(), 1u);
   EXPECT_EQ(updates[0].state, TaskState::kError);
