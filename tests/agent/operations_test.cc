@@ -34,6 +34,16 @@ struct Rig {
     const uint64_t serial = bench.effects.checkpoints.back().serial;
     bench.turn([&](Now now) { bench.agent.on_checkpointed(now, serial); });
   }
+  void launch_on_volume() {
+    auto spec = std::make_shared<TaskSpec>();
+    spec->resources = kVolume + Resources::scalars({{"cpus", 1000}});
+    spec->command.value = "true";
+    FrameworkInfo info{.id = {"f"}, .name = "f", .roles = {"eng"}};
+    say(LaunchTasks{.frameworks = {info},
+                    .tasks = {{.framework_id = {"f"},
+                               .role = "eng",
+                               .task = {.id = {"t"}, .name = "t", .spec = spec}}}});
+  }
   std::vector<AgentOperation> reports() {
     std::vector<AgentOperation> all;
     for (const auto& message : bench.effects.take<OperationReports>()) {
@@ -87,14 +97,7 @@ TEST(AgentOperations, AreRepeatedWithBackOffUntilAcknowledged) {
 TEST(AgentOperations, HoldBackTheLaunchesThatBuildOnThem) {
   Rig r;
   r.say(ApplyOperations{{r.make(reserve(kReserved)), r.make(create_volume(kVolume))}});
-  auto spec = std::make_shared<TaskSpec>();
-  spec->resources = kVolume + Resources::scalars({{"cpus", 1000}});
-  spec->command.value = "true";
-  FrameworkInfo info{.id = {"f"}, .name = "f", .roles = {"eng"}};
-  r.say(LaunchTasks{.frameworks = {info},
-                    .tasks = {{.framework_id = {"f"},
-                               .role = "eng",
-                               .task = {.id = {"t"}, .name = "t", .spec = spec}}}});
+  r.launch_on_volume();
   EXPECT_TRUE(r.bench.effects.launches.empty());
   r.durable();
   ASSERT_EQ(r.bench.effects.launches.size(), 1u);
@@ -109,6 +112,23 @@ TEST(AgentOperations, HoldBackTheLaunchesThatBuildOnThem) {
   r.durable();
   EXPECT_TRUE(r.bench.effects.checkpoints.back().destroy.empty());
   EXPECT_TRUE(r.total().contains(kVolume));
+}
+
+TEST(AgentOperations, HoldTheirLaunchesBackAlsoWhileAnEarlierOneIsBeingForgotten) {
+  Rig r;
+  r.say(ApplyOperations{{r.make(reserve(reserved(kDisk, "other", "p")))}});
+  r.durable();
+  const AgentOperation report = r.reports().at(0);
+  // What was acknowledged is being forgotten durably when the next operations come.
+  r.say(AcknowledgeOperationReports{{{report.uuid, report.status.uuid}}});
+  const uint64_t forgetting = r.bench.effects.checkpoints.back().serial;
+  r.say(ApplyOperations{{r.make(reserve(kReserved)), r.make(create_volume(kVolume))}});
+  r.launch_on_volume();
+  EXPECT_TRUE(r.bench.effects.take<StatusUpdates>().empty());
+  r.bench.turn([&](Now now) { r.bench.agent.on_checkpointed(now, forgetting); });
+  EXPECT_TRUE(r.bench.effects.launches.empty());
+  r.durable();
+  EXPECT_EQ(r.bench.effects.launches.size(), 1u);
 }
 
 TEST(AgentOperations, ThatDoNotFitAreDroppedAndTheAgentRegistersAgain) {
