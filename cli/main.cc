@@ -24,6 +24,15 @@ Command list_command(std::string name, std::string help, std::vector<Option> opt
           .positionals = {{.name = "ID", .help = "Only this one.", .need = OptionNeed::kOptional}}};
 }
 
+Option revocable_option() {
+  return {.name = "revocable",
+          .kind = OptionKind::kFlag,
+          .fallback = "false",
+          .help =
+              "Take revocable resources where an offer has them: what others are guaranteed and "
+              "do not use. They can be taken back at any time."};
+}
+
 Option constraint_option() {
   return {.name = "constraint",
           .kind = OptionKind::kTexts,
@@ -84,6 +93,7 @@ std::vector<Command> running_commands() {
                     .maximum = 10000},
                    {.name = "role", .fallback = "*", .help = "The role that is charged."},
                    constraint_option(),
+                   revocable_option(),
                    {.name = "name", .fallback = "run", .help = "The task's id."},
                    {.name = "user", .help = "Run as this user of the agent's machine."},
                    {.name = "env",
@@ -97,6 +107,7 @@ std::vector<Command> running_commands() {
        .help = "Run the tasks of a file to their end, with progress and a summary.",
        .options = {{.name = "role", .help = "The role that is charged, instead of the file's."},
                    constraint_option(),
+                   revocable_option(),
                    {.name = "output",
                     .help = "A folder that gets NAME.stdout and NAME.stderr of every task."}},
        .positionals = {{.name = "FILE", .help = "TOML, or JSON if its name ends in .json."}},

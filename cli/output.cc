@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "common/loans.h"
 #include "common/quota_text.h"
 #include "common/text.h"
 
@@ -128,13 +129,14 @@ std::string frameworks_that(const MaintenanceRow& row, bool accepted) {
 
 TextTable agents_table(const Rows& rows, WallTime now) {
   TextTable out({"ID", "HOST", "ADDRESS", "STATE", "TASKS", "CPUS", "USED", "MEM", "USED", "DISK",
-                 "USED", "AGE", "LACKS"});
+                 "USED", "REVOCABLE", "AGE", "LACKS"});
   for (const AgentRow& row : rows.agents) {
+    const Resources revocable = as_regular(row.info.resources.revocable());
     out.add({row.info.id.value, row.info.hostname, row.info.address, state_of(row),
              std::to_string(row.tasks), scalar_of(row.info.resources, "cpus"),
              scalar_of(row.allocated, "cpus"), scalar_of(row.info.resources, "mem"),
              scalar_of(row.allocated, "mem"), scalar_of(row.info.resources, "disk"),
-             scalar_of(row.allocated, "disk"), age(row.registered_at, now),
+             scalar_of(row.allocated, "disk"), revocable.empty() ? "-" : to_text(revocable), age(row.registered_at, now),
              first_line(fmt::format("{}", fmt::join(row.info.degraded, "; ")), kMessageColumns)});
   }
   return out;

@@ -31,6 +31,8 @@ std::string_view advice_for(OfferCause cause) {
       return "subscribe with the capability REGION_AWARE";
     case OfferCause::kNothingLeft:
       return "add agents, or give the role a weight or a guarantee";
+    case OfferCause::kLent:
+      return "wait: offers of what was lent are being rescinded; or end the tasks that borrow";
     case OfferCause::kNotUsable:
       return "unreserve resources, or subscribe with the role or the capability that may use them";
     case OfferCause::kBelowMinimum:

@@ -54,6 +54,14 @@ void TimedAllocator::append_rows(std::vector<MetricRow>& rows) const {
         {.key = "allocator/mesos/offer_filters/roles/" + std::string(share.role) + "/active",
          .value = static_cast<double>(share.filters_active)});
   }
+  rows.push_back({.key = "allocator/mesos/loans", .value = static_cast<double>(stats().loans)});
+  rows.push_back({.key = "allocator/mesos/recalls", .value = static_cast<double>(stats().recalls)});
+  const LentSums sums = lent_sums();
+  for (const Quantities::Item& item : sums.lent.items()) {
+    const std::string prefix = "allocator/mesos/resources/" + item.name;
+    rows.push_back({.key = prefix + "/lent", .value = units(item.milli)});
+    rows.push_back({.key = prefix + "/lent_offered", .value = units(sums.offered.get(item.name))});
+  }
 }
 
 void put_cluster_rows(const ClusterUse& use, MetricRows& rows) {

@@ -89,6 +89,11 @@ std::vector<Option> option_table() {
        .fallback = "1secs",
        .help = "Every agent is looked at again so often, whatever happened; 0secs: never.",
        .group = "Allocation"},
+      {.name = "lend-guarantees",
+       .kind = OptionKind::kFlag,
+       .fallback = "false",
+       .help = "Lend what guarantees hold back and nobody uses, as revocable resources.",
+       .group = "Allocation"},
       {.name = "offer-timeout",
        .kind = OptionKind::kDuration,
        .fallback = "0secs",
@@ -210,7 +215,8 @@ MasterTunables tunables(const Settings& settings) {
           .agent_reregister_timeout = settings.duration("agent-reregister-timeout"),
           .heartbeat_interval = settings.duration("heartbeat-interval"),
           .allocation_gap = settings.duration("allocation-gap"),
-          .allocation_interval = settings.duration("allocation-interval")};
+          .allocation_interval = settings.duration("allocation-interval"),
+          .lend_guarantees = settings.flag("lend-guarantees")};
 }
 
 Result<MasterShellConfig> read(const Settings& settings) {

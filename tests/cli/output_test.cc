@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/io/document.h"
+#include "common/loans.h"
 
 // Goal: tables align whatever is in them, and JSON is JSON with the same content.
 
@@ -115,7 +116,8 @@ TEST(Output, EveryTableShowsItsRows) {
   rows.agents.push_back({.info = {.id = {"a1"},
                                   .hostname = "host",
                                   .address = "h:1",
-                                  .resources = Resources::scalars({{"cpus", 8000}}),
+                                  .resources = Resources::scalars({{"cpus", 8000}}) +
+                                               as_revocable(Resources::scalars({{"cpus", 2000}})),
                                   .degraded = {"no cpu controller", "no memory controller"}},
                          .state = "active",
                          .allocated = Resources::scalars({{"cpus", 1500}}),
@@ -142,9 +144,10 @@ TEST(Output, EveryTableShowsItsRows) {
             "ID  NAME  FRAMEWORK  AGENT  ROLE  STATE   CPUS  MEM  AGE  MESSAGE\n"
             "t1  name  f1         a1     r     FAILED   1.5   64  30s  exited with 3\n");
   EXPECT_EQ(text(Table::kAgents),
-            "ID  HOST  ADDRESS  STATE   TASKS  CPUS  USED  MEM  USED  DISK  USED  AGE  LACKS\n"
-            "a1  host  h:1      active      1     8   1.5    0     0     0     0  3h   no cpu "
-            "controller; no memory controller\n");
+            "ID  HOST  ADDRESS  STATE   TASKS  CPUS  USED  MEM  USED  DISK  USED  REVOCABLE  AGE  "
+            "LACKS\n"
+            "a1  host  h:1      active      1    10   1.5    0     0     0     0  cpus:2     3h   "
+            "no cpu controller; no memory controller\n");
   EXPECT_EQ(text(Table::kFrameworks),
             "ID  NAME  ROLES  STATE   TASKS  CPUS  MEM  AGE\n"
             "f1  name  a,b    active      0     0    0  90s\n");

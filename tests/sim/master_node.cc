@@ -139,7 +139,11 @@ void MasterNode::on_payload(LinkNumber link, const Payload& payload) {
   if (const auto* message = std::get_if<SchedulerToMaster>(&payload)) {
     master_->on_message(world_.now(), SessionId{link}, *message);
   } else if (const auto* other = std::get_if<AgentToMaster>(&payload)) {
+    updated_.reset();
     master_->on_message(world_.now(), SessionId{link}, *other);
+    if (std::holds_alternative<UpdateAgent>(*other) && updated_) {
+      ledger_->check_rescinded(*updated_);
+    }
   }
   after_input();
 }
@@ -182,7 +186,10 @@ void MasterNode::after_input() {
 
 void MasterNode::work() {
   work_due_ = false;
+  const AllocatorStats before = allocator_->stats();
   const bool more = master_->work(world_.now());
+  if (allocator_->stats().loans > before.loans) world_.reached("allocator.loan");
+  if (allocator_->stats().recalls > before.recalls) world_.reached("allocator.recall");
   ledger_->check();
   if (!more || work_due_) return;
   world_.reached("master.sliced_round");
@@ -268,6 +275,7 @@ void MasterNode::on_event(const Event& event) {
   if (const auto* removed = std::get_if<event::FrameworkRemoved>(&event)) {
     around_.fates.on_framework_removed(*removed->id);
   }
+  if (const auto* updated = std::get_if<event::AgentUpdated>(&event)) updated_ = updated->info->id;
   check_durable(event);
   if (ledger_ != nullptr) ledger_->on_event(event);
 }

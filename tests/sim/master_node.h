@@ -2,6 +2,7 @@
 // MasterNode is the process of one master: the real core and the real allocator, simulated effects.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "master/allocator/drf_allocator.h"
@@ -84,6 +85,7 @@ class MasterNode final : public End, public MasterEffects {
   uint64_t epoch_ = 0;
   uint64_t inputs_ = 0;
   AllowAll authorizer_;
+  std::optional<AgentId> updated_;  // by the message that is being heard
   std::unique_ptr<DrfAllocator> allocator_;
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<Master> master_;
