@@ -73,6 +73,10 @@ void Cluster::start() {
   haunt(chaos.operator_command, &Cluster::strike_operator);
 }
 
+void Cluster::replay_journals() {
+  for (const auto& master : masters_) master->replay_journal();
+}
+
 void Cluster::heal() {
   healed_ = true;
   faults_ = Faults::healed(faults_);

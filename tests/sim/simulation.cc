@@ -58,6 +58,7 @@ Outcome run(uint64_t seed, const Size& size, Tracing tracing) {
     if (world.tracing()) world.trace("--- all faults end here ---");
     cluster.heal();
     demand_quiet(world, cluster);
+    if (!world.violation()) cluster.replay_journals();
   }
   const auto broken = world.counters().find("agent.broken");
   if (!world.violation() && broken != world.counters().end()) {
