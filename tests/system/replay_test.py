@@ -43,7 +43,7 @@ def a_master_that_ended_is_run_again_to_the_same_outputs(cluster):
     expect(replayed["same"], replayed["difference"])
     expect(replayed["turns"] > 20 and not replayed["torn"], f"a whole journal: {replayed}")
     said = cluster.tepui("replay", "--events", journals).stdout
-    for event in ("master.elected", "agent.registered", "task.added", "agent.unreachable",
+    for event in ("master.elected", "agent.added", "task.added", "agent.unreachable",
                   "all with the same outputs"):
         expect(event in said, f"{event} is not in the replay")
 
