@@ -70,6 +70,22 @@ std::vector<Command> reading_commands() {
                    framework_option()},
        .positionals = {{.name = "TASK", .help = "The task's id."}},
        .examples = "  tepui logs -f batch-17\n"},
+      {.name = "replay",
+       .help = "Run a master again from its journal (tepui-master --journal), and prove that it "
+               "does the same. Needs no cluster.",
+       .options = {{.name = "until",
+                    .kind = OptionKind::kInteger,
+                    .help = "Stop after so many records.",
+                    .minimum = 1},
+                   {.name = "events",
+                    .kind = OptionKind::kFlag,
+                    .help = "Print what happened, as the log would at --log-level=debug."},
+                   {.name = "inputs",
+                    .kind = OptionKind::kFlag,
+                    .help = "Print the records, one a line."}},
+       .positionals = {{.name = "PATH", .help = "A journal, or a directory of journals."}},
+       .examples = "  tepui replay /var/lib/tepui/journal\n"
+                   "  tepui replay --events --until=1200 master-000003.journal\n"},
   };
 }
 
@@ -319,6 +335,7 @@ Outcome<int> dispatch(const Settings& settings) {
   if (command == "quota") return quota(settings);
   if (command == "weights") return weights(settings);
   if (command == "why") return why(settings);
+  if (command == "replay") return replay(settings);
   if (command == "teardown") return teardown(settings);
   if (command == "reserve") return reserve(settings, OperateResources::Type::kReserve);
   if (command == "unreserve") return reserve(settings, OperateResources::Type::kUnreserve);

@@ -35,6 +35,16 @@ std::vector<Option> option_table() {
                "exist; one master at a time may use it.",
        .group = "Registry",
        .need = OptionNeed::kRequired},
+      {.name = "journal",
+       .help = "Keep a journal of all that this master is told in this directory, for `tepui "
+               "replay`. It holds the environment and the commands of tasks.",
+       .group = "Registry"},
+      {.name = "journal-bytes",
+       .kind = OptionKind::kBytes,
+       .fallback = "1GB",
+       .help = "How long the journals of that directory may become together: those of earlier "
+               "lives make room, and that of this one ends there.",
+       .group = "Registry"},
       {.name = "weights",
        .kind = OptionKind::kList,
        .help = "Weights of roles, as role=weight. A role with twice the weight gets twice the "
@@ -251,7 +261,9 @@ Result<MasterShellConfig> read(const Settings& settings) {
                     .unused_returns_max = UnusedReturns::kUsualMax,
                     .role_sorter = sorter(settings.text("role-sorter")),
                     .framework_sorter = sorter(settings.text("framework-sorter"))},
-      .whitelist = settings.text("agent-whitelist")};
+      .whitelist = settings.text("agent-whitelist"),
+      .journal_dir = settings.text("journal"),
+      .journal_bytes_max = static_cast<uint64_t>(settings.bytes("journal-bytes"))};
   if (getrandom(&config.seed, sizeof config.seed, 0) != sizeof config.seed) {
     return fail("the system has no random numbers");
   }

@@ -84,6 +84,10 @@ void Cluster::start() {
   haunt(chaos.revocable, &Cluster::strike_revocable);
 }
 
+void Cluster::replay_journals() {
+  for (const auto& master : masters_) master->replay_journal();
+}
+
 void Cluster::heal() {
   healed_ = true;
   faults_ = Faults::healed(faults_);

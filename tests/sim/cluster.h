@@ -30,6 +30,8 @@ class Cluster {
   void start();
   // Ends all faults, past and future.
   void heal();
+  // Of the masters that live: each must do again what it did.
+  void replay_journals();
   // What keeps the cluster from being quiet; empty: nothing.
   std::string unrest() const;
 

@@ -72,6 +72,7 @@ Outcome run(uint64_t seed, const Size& size, Tracing tracing) {
     cluster.heal();
     demand_quiet(world, cluster);
     demand_guarantees(world, cluster);
+    if (!world.violation()) cluster.replay_journals();
   }
   const auto broken = world.counters().find("agent.broken");
   if (!world.violation() && broken != world.counters().end()) {
