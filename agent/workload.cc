@@ -206,7 +206,7 @@ std::optional<Outcome> Workload::refusal(const AgentFramework& framework,
     auto refused = executor_refusal(framework, *executor, item.executor_runs, wanted);
     if (refused) return refused;
   }
-  if (!can_hold(config_.info.resources, charged_ + wanted)) {
+  if (!can_take(config_.info.resources, charged_, wanted)) {
     return dropped(TaskReason::kResourcesUnknown,
                    fmt::format("The task needs {}, but of the agent's {} only {} is free",
                                to_text(wanted), to_text(config_.info.resources),
@@ -309,8 +309,10 @@ void Workload::start_launches(Now now) {
       continue;
     }
     if (task->accepted > recorder_.durable()) return;
-    // What a removed framework still holds comes free within its grace.
-    if (!can_hold(config_.info.resources, held_ + task->task.resources)) return;
+    // What a removed framework still holds comes free within its grace. For what is revocable
+    // nobody waits: there may be less of it by now than tasks were given.
+    const Resources regular = (held_ + task->task.resources).non_revocable();
+    if (!can_hold(config_.info.resources.non_revocable(), regular)) return;
     queue_.pop_front();
     begin_launch(now, frameworks_.at(key.first), *task);
   }

@@ -51,7 +51,7 @@ std::optional<Outcome> Workload::group_refusal(const AgentFramework& framework,
     }
     return executor;
   }
-  if (can_hold(config_.info.resources, charged_ + wanted)) return std::nullopt;
+  if (can_take(config_.info.resources, charged_, wanted)) return std::nullopt;
   return refused(dropped, TaskReason::kResourcesUnknown,
                  fmt::format("The group needs {}, but of the agent's {} only {} is free",
                              to_text(wanted), to_text(config_.info.resources),

@@ -146,6 +146,7 @@ struct InverseOfferAnswered {
   const FrameworkId* framework_id;
   const AgentId* agent_id;
   bool accepted;
+  WallTime at{};
 };
 // An operation was begun, refused, applied or lost; the agent is empty if it was refused, the
 // framework if it is an operator's.

@@ -127,7 +127,8 @@ struct DeclineInverseOffers {
 using SchedulerToMaster =
     std::variant<Hello, Subscribe, Teardown, Accepts, Decline, Suppress, Revive, Kill, Acknowledge,
                  Reconcile, Heartbeat, Goodbye, AcceptInverseOffers, DeclineInverseOffers,
-                 AcknowledgeOperations, ReconcileOperations, MessageExecutor, ShutdownExecutor>;
+                 AcknowledgeOperations, ReconcileOperations, UpdateFramework, MessageExecutor,
+                 ShutdownExecutor>;
 
 // ------------------------------------------------------------------------- master to scheduler
 
@@ -196,9 +197,10 @@ struct RescindInverseOffers {
   std::vector<OfferId> offers;
 };
 
-using MasterToScheduler = std::variant<HelloReply, Subscribed, OfferBatch, Rescind, Updates,
-                                       Failure, ErrorMessage, Heartbeat, Goodbye, InverseOfferBatch,
-                                       RescindInverseOffers, OperationUpdates, ExecutorMessage>;
+using MasterToScheduler =
+    std::variant<HelloReply, Subscribed, OfferBatch, Rescind, Updates, Failure, ErrorMessage,
+                 Heartbeat, Goodbye, InverseOfferBatch, RescindInverseOffers, OperationUpdates,
+                 FrameworkUpdated, ExecutorMessage>;
 
 // ----------------------------------------------------------------------------- agent to master
 

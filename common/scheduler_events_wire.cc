@@ -204,6 +204,15 @@ RescindInverseOffers read(WireReader& in, const wire::RescindInverseOffers& mess
   return RescindInverseOffers{.offers = read(in, message.offers(), at / "offers")};
 }
 
+Offset<wire::FrameworkUpdated> write(WireWriter& out, const FrameworkUpdated& message) {
+  return wire::CreateFrameworkUpdated(out.builder(), out.field(message.error));
+}
+
+FrameworkUpdated read(WireReader& in, const wire::FrameworkUpdated& message) {
+  const WirePath at{.field = "framework_updated"};
+  return FrameworkUpdated{.error = in.text(message.error(), at / "error", limits::kTextBytesMax)};
+}
+
 std::optional<MasterToScheduler> read_body(WireReader& in, const wire::MasterToScheduler& root) {
   switch (root.body_type()) {
     case wire::MasterToSchedulerBody::HelloReply:
@@ -230,6 +239,8 @@ std::optional<MasterToScheduler> read_body(WireReader& in, const wire::MasterToS
       return read(in, *root.body_as_InverseOfferBatch());
     case wire::MasterToSchedulerBody::RescindInverseOffers:
       return read(in, *root.body_as_RescindInverseOffers());
+    case wire::MasterToSchedulerBody::FrameworkUpdated:
+      return read(in, *root.body_as_FrameworkUpdated());
     case wire::MasterToSchedulerBody::ExecutorMessage:
       return read(in, *root.body_as_ExecutorMessage());
     case wire::MasterToSchedulerBody::NONE:

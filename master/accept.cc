@@ -11,6 +11,7 @@
 #include "master/conversions.h"
 #include "master/executors.h"
 #include "master/isolation.h"
+#include "master/loans.h"
 #include "master/offers.h"
 #include "master/operations.h"
 #include "master/outbox.h"
@@ -159,6 +160,7 @@ Result<Claim> check_task(const FrameworkEntry& framework, const Pool& pool, cons
     return fail(fmt::format("task id '{}' is in use", info.id.value));
   }
   TRY(validate(info));
+  TRY(check_whole(info.spec->resources, pool.agent->info.resources));
   Claim claim{.resources = info.spec->resources};
   if (info.spec->executor != nullptr) {
     TRY(claim_executor(framework, pool, *info.spec->executor, claim));
@@ -180,6 +182,7 @@ Result<Claim> check_group(const FrameworkEntry& framework, const Pool& pool,
     if (framework.tasks_by_id.contains(info.id)) {
       return fail(fmt::format("task id '{}' is in use", info.id.value));
     }
+    TRY(check_whole(info.spec->resources, pool.agent->info.resources));
     claim.resources += info.spec->resources;
   }
   TRY(claim_executor(framework, pool, *group.executor, claim));
@@ -304,8 +307,7 @@ void on_accept(State& s, FrameworkEntry& framework, Accept accept) {
   pool.remaining += pool.withheld;
   if (pool.remaining.empty()) return;
   move_resources(s, *pool.agent, Column::kOffered, Column::kFree, pool.remaining);
-  s.allocator.recover(s.now, framework.handle, pool.agent->handle, pool.role, pool.remaining,
-                      refusal(accept.filters));
+  recover(s, *pool.agent, framework.handle, pool.role, pool.remaining, refusal(accept.filters));
 }
 
 }  // namespace tepui::master

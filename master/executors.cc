@@ -5,6 +5,7 @@
 
 #include "common/check.h"
 #include "master/isolation.h"
+#include "master/loans.h"
 #include "master/outbox.h"
 
 namespace tepui::master {
@@ -52,7 +53,7 @@ void end_executor(State& s, AgentEntry& agent, FrameworkEntry& framework, const 
   if (entry == nullptr) return;
   const Resources& held = entry->info->resources;
   move_resources(s, agent, Books::Column::kAllocated, Books::Column::kFree, held);
-  s.allocator.recover(s.now, framework.handle, agent.handle, entry->role, held, std::nullopt);
+  recover(s, agent, framework.handle, entry->role, held, std::nullopt);
   forget_executor(s, agent, framework, id);
 }
 

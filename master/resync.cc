@@ -1,6 +1,7 @@
 #include "master/resync.h"
 
 #include <set>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "master/executors.h"
 #include "master/frameworks.h"
 #include "master/isolation.h"
+#include "master/loans.h"
 #include "master/outbox.h"
 #include "master/tasks.h"
 
@@ -25,6 +27,7 @@ class Resync {
     merge_executors(message.executors);
     for (const Task& task : message.tasks) merge(task);
     settle_missing();
+    book_revocable();
     for (const FrameworkId& id : shutdowns_) {
       send_now(s_, agent_, ShutdownFramework{.framework_id = id});
     }
@@ -45,8 +48,8 @@ class Resync {
 
   void book(const ExecutorEntry& entry) {
     const Resources& held = entry.info->resources;
-    if (!move_resources(s_, agent_, Books::Column::kFree, Books::Column::kAllocated, held)) return;
-    s_.allocator.allocate(entry.framework->handle, agent_.handle, entry.role, held);
+    book(entry.framework->handle, entry.role, held.non_revocable());
+    if (!held.revocable().empty()) revocable_executors_.push_back(&entry);
   }
 
   // Whom the agent names lives. A repeated request does not know of launches since.
@@ -64,8 +67,8 @@ class Resync {
       const bool lives = options_.is_repeated || named.contains({framework->handle, id});
       if (!options_.new_books) {
         if (!lives) end_executor(s_, agent_, *framework, id);
-      } else if (lives &&
-                 agent_.books.column(Books::Column::kFree).contains(entry.info->resources)) {
+      } else if (lives && agent_.books.column(Books::Column::kFree)
+                              .contains(entry.info->resources.non_revocable())) {
         book(entry);
       } else {
         forget_executor(s_, agent_, *framework, id);
@@ -108,18 +111,40 @@ class Resync {
     }
   }
 
+  // What is revocable may be lent, or less than it was when the task began.
   bool is_free(const TaskEntry& entry) const {
-    return agent_.books.column(Books::Column::kFree).contains(entry.task.resources);
+    const Resources wanted = entry.task.resources.non_revocable();
+    return agent_.books.column(Books::Column::kFree).contains(wanted) &&
+           check_whole(wanted, agent_.books.total()).has_value();
   }
 
+  // What is regular of all tasks comes before what is revocable of any: what of that is lent is
+  // seen by what is left.
   void book(TaskEntry& entry) {
     if (!entry.holds_resources()) return;
-    if (!move_resources(s_, agent_, Books::Column::kFree, Books::Column::kAllocated,
-                        entry.task.resources)) {
-      return;
+    const Resources& held = entry.task.resources;
+    book(entry.framework->handle, entry.task.role, held.non_revocable());
+    if (!held.revocable().empty()) revocable_.push_back(&entry);
+  }
+
+  void book_revocable() {
+    for (const ExecutorEntry* entry : revocable_executors_) {
+      book(entry->framework->handle, entry->role, entry->info->resources.revocable());
     }
-    s_.allocator.allocate(entry.framework->handle, agent_.handle, entry.task.role,
-                          entry.task.resources);
+    for (const TaskEntry* entry : revocable_) {
+      book(entry->framework->handle, entry->task.role, entry->task.resources.revocable());
+    }
+    revocable_executors_.clear();
+    revocable_.clear();
+  }
+
+  // First the allocator, which sees what is lent.
+  void book(FrameworkHandle framework, std::string_view role, const Resources& resources) {
+    if (!agent_.in_allocator || agent_.broken) return;
+    s_.allocator.allocate(framework, agent_.handle, role, resources);
+    settle_loan(s_, agent_);
+    keep_what_runs(s_, agent_, resources.revocable());
+    move_resources(s_, agent_, Books::Column::kFree, Books::Column::kAllocated, resources);
   }
 
   TaskEntry& add(FrameworkEntry& framework, const Task& told) {
@@ -145,6 +170,7 @@ class Resync {
   void confirm(TaskEntry& entry, const Task& told) {
     if (options_.new_books) book(entry);
     if (entry.holds_resources() && told.state != entry.task.state) {
+      if (is_terminal(told.state)) book_revocable();  // to give it back at once
       set_state(s_, entry, told.state, told.last_status);
     }
   }
@@ -196,6 +222,8 @@ class Resync {
   AgentEntry& agent_;
   const ResyncOptions options_;
   std::unordered_set<const TaskEntry*> seen_;
+  std::vector<TaskEntry*> revocable_;                      // of which that is still to be booked
+  std::vector<const ExecutorEntry*> revocable_executors_;  // likewise
   std::vector<FrameworkId> shutdowns_;
   std::vector<KillTask> kills_;
   ReconcileTasks missing_;

@@ -17,6 +17,12 @@ constexpr int kHeartbeatsMissedMax = 3;
 
 }  // namespace
 
+Scheduler::Scheduler(SchedulerOptions options, uint64_t seed, SchedulerHandler& handler,
+                     SchedulerEffects& effects)
+    : state_(std::make_unique<State>(*this, std::move(options), seed, handler, effects)) {}
+
+Scheduler::~Scheduler() = default;
+
 // ---------------------------------------------------------------------------- the conversation
 
 void Scheduler::State::set_deadline(Instant when) {
@@ -48,6 +54,7 @@ void Scheduler::State::lose(std::string_view why) {
   phase = Phase::kDisconnected;
   set_deadline(kNever);
   acknowledgements.clear();
+  updates.clear();
   if (was_subscribed) handler.on_disconnected(scheduler, why);
 }
 
@@ -169,10 +176,18 @@ void Scheduler::State::on(const RescindInverseOffers& message) {
   }
 }
 
-void Scheduler::State::on(const Updates& updates) {
+void Scheduler::State::on(const FrameworkUpdated& message) {
+  if (!expect(Phase::kSubscribed, "framework_updated")) return;
+  if (updates.empty()) return dropped("framework_updated", "no update was sent");
+  if (message.error.empty()) info = std::move(updates.front());
+  updates.pop_front();
+  handler.on_framework_updated(scheduler, message.error);
+}
+
+void Scheduler::State::on(const Updates& message) {
   if (!expect(Phase::kSubscribed, "updates")) return;
   delivering_updates = true;
-  for (const TaskStatus& status : updates.statuses) {
+  for (const TaskStatus& status : message.statuses) {
     handler.on_update(scheduler, status);
     if (phase != Phase::kSubscribed) break;
     if (!options.explicit_acknowledgements) scheduler.acknowledge(status);
@@ -181,9 +196,9 @@ void Scheduler::State::on(const Updates& updates) {
   send_acknowledgements();
 }
 
-void Scheduler::State::on(const OperationUpdates& updates) {
+void Scheduler::State::on(const OperationUpdates& message) {
   if (!expect(Phase::kSubscribed, "operation_updates")) return;
-  for (const OperationStatus& status : updates.statuses) {
+  for (const OperationStatus& status : message.statuses) {
     handler.on_operation_update(scheduler, status);
     if (phase != Phase::kSubscribed) return;
     if (!options.explicit_acknowledgements) scheduler.acknowledge(status);
@@ -219,12 +234,6 @@ void Scheduler::State::on(const Goodbye& goodbye) {
   effects.on_event(event::MessageReceived{.name = "goodbye"});
   lose_and_reconnect(fmt::format("the master ended the session: {}", goodbye.why));
 }
-
-Scheduler::Scheduler(SchedulerOptions options, uint64_t seed, SchedulerHandler& handler,
-                     SchedulerEffects& effects)
-    : state_(std::make_unique<State>(*this, std::move(options), seed, handler, effects)) {}
-
-Scheduler::~Scheduler() = default;
 
 // -------------------------------------------------------------------------------------- inputs
 

@@ -1,12 +1,11 @@
-// The calls of a framework's author.
-
+// What the author of a framework calls.
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "common/check.h"
 #include "common/executors.h"
 #include "common/limits.h"
-#include "sdk/scheduler.h"
 #include "sdk/scheduler_state.h"
 
 namespace tepui {
@@ -109,22 +108,52 @@ void Scheduler::decline_inverse(std::span<const OfferId> offers, std::optional<D
                DeclineInverseOffers{.offers = {offers.begin(), offers.end()}, .filters = {refuse}});
 }
 
-void Scheduler::suppress(std::vector<std::string> roles) {
-  std::vector<std::string>& suppressed = state_->info.suppressed_roles;
-  for (const std::string& role : state_->info.roles) {
-    const bool meant = roles.empty() || std::ranges::find(roles, role) != roles.end();
-    if (meant && std::ranges::find(suppressed, role) == suppressed.end())
+namespace {
+
+bool names(const std::vector<std::string>& roles, const std::string& role) {
+  return roles.empty() || std::ranges::find(roles, role) != roles.end();
+}
+
+void note_suppressed(FrameworkInfo& info, const std::vector<std::string>& roles) {
+  std::vector<std::string>& suppressed = info.suppressed_roles;
+  for (const std::string& role : info.roles) {
+    if (names(roles, role) && std::ranges::find(suppressed, role) == suppressed.end()) {
       suppressed.push_back(role);
+    }
   }
   std::ranges::sort(suppressed);
+}
+
+void note_revived(FrameworkInfo& info, const std::vector<std::string>& roles) {
+  std::erase_if(info.suppressed_roles,
+                [&roles](const std::string& role) { return names(roles, role); });
+}
+
+}  // namespace
+
+void Scheduler::suppress(std::vector<std::string> roles) {
+  note_suppressed(state_->info, roles);
+  for (FrameworkInfo& next : state_->updates) note_suppressed(next, roles);
   state_->call("suppress", Suppress{.roles = std::move(roles)});
 }
 
 void Scheduler::revive(std::vector<std::string> roles) {
-  std::erase_if(state_->info.suppressed_roles, [&roles](const std::string& role) {
-    return roles.empty() || std::ranges::find(roles, role) != roles.end();
-  });
+  note_revived(state_->info, roles);
+  for (FrameworkInfo& next : state_->updates) note_revived(next, roles);
   state_->call("revive", Revive{.roles = std::move(roles)});
+}
+
+Result<void> Scheduler::update(FrameworkInfo info) {
+  info.id = state_->info.id;
+  for (std::vector<std::string>* roles : {&info.roles, &info.suppressed_roles}) {
+    std::ranges::sort(*roles);
+  }
+  TRY(validate(info));
+  if (!state_->call("update_framework", UpdateFramework{.info = info})) {
+    return fail("there is no subscription to update: try again in on_subscribed");
+  }
+  state_->updates.push_back(std::move(info));
+  return {};
 }
 
 void Scheduler::kill(const TaskId& task, std::optional<KillPolicy> policy) {

@@ -1,12 +1,10 @@
 #pragma once
-// The insides of Scheduler, shared by its two files: scheduler.cc has the conversation,
-// scheduler_calls.cc what the author may call.
-//
-// Pure.
+// What a Scheduler keeps, for its own two files: scheduler.cc is the conversation with the master,
+// scheduler_calls.cc what the author calls. Pure.
 
 #include <cstdint>
+#include <deque>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -40,14 +38,15 @@ struct Scheduler::State {
   void on(const Subscribed& subscribed);
   void on(const OfferBatch& batch);
   void on(const Rescind& rescind);
-  void on(const Updates& updates);
-  void on(const OperationUpdates& updates);
+  void on(const Updates& message);
+  void on(const OperationUpdates& message);
   void on(const Failure& failure);
   void on(const ErrorMessage& error);
   void on(const Heartbeat&);
   void on(const Goodbye& goodbye);
   void on(const InverseOfferBatch& message);
   void on(const RescindInverseOffers& message);
+  void on(const FrameworkUpdated& message);
   void on(const ExecutorMessage& message);
 
   void greet();
@@ -82,6 +81,8 @@ struct Scheduler::State {
 
   // What offers of this session refer to. Looked up by number, dropped with the session.
   std::map<uint32_t, std::shared_ptr<const AgentFacts>> agents;
+
+  std::deque<FrameworkInfo> updates;  // not answered yet
 
   bool delivering_updates = false;
   std::vector<Acknowledge::Item> acknowledgements;

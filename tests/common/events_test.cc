@@ -74,7 +74,7 @@ struct Samples {
             event::AgentStanding{&agent.id, true, "draining"},
             event::AgentPlanned{&agent.id, &window},
             event::MachineChanged{"host-1", "down", &window, true},
-            event::InverseOfferAnswered{&framework.id, &agent.id, true},
+            event::InverseOfferAnswered{&framework.id, &agent.id, true, {}},
             event::AgentUpdated{&agent},
             event::OperationUpdated{&agent.id, &framework.id, &operation, &operation_status},
             event::ExecutorAdded{&framework.id, &agent.id, &executor, "eng"},

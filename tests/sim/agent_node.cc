@@ -23,7 +23,7 @@ AgentNode::AgentNode(Surroundings around, NodeId node, Resources resources)
       world_(around.world),
       node_(node),
       resources_(std::move(resources)),
-      disks_(around.world, node),
+      disks_(around.world, around.fates, node),
       memory_(around.world, around.faults.agent_disk),
       host_(around.world, around.faults),
       alarm_(around.world, [this] {
@@ -52,14 +52,14 @@ AgentConfig AgentNode::configure() {
   return config;
 }
 
-RecoveryKind AgentNode::prepare_host(const RecoveredAgent& memory, const AgentConfig& config) {
+RecoveryKind AgentNode::prepare_host(const RecoveredAgent& memory, const AgentConfig& config,
+                                     std::set<ContainerId>& known) {
   const Result<RecoveryKind> kind = judge_recovery(memory, config.info, config.ground,
                                                    {.policy = ReconfigurationPolicy::kAdditive});
   if (!kind) {
     world_.violated("recovery", kind.error().message);
     return RecoveryKind::kAnew;
   }
-  std::set<ContainerId> known;
   for (const RecoveredTask& task : memory.tasks) {
     if (*kind == RecoveryKind::kResume) known.insert(task.accepted.task.container_id);
     for (const record::Status& one : task.waiting) {
@@ -67,6 +67,7 @@ RecoveryKind AgentNode::prepare_host(const RecoveredAgent& memory, const AgentCo
     }
   }
   host_.kill_unknown(known, *kind == RecoveryKind::kResume);
+  if (*kind != RecoveryKind::kResume) most_revocable_ = {};
   if (*kind == RecoveryKind::kAnew) {
     around_.fates.on_agent_died(life());
     ++identity_;
@@ -84,14 +85,15 @@ void AgentNode::start() {
   AgentConfig config = configure();
   const Result<RecoveredAgent> memory = decode_memory(memory_.open().contents);
   if (!memory) return world_.violated("recovery", memory.error().message);
-  const RecoveryKind kind = prepare_host(*memory, config);
+  std::set<ContainerId> known;
+  const RecoveryKind kind = prepare_host(*memory, config, known);
   if (const std::optional<AgentCheckpoint>& durable = disks_.read()) {
     const Result<Resources> total = restore_total(resources_, durable->total);
     if (!total) return world_.violated("volumes", total.error().message);
     config.info.resources = *total;
     config.operations = durable->operations;
   }
-  disks_.on_started(config.info.resources);
+  disks_.on_started(config.info.resources, known);
   agent_ = std::make_unique<Agent>(std::move(config), world_.rng().next(), *this);
   host_.set_listener(this);
   around_.network.set_end(node_, this);
@@ -111,7 +113,6 @@ void AgentNode::crash(std::string_view why) {
   if (reboots != 0 && world_.rng().chance(1, reboots)) {
     ++boots_;
     host_.reboot();
-    disks_.on_reboot();
   }
   link_ = 0;
   link_up_ = false;
@@ -137,6 +138,14 @@ void AgentNode::shutdown() {
 void AgentNode::set_tunables(const AgentTunables& tunables) {
   if (agent_ == nullptr) return;
   agent_->on_tunables(world_.now(), tunables);
+  after_input();
+}
+
+void AgentNode::change_revocable(const Resources& revocable) {
+  if (agent_ == nullptr) return;
+  world_.reached("agent.revocable");
+  most_revocable_ += revocable.minus(most_revocable_);
+  agent_->on_revocable(world_.now(), revocable);
   after_input();
 }
 
@@ -220,11 +229,13 @@ void AgentNode::on_launched(const ContainerId& id, int64_t pid) {
 }
 
 void AgentNode::on_launch_failed(const ContainerId& id, const Error& error) {
+  disks_.on_ended(id);
   agent_->on_launch_failed(world_.now(), id, error);
   after_input();
 }
 
 void AgentNode::on_absent(const ContainerId& id) {
+  disks_.on_ended(id);
   agent_->on_absent(world_.now(), id);
   after_input();
 }
@@ -255,7 +266,8 @@ void AgentNode::reconnect(std::string_view why) {
 
 void AgentNode::launch(const LaunchSpec& spec) {
   disks_.on_launch(spec);
-  around_.fates.on_launched(life(), agent_->info().resources, spec);
+  const Resources machine = agent_->info().resources.non_revocable() + most_revocable_;
+  around_.fates.on_launched(life(), machine, spec);
   host_.launch(spec);
 }
 
@@ -314,6 +326,7 @@ void AgentNode::checkpoint(const AgentCheckpoint& checkpoint) {
     } else {
       disks_.write(checkpoint);
       agent_->on_checkpointed(world_.now(), checkpoint.serial);
+      disks_.on_confirmed();
     }
     after_input();
   });

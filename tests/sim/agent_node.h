@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "agent/agent.h"
@@ -36,6 +37,8 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   void shutdown();
   void leave();
   void set_tunables(const AgentTunables& tunables);
+  // The machine has other revocable resources from now on.
+  void change_revocable(const Resources& revocable);
   const Agent* agent() const { return agent_.get(); }
   const SimHost& host() const { return host_; }
   NodeId node() const { return node_; }
@@ -78,7 +81,9 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
 
  private:
   AgentConfig configure();
-  RecoveryKind prepare_host(const RecoveredAgent& memory, const AgentConfig& config);
+  // Fills in the containers that are remembered.
+  RecoveryKind prepare_host(const RecoveredAgent& memory, const AgentConfig& config,
+                            std::set<ContainerId>& known);
   void on_status(const FrameworkId& framework, const TaskStatus& status);
   void connect_later();
   void after_input();
@@ -88,6 +93,7 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   World& world_;
   const NodeId node_;
   Resources resources_;
+  Resources most_revocable_;  // since no task ran: they keep what they were given
   SimDisks disks_;
   SimStore memory_;
   SimHost host_;

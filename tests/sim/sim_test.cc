@@ -103,6 +103,7 @@ TEST(Simulation, TheRarePathsAreReached) {
                            "framework.rescinded",
                            "framework.subscribed",
                            "framework.teardown",
+                           "framework.updates",
                            "host.grew",
                            "host.left_by_an_earlier_life",
                            "host.reboot",
