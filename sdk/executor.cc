@@ -205,8 +205,11 @@ void Executor::end() {
   State& s = *state_;
   if (s.ending == State::Ending::kFarewell || s.ending == State::Ending::kDone) return;
   if (s.updates.empty()) return s.finish("all is told");
+  // Who shuts down has no more time than the grace period.
+  const Instant enough = later(s.now.mono, limits::kExecutorFarewell);
+  const bool is_shutdown = s.ending == State::Ending::kShutdown;
   s.ending = State::Ending::kFarewell;
-  s.set_deadline(later(s.now.mono, limits::kExecutorFarewell));
+  s.set_deadline(is_shutdown ? std::min(s.deadline, enough) : enough);
 }
 
 bool Executor::subscribed() const { return state_->phase == State::Phase::kSubscribed; }

@@ -303,6 +303,7 @@ TEST(Executors, AreTakenUpByARestartedAgentAndTheirTasksGoOn) {
   ASSERT_EQ(after.effects.adoptions.size(), 1u);
   EXPECT_EQ(after.effects.adoptions[0].id, after.executor_container());
   after.turn([&](Now now) { after.agent.on_launched(now, after.executor_container(), 4711); });
+  after.uuids = before.uuids;
   after.subscribe({after.status("a", TaskState::kFinished)}, {TaskId{"a"}});
   EXPECT_EQ(after.newest("a").state, TaskState::kFinished);
   EXPECT_EQ(after.heard<UpdateTaken>().size(), 1u);

@@ -195,6 +195,19 @@ TEST(Executor, DoesNotWaitForEverForAnAgentThatTakesNothing) {
             std::vector<std::string>{"the agent did not take the last updates"});
 }
 
+TEST(Executor, WaitsNoLongerThanTheGracePeriodWhenItShutsDown) {
+  Bench bench;
+  bench.subscribe();
+  bench.launch("t");
+  bench.executor.on_lost(bench.now, "gone");
+  bench.advance(15min);
+  bench.executor.end();
+  bench.advance(5s - 1ns);
+  EXPECT_TRUE(bench.effects.exits.empty());
+  bench.advance(1ns);
+  EXPECT_EQ(bench.effects.exits.size(), 1u);
+}
+
 TEST(Executor, ThatIsRefusedEnds) {
   Bench bench;
   bench.executor.on_connected(bench.now);

@@ -68,6 +68,20 @@ def alive(marker):
     return found
 
 
+def executors():
+    """The shell-executors that run; not those who only name the program."""
+    path = program("shell-executor")
+    return [pid for pid in alive(path) if first_word(pid) == path]
+
+
+def first_word(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().decode(errors="replace").split("\0")[0]
+    except OSError:
+        return ""
+
+
 def a_command_check_kills_a_task_that_became_unhealthy(cluster):
     cluster_with_agent(cluster)
     gate = cluster.path("healthy")
@@ -149,13 +163,13 @@ def tasks_of_one_executor_finish_and_it_talks_with_its_framework(cluster):
     pod.wait_line("pod-0 TASK_RUNNING")
     pod.wait_line("pod-1 TASK_RUNNING")
     pod.wait_line("message 2 run")
-    expect_equal(len(alive(program("shell-executor"))), 1, "executors for two tasks")
+    expect_equal(len(executors()), 1, "executors for two tasks")
     expect_equal(task(cluster, "pod-0")["executor_id"], "pod", "the executor")
     with open(gate, "w", encoding="ascii"):
         pass
     pod.wait_end(0)
     # The framework is torn down: its executor has no reason to live.
-    wait_until(lambda: not alive(program("shell-executor")), "the executor to end")
+    wait_until(lambda: not executors(), "the executor to end")
 
 
 def an_executor_survives_kill_9_of_its_agent_and_its_tasks_go_on(cluster):
@@ -164,7 +178,7 @@ def an_executor_survives_kill_9_of_its_agent_and_its_tasks_go_on(cluster):
     pod = Pod(cluster, "executor", program("shell-executor"),
               f"until test -e {gate}; do sleep 0.05; done")
     pod.wait_line("pod-0 TASK_RUNNING")
-    before = alive(program("shell-executor"))
+    before = executors()
     agent.kill()
     # It ends while there is no agent: the executor keeps the news.
     with open(gate, "w", encoding="ascii"):
@@ -181,9 +195,9 @@ def an_executor_ends_itself_when_its_agent_never_comes_back(cluster):
     agent = cluster_with_agent(cluster, "--recovery-timeout=500ms")
     pod = Pod(cluster, "executor", program("shell-executor"), "sleep 5678")
     pod.wait_line("pod-0 TASK_RUNNING")
-    expect(alive(program("shell-executor")), "the executor does not run")
+    expect(executors(), "the executor does not run")
     agent.kill()
-    wait_until(lambda: not alive(program("shell-executor")), "the executor to end itself")
+    wait_until(lambda: not executors(), "the executor to end itself")
     wait_until(lambda: not alive("5678"), "its task to be dead")
 
 
@@ -191,7 +205,7 @@ def an_executor_that_dies_takes_its_tasks_along(cluster):
     cluster_with_agent(cluster)
     pod = Pod(cluster, "executor", program("shell-executor"), "sleep 6789")
     pod.wait_line("pod-0 TASK_RUNNING")
-    os.kill(alive(program("shell-executor"))[0], 9)
+    os.kill(executors()[0], 9)
     line = pod.wait_line("pod-0 TASK_FAILED")
     expect("REASON_EXECUTOR_TERMINATED" in line, line)
     pod.wait_end(1)

@@ -311,6 +311,59 @@ TEST(ContainersInCgroups, AreBornThereAndTheirShimsAreNot) {
   remove_home(home);
 }
 
+// As a check's command runs beside the command of its task.
+TEST_P(ContainersTest, CanHaveOthersInsideThatShareTheirSandbox) {
+  life_->containers().launch(life_->spec("outer", "echo here > note; exec sleep 1000"));
+  ASSERT_TRUE(life_->run_until("launched outer"));
+  LaunchSpec inner = life_->spec("inner", "until test -s note; do :; done; cat note; exit 5");
+  inner.parent.value = "outer";
+  inner.sandbox = life_->spec("outer", "").sandbox;
+  EXPECT_EQ(life_->run(inner).exit_status, 5);
+  life_->destroy_all({"inner"});
+  EXPECT_EQ(text_of(life_->sandbox("outer") / "stdout"), "here\n");
+  // What is still inside ends with it.
+  LaunchSpec lasting = life_->spec("lasting", "exec sleep 1000");
+  lasting.parent.value = "outer";
+  life_->containers().launch(lasting);
+  ASSERT_TRUE(life_->run_until("launched lasting"));
+  life_->containers().kill({.value = "outer"});
+  ASSERT_TRUE(life_->run_until("exit outer"));
+  if (GetParam() == Cgroups::kNone) life_->containers().kill({.value = "lasting"});
+  ASSERT_TRUE(life_->run_until("exit lasting"));
+  EXPECT_EQ(life_->owner.exits["lasting"].signal, 9);
+  life_->destroy_all({"outer", "lasting"});
+}
+
+// As the tasks of a group.
+TEST_P(ContainersTest, CanBeInsideOneThatIsOnlyThereForThem) {
+  const auto member = [this](const std::string& id) {
+    LaunchSpec spec = life_->spec(id, "exec sleep 1000");
+    spec.parent.value = "group";
+    spec.makes_parent = true;
+    return spec;
+  };
+  const bool has_cgroups = GetParam() == Cgroups::kUsed;
+  for (const char* id : {"a", "b"}) life_->containers().launch(member(id));
+  ASSERT_TRUE(life_->run_until("launched a") && life_->run_until("launched b"));
+  const std::filesystem::path group = home_.container_cgroup("group");
+  EXPECT_EQ(std::filesystem::exists(group / "container-a"), has_cgroups);
+  life_->containers().kill({.value = "a"});
+  ASSERT_TRUE(life_->run_until("exit a"));
+  life_->destroy_all({"a"});
+  EXPECT_EQ(std::filesystem::exists(group / "container-b"), has_cgroups);
+  EXPECT_FALSE(life_->owner.saw("exit b")) << "only one of them was killed";
+  life_->containers().kill({.value = "b"});
+  ASSERT_TRUE(life_->run_until("exit b"));
+  life_->destroy_all({"b"});
+  EXPECT_FALSE(std::filesystem::exists(group));
+  // A next one finds a fresh one.
+  life_->containers().launch(member("c"));
+  ASSERT_TRUE(life_->run_until("launched c"));
+  life_->containers().kill({.value = "c"});
+  ASSERT_TRUE(life_->run_until("exit c"));
+  life_->destroy_all({"c"});
+}
+
 TEST(Containers, NeedTheirDirectoriesAndTheShim) {
   AgentHome home = make_home({});
   Result<std::unique_ptr<Reactor>> reactor = Reactor::create();
