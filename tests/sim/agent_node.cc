@@ -172,6 +172,7 @@ void AgentNode::on_launched(const ContainerId& id, int64_t pid) {
 }
 
 void AgentNode::on_launch_failed(const ContainerId& id, const Error& error) {
+  disks_.on_ended(id);
   agent_->on_launch_failed(world_.now(), id, error);
   after_input();
 }
