@@ -225,6 +225,9 @@ TEST_F(AllocatorTest, AfterAFailoverRoundsDoNotWaitWithoutQuota) {
   agent("1", "cpus:2");
   EXPECT_FALSE(allocator_->is_paused());
   EXPECT_EQ(round().size(), 1);
+  // Nor for one that is set after there was a round.
+  set_quota("b", "cpus:1", "");
+  EXPECT_FALSE(allocator_->is_paused());
 }
 
 }  // namespace
