@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/loans.h"
 #include "common/operations.h"
 
 namespace tepui {
@@ -50,6 +51,14 @@ bool can_hold(const Resources& total, const Resources& in_use) {
   });
   const auto is_exclusive = [](const Resource& item) { return !item.kind->shared; };
   return has_all && total.contains(in_use.filter(is_exclusive));
+}
+
+bool can_take(const Resources& total, const Resources& in_use, const Resources& task) {
+  const Resources regular = in_use.non_revocable() + task.non_revocable();
+  if (!can_hold(total.non_revocable(), regular)) return false;
+  if (task.revocable().empty()) return true;
+  const Resources lacking = (in_use + task).revocable().minus(total.revocable());
+  return as_revocable(lendable(total.minus(regular))).contains(lacking);
 }
 
 Result<Resources> restore_total(const Resources& configured, const Resources& checkpointed) {

@@ -107,10 +107,56 @@ Document json_of(const AgentRow& row) {
               {"offered", json_of(row.offered)},
               {"volumes", volumes_of(row.info.resources)},
               {"attributes", to_text(row.info.attributes)},
+              {"domain", row.info.domain.empty() ? Document()
+                                                 : Document(Json{{"region", row.info.domain.region},
+                                                                 {"zone", row.info.domain.zone}})},
               {"version", row.info.version},
               {"controllers", texts(row.info.controllers)},
               {"degraded", texts(row.info.degraded)},
               {"registered_at", to_text(row.registered_at)}};
+}
+
+std::vector<std::string> capabilities_of(const FrameworkInfo& info) {
+  constexpr std::pair<FrameworkCapability, const char*> kNames[] = {
+      {FrameworkCapability::kRevocableResources, "REVOCABLE_RESOURCES"},
+      {FrameworkCapability::kTaskKillingState, "TASK_KILLING_STATE"},
+      {FrameworkCapability::kGpuResources, "GPU_RESOURCES"},
+      {FrameworkCapability::kSharedResources, "SHARED_RESOURCES"},
+      {FrameworkCapability::kPartitionAware, "PARTITION_AWARE"},
+      {FrameworkCapability::kMultiRole, "MULTI_ROLE"},
+      {FrameworkCapability::kReservationRefinement, "RESERVATION_REFINEMENT"},
+      {FrameworkCapability::kRegionAware, "REGION_AWARE"}};
+  std::vector<std::string> names;
+  for (const auto& [capability, name] : kNames) {
+    if (info.has(capability)) names.emplace_back(name);
+  }
+  return names;
+}
+
+// By role: any one of the sets.
+Document json_of(const std::vector<RoleMinimum>& minimums) {
+  Json out;
+  for (const RoleMinimum& minimum : minimums) {
+    Document::List sets;
+    for (const Quantities& set : minimum.sets) sets.push_back(json_of(set.items()));
+    out.emplace_back(minimum.role, std::move(sets));
+  }
+  return out;
+}
+
+// By role: any one of the groups, all that is in it.
+Document json_of(const std::vector<RoleConstraints>& constraints) {
+  Json out;
+  for (const RoleConstraints& of_role : constraints) {
+    Document::List groups;
+    for (const ConstraintGroup& group : of_role.groups) {
+      Document::List all;
+      for (const OfferConstraint& one : group) all.emplace_back(to_text(one));
+      groups.emplace_back(std::move(all));
+    }
+    out.emplace_back(of_role.role, std::move(groups));
+  }
+  return out;
 }
 
 Document json_of(const FrameworkRow& row) {
@@ -119,6 +165,10 @@ Document json_of(const FrameworkRow& row) {
               {"user", row.info.user},
               {"principal", row.info.principal},
               {"roles", texts(row.info.roles)},
+              {"suppressed_roles", texts(row.info.suppressed_roles)},
+              {"capabilities", texts(capabilities_of(row.info))},
+              {"min_allocatable", json_of(row.info.min_allocatable)},
+              {"offer_constraints", json_of(row.info.offer_constraints)},
               {"state", row.state},
               {"tasks", row.tasks},
               {"allocated", json_of(row.allocated)},

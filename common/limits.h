@@ -138,6 +138,13 @@ inline constexpr size_t kWatchersMax = 1000;
 // One record of the registry's log: a snapshot of 100,000 agents with long attributes fits.
 inline constexpr size_t kLogRecordBytesMax = size_t{1} << 30;
 
+// One record of a journal: a message, or an entry of the registry, with what stands around it.
+inline constexpr size_t kJournalRecordBytesMax = size_t{64} << 20;
+static_assert(kJournalRecordBytesMax >= 2 * size_t{kFrameBytesMax});
+
+// What may wait for a journal's disk: some seconds of a busy master. Beyond it the journal ends.
+inline constexpr size_t kJournalWaitingBytesMax = size_t{256} << 20;
+
 // Keys that a shell may add to the metrics: a few per link, resource and role.
 inline constexpr size_t kMetricKeysMax = 10000;
 

@@ -114,13 +114,15 @@ struct Explanation {
   struct Cause {
     std::string name;
     uint32_t agents = 0;
+    std::string advice;  // what would change it for these agents, one sentence
   };
   struct Role {
     std::string role;
     bool active = false;      // connected, and reading fast enough
     bool suppressed = false;  // it wants none
-    std::string advice;       // what would change it, one sentence
+    std::string advice;       // what to do first, one sentence
     std::vector<Cause> causes;
+    bool paused = false;  // after an election nothing is offered yet, to nobody
   };
   uint32_t request = 0;
   std::vector<Role> roles;

@@ -1,5 +1,6 @@
 #include "schemas/operator_generated.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/conversation_wire.h"
@@ -313,12 +314,17 @@ Offset<wire::Explanation> write(WireWriter& out, const Explanation& message) {
             out.structs<wire::ExplainedCause>(role.causes, [&out](const Explanation::Cause& cause) {
               return wire::ExplainedCause(out.text(cause.name), cause.agents);
             });
+        std::vector<std::string> advices;
+        for (const Explanation::Cause& cause : role.causes) advices.push_back(cause.advice);
+        const auto advice_texts = out.texts(advices);
         wire::ExplainedRoleBuilder table(out.builder());
         table.add_role(out.field(role.role));
         table.add_active(role.active);
         table.add_suppressed(role.suppressed);
         table.add_advice(out.field(role.advice));
         table.add_causes(causes);
+        table.add_advices(advice_texts);
+        table.add_paused(role.paused);
         return table.Finish();
       });
   return wire::CreateExplanation(out.builder(), message.request, roles);
@@ -331,11 +337,18 @@ Explanation read(WireReader& in, const wire::Explanation& message) {
                               .agents = source.agents()};
   };
   const auto role = [&](const wire::ExplainedRole& source, const WirePath& path) {
-    return Explanation::Role{.role = in.line(source.role(), path / "role"),
+    Explanation::Role result{.role = in.line(source.role(), path / "role"),
                              .active = source.active(),
                              .suppressed = source.suppressed(),
                              .advice = in.line(source.advice(), path / "advice"),
-                             .causes = in.structs(source.causes(), path / "causes", cause)};
+                             .causes = in.structs(source.causes(), path / "causes", cause),
+                             .paused = source.paused()};
+    std::vector<std::string> advices = in.lines(source.advices(), path / "advices");
+    // A master that is older gives none.
+    for (size_t i = 0; i < std::min(advices.size(), result.causes.size()); ++i) {
+      result.causes[i].advice = std::move(advices[i]);
+    }
+    return result;
   };
   return Explanation{.request = message.request(),
                      .roles = in.tables(message.roles(), at / "roles", role)};

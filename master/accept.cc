@@ -9,6 +9,7 @@
 
 #include "master/conversions.h"
 #include "master/isolation.h"
+#include "master/loans.h"
 #include "master/offers.h"
 #include "master/operations.h"
 #include "master/outbox.h"
@@ -188,8 +189,7 @@ void on_accept(State& s, FrameworkEntry& framework, Accept accept) {
   pool.remaining += pool.withheld;
   if (pool.remaining.empty()) return;
   move_resources(s, *pool.agent, Column::kOffered, Column::kFree, pool.remaining);
-  s.allocator.recover(s.now, framework.handle, pool.agent->handle, pool.role, pool.remaining,
-                      refusal(accept.filters));
+  recover(s, *pool.agent, framework.handle, pool.role, pool.remaining, refusal(accept.filters));
 }
 
 }  // namespace tepui::master

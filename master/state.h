@@ -92,7 +92,11 @@ struct AgentEntry {
   Leaving leaving = Leaving::kNo;
   SessionId session;         // null unless connected
   SessionId newest_session;  // what comes in an older one is stale
-  Books books;               // closed (empty) unless in_allocator
+  // Of info.resources, what the allocator has lent (master/loans.h); revocable.
+  Resources lent;
+  // And what is held although the agent has less that is revocable now; gone when it comes back.
+  Resources excess;
+  Books books;  // closed (empty) unless in_allocator
   bool in_allocator = false;
   bool broken = false;  // its books did not balance; void until it registers again
   WallTime unreachable_since{};

@@ -72,6 +72,9 @@ std::vector<Option> machine_options() {
           "Mesos' form, which can also name PATH and MOUNT disks (their roots must exist); or "
           "/PATH or file://PATH of a file with either. What is not named is detected."),
       option("attributes", "", "For constraints and people, as 'rack:r12;zone:a'."),
+      option("domain", "",
+             "Where this machine is, as REGION/ZONE. A master of another region offers it only to "
+             "frameworks with the capability REGION_AWARE."),
       option("shim", "", "The program tepui-shim; looked for beside this one if not given."),
   };
   Option required = option("require-controllers", "",
@@ -170,6 +173,9 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
   Result<std::vector<Attribute>> attributes = parse_attributes(settings.text("attributes"));
   if (!attributes) return std::unexpected(std::move(attributes).error().in("--attributes"));
   info.attributes = std::move(*attributes);
+  Result<Domain> domain = parse_domain(settings.text("domain"));
+  if (!domain) return std::unexpected(std::move(domain).error().in("--domain"));
+  info.domain = *std::move(domain);
   config.agent.build = version_text();
   config.agent.principal = settings.text("principal");
   config.agent.tunables.registration_backoff = settings.duration("registration-backoff-factor");

@@ -91,6 +91,8 @@ void Tables::count_in_cluster(const AgentRow& row, int64_t sign) {
       reserved.subtract(amount);
     }
     if (reserved.empty()) reserved_.erase(role);
+    this->role(role);
+    touch_role(role);
   }
 }
 
@@ -415,11 +417,18 @@ RoleRow& Tables::role(const std::string& name) {
 }
 
 void Tables::touch_role(const std::string& name) {
+  // What it consumes, those above it consume.
+  for (size_t slash = name.find('/'); slash != std::string::npos;
+       slash = name.find('/', slash + 1)) {
+    if (std::string above = name.substr(0, slash); roles_.contains(above)) {
+      touch(Table::kRoles, above);
+    }
+  }
   const auto found = roles_.find(name);
   if (found == roles_.end()) return;
   const RoleRow& row = found->second;
   if (row.frameworks != 0 || row.weight_milli != kDefaultWeightMilli || !row.allocated.empty() ||
-      !row.offered.empty() || !row.quota.is_default()) {
+      !row.offered.empty() || !row.quota.is_default() || reserved_.contains(name)) {
     return touch(Table::kRoles, name);
   }
   roles_.erase(found);

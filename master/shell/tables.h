@@ -106,7 +106,8 @@ class Tables {
   void touch(Table table, const std::string& key, const std::string& within = {});
   void gone(Table table, const std::string& key, const std::string& within = {});
   RoleRow& role(const std::string& name);
-  // A role that nobody has and that weighs nothing special is forgotten.
+  // A role that nobody has, that weighs nothing special, and for which nothing is reserved or
+  // promised, is forgotten.
   void touch_role(const std::string& name);
   int64_t dominant_share_ppm(const RoleRow& row) const;
   // Of the role and all below it: reserved, or running and neither reserved nor revocable.

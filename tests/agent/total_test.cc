@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/loans.h"
 #include "sdk/operations.h"
 
 namespace tepui {
@@ -45,6 +46,20 @@ TEST(Total, AMountedDiskWithAVolumeKeepsItsSize) {
                                         "mounted at '/m' has 6 MB"),
             std::string::npos)
       << larger.error().message;
+}
+
+TEST(Total, TakesTasksOnWhatWasLentOfTheRest) {
+  const Resources four = Resources::scalars({{"cpus", 4000}});
+  const Resources two = Resources::scalars({{"cpus", 2000}});
+  const Resources one = Resources::scalars({{"cpus", 1000}});
+  EXPECT_TRUE(can_take(four, two, as_revocable(two)));
+  EXPECT_FALSE(can_take(four, two + as_revocable(one), as_revocable(two)));
+  EXPECT_TRUE(can_take(four + as_revocable(one), two + as_revocable(one), as_revocable(two)));
+  EXPECT_FALSE(can_take(*Resources::parse("cpus(eng):4"), {}, as_revocable(one)))
+      << "what is reserved is not lent";
+  EXPECT_TRUE(can_take(four, as_revocable(four), four))
+      << "what is regular does not wait for what is revocable";
+  EXPECT_FALSE(can_take(four, four, one));
 }
 
 TEST(Total, KeepsVolumesInWhatIsConfiguredAnew) {

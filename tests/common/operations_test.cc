@@ -194,6 +194,18 @@ TEST(Operations, WhatTheAgentDoesNotHaveIsRefused) {
             "the agent does not have cpus:5");
 }
 
+TEST(Operations, WhatOthersReservedIsNamedByItsOwners) {
+  Reservation labelled = dynamic("eng", "q");
+  labelled.labels = {{"rack", "r1"}};
+  const Resources total = resources({scalar(reserved("cpus", {dynamic("eng", "")}), 1000),
+                                     scalar(reserved("cpus", {labelled}), 1000)});
+  const Operation unreserve{
+      .type = Operation::Type::kUnreserve,
+      .resources = resources({scalar(reserved("cpus", {dynamic("eng")}), 1000)})};
+  EXPECT_EQ(verdict(unreserve, {.total = total}),
+            "the agent has cpus(eng):1 only as reserved by 'nobody', 'q' with the label rack=r1");
+}
+
 TEST(Operations, AVolumeIsMadeOfReservedDiskAndOncePerRole) {
   const Resources total = reserved_disk(20'000);
   EXPECT_EQ(verdict(create({scalar(volume("v"), 5000)}), {.total = total}), "");

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "common/loans.h"
 #include "tests/sim/fits.h"
 
 namespace tepui::sim {
@@ -31,9 +32,12 @@ void Fates::check_machine(AgentLife on, const Resources& machine) {
   for (const TaskKey& key : live_[on]) {
     if (gone_.contains(key.first)) continue;
     used += intended_[key];
-    each_fits = each_fits && fits(machine, intended_[key]);
+    each_fits = each_fits && fits(machine, intended_[key].non_revocable());
   }
-  if (!each_fits || !fits(machine, used)) {
+  // Beyond what is revocable, tasks run on what was lent of the rest.
+  const Resources lent = used.revocable().minus(machine.revocable());
+  if (!lent.empty()) world_.reached("agent.lent");
+  if (!each_fits || !fits(machine.non_revocable(), used.non_revocable() + as_regular(lent))) {
     world_.violated("machine", fmt::format("agent {} has {}, but its tasks use {}", on.agent,
                                            to_text(machine), to_text(used)));
   }

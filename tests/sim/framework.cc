@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/loans.h"
 #include "common/roles.h"
 #include "sdk/operations.h"
 
@@ -24,6 +25,7 @@ SimFramework::SimFramework(World& world, Fates& fates, uint32_t number, uint32_t
   if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kReservationRefinement);
   if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kTaskKillingState);
   if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kSharedResources);
+  if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kRevocableResources);
   // Short enough that what is left of a framework that began anew goes before quiet is demanded.
   const Duration timeouts[] = {0s, 30s, 2min, 5min};
   info.failover_timeout = timeouts[rng.below(4)];
@@ -114,6 +116,21 @@ TaskInfo SimFramework::attempt(size_t job, const Offer& offer, const Resources& 
   return {.id = id, .name = id.value, .spec = std::move(spec)};
 }
 
+Resources SimFramework::wanted_of(const Job& job, const Resources& left) {
+  if (!is_revocable() || left.revocable().empty()) return job.resources;
+  Resources wanted;
+  for (const Resource& item : job.resources.items()) {
+    const Resources regular = *Resources::create({item});
+    const Resources revocable = as_revocable(regular);
+    const bool is_there = left.contains(revocable);
+    const bool takes = is_there && (!left.contains(regular) || world_.rng().chance(1, 2));
+    wanted += takes ? revocable : regular;
+    // Both of one name: the master must refuse that.
+    if (is_there && sometimes(20)) wanted += takes ? regular : revocable;
+  }
+  return wanted;
+}
+
 void SimFramework::pick(const Offer& offer, Resources& left, std::vector<TaskInfo>& tasks) {
   const uint64_t most = world_.rng().between(1, 4);
   for (size_t i = 0; i < jobs_.size() && tasks.size() < most; ++i) {
@@ -122,8 +139,10 @@ void SimFramework::pick(const Offer& offer, Resources& left, std::vector<TaskInf
       // More than there is: the master must say so, and count nothing.
       world_.reached("framework.greedy");
       tasks.push_back(attempt(i, offer, left + jobs_[i].resources));
-    } else if (left.contains(jobs_[i].resources)) {
-      Resources wanted = jobs_[i].resources;
+      continue;
+    }
+    Resources wanted = wanted_of(jobs_[i], left);
+    if (left.contains(wanted)) {
       const Resources volumes = left.filter([](const Resource& item) { return is_volume(item); });
       if (!volumes.empty() && !sometimes(2)) {
         Resource volume = volumes.items().front();
@@ -240,9 +259,52 @@ void SimFramework::on_operation_update(Scheduler& scheduler, const OperationStat
   if (!status.uuid.is_nil() && sometimes(5)) scheduler.reconcile_operations();
 }
 
+// From the answer to an update on, nothing is offered in roles that it left.
+void SimFramework::check_role(const Offer& offer) {
+  if (std::ranges::find(scheduler_->info().roles, offer.role) != scheduler_->info().roles.end()) {
+    return;
+  }
+  world_.violated("roles", fmt::format("framework {} is offered {} in the role {}, which is not "
+                                       "one of its own",
+                                       number_, to_text(offer.resources), offer.role));
+}
+
+void SimFramework::change_roles() {
+  constexpr std::string_view kShared = "roles/shared";
+  FrameworkInfo info = scheduler_->info();
+  if (std::erase(info.roles, kShared) == 0) info.roles.emplace_back(kShared);
+  std::erase(info.suppressed_roles, kShared);
+  if (!scheduler_->update(info)) return;
+  world_.reached("framework.updates");
+}
+
+void SimFramework::on_framework_updated(Scheduler& scheduler, std::string_view error) {
+  if (!error.empty()) {
+    world_.violated("roles",
+                    fmt::format("the update of framework {} is refused: {}", number_, error));
+  }
+  options_.info = scheduler.info();
+}
+
+void SimFramework::hoard(bool wanted) {
+  hoards_ = wanted;
+  if (wanted && scheduler_ != nullptr) suppress(false);
+}
+
+Resources SimFramework::held() const {
+  Resources sum;
+  for (const Offer& offer : held_) sum += offer.resources;
+  return sum;
+}
+
 void SimFramework::on_offers(Scheduler&, std::span<const Offer> offers) {
   offered_ = world_.now().mono;
+  if (hoards_) {
+    held_.insert(held_.end(), offers.begin(), offers.end());
+    return;
+  }
   for (const Offer& offer : offers) {
+    check_role(offer);
     if (sometimes(6)) {
       world_.reached("framework.holds");
       held_.push_back(offer);
@@ -387,7 +449,7 @@ void SimFramework::ask_for_news() {
 }
 
 void SimFramework::on_tick() {
-  if (scheduler_ == nullptr || wants_new_scheduler_) return;
+  if (scheduler_ == nullptr || wants_new_scheduler_ || hoards_) return;
   ask_for_news();
   answer_held();
   const bool idle = world_.now().mono - offered_ > 5s;
@@ -398,6 +460,7 @@ void SimFramework::on_tick() {
   if (pending_jobs() == 0 && !suppressed_) {
     suppress(true);
   }
+  if (sometimes(40) && scheduler_->subscribed()) change_roles();
   if (sometimes(300) && scheduler_->subscribed()) {
     world_.reached("framework.teardown");
     scheduler_->teardown();

@@ -100,6 +100,24 @@ void Ledger::settle(TaskEntry& task) {
   }
 }
 
+void Ledger::check_rescinded(const AgentId& id) {
+  for (const auto& [offer, entry] : offers_) {
+    if (entry.agent != id || entry.resources.revocable().empty()) continue;
+    world_.violated("rescinding",
+                    fmt::format("agent {} has other revocable resources than before, and its offer "
+                                "{} of {} is still out",
+                                id.value, to_text(offer), to_text(entry.resources)));
+  }
+}
+
+void Ledger::check_unmixed(std::string_view task, const Resources& resources) {
+  if (!resources.revocable().empty()) world_.reached("task.revocable");
+  for (const std::string& name : resources.revocable().names()) {
+    if (resources.non_revocable().total_milli(name) == 0) continue;
+    world_.violated("unmixed", fmt::format("task {} runs on {}", task, to_text(resources)));
+  }
+}
+
 void Ledger::on(const event::TaskAdded& e) {
   const TaskKey key{e.task->framework_id, e.task->id};
   const auto [at, fresh] = tasks_.emplace(
@@ -108,6 +126,7 @@ void Ledger::on(const event::TaskAdded& e) {
     return world_.violated("fate", fmt::format("task {} was added twice", e.task->id.value));
   }
   if (e.recovered) world_.reached("task.recovered");
+  if (holds_resources(e.task->state)) check_unmixed(e.task->id.value, e.task->resources);
   settle(at->second);
   if (holds_resources(at->second.state) && !at->second.held) {
     world_.violated("ledger", fmt::format("task {} was added on agent {}, which is not there",
@@ -190,9 +209,9 @@ void Ledger::check_limits(std::string_view role, const Resources& offered) {
     const auto add = [&](const std::string& of, const Resources& what) {
       if (of == above || is_descendant(above, of)) used += what;
     };
-    for (const auto& [id, offer] : offers_) add(offer.role, offer.resources);
+    for (const auto& [id, offer] : offers_) add(offer.role, offer.resources.non_revocable());
     for (const auto& [key, task] : tasks_) {
-      if (task.held) add(task.role, task.resources);
+      if (task.held) add(task.role, task.resources.non_revocable());
     }
     for (const auto& [name, milli] : quota->second.limits_milli) {
       if (offered.total_milli(name) == 0 || used.total_milli(name) <= milli) continue;
@@ -208,7 +227,8 @@ void Ledger::on(const event::OfferMade& e) {
   if (!offers_.emplace(e.id, OfferEntry{*e.agent_id, *e.resources, std::string(e.role)}).second) {
     return world_.violated("offers", fmt::format("offer {} was made twice", to_text(e.id)));
   }
-  check_limits(e.role, *e.resources);
+  if (!e.resources->revocable().empty()) world_.reached("offer.revocable");
+  check_limits(e.role, e.resources->non_revocable());
   const auto at = agents_.find(*e.agent_id);
   if (at != agents_.end() && at->second.deactivated) {
     return world_.violated("standing", fmt::format("offer {} is of agent {}, which is deactivated",

@@ -133,6 +133,14 @@ void SimOperator::change_disk(const Known& known) {
   command_(message);
 }
 
+void SimOperator::guarantee(std::string_view role, int64_t cpus_milli) {
+  UpdateQuota update{.force = true};
+  UpdateQuota::Item& item = update.quotas.emplace_back();
+  item.role = role;
+  if (cpus_milli > 0) item.quota.guarantees.add("cpus", cpus_milli);
+  command_(update);
+}
+
 void SimOperator::take_back(const Known& known) {
   UpdateQuota none;
   for (const std::string_view role : kRoles) {

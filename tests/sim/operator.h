@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/messages.h"
@@ -26,6 +27,8 @@ class SimOperator {
 
   void strike(const Known& known);
   void take_back(const Known& known);
+  // The role's only quota; nothing: none.
+  void guarantee(std::string_view role, int64_t cpus_milli);
 
  private:
   void set_quota();

@@ -366,6 +366,21 @@ TEST_F(TablesTest, ChangesAreCollectedOnlyWhenAskedFor) {
   EXPECT_FALSE(tables.take_changed().empty());
 }
 
+TEST_F(TablesTest, ARoleIsKnownWhileSomethingIsReservedForIt) {
+  feed::AgentUp up = agent_up("a1");
+  up.info.resources = Resources::parse("cpus:2;cpus(eng/x):1").value();
+  apply(tables, up);
+  EXPECT_EQ(role("eng/x").consumed.get("cpus"), 1000);
+  EXPECT_EQ(rows_of(tables, Table::kRoles).roles.size(), 1u);
+  tables.take_changed();
+  up.info.resources = Resources::parse("cpus:3").value();
+  apply(tables, up);
+  EXPECT_TRUE(rows_of(tables, Table::kRoles).roles.empty());
+  const WatchEvent event = tables.describe(tables.take_changed(), {Table::kRoles});
+  ASSERT_EQ(event.removed.size(), 1u);
+  EXPECT_EQ(event.removed[0].key, "eng/x");
+}
+
 TEST_F(TablesTest, RolesShowTheirQuotaAndWhatTheyConsumeWithAllBelow) {
   const Quota quota{.guarantees = {}, .limits_milli = {{"cpus", 4000}}};
   apply(tables, feed::RoleQuota{.role = "eng", .quota = quota});
