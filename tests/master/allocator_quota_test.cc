@@ -205,6 +205,18 @@ TEST_F(AllocatorTest, AfterAFailoverRoundsWaitForAgentsWhileThereIsQuota) {
   EXPECT_FALSE(round().empty());
 }
 
+TEST_F(AllocatorTest, AfterAFailoverRoundsDoNotWaitForAgentsThatWillNotComeBack) {
+  framework("one", "a");
+  set_quota("b", "cpus:1", "");
+  allocator_->pause(now_, 5);
+  for (const char* name : {"1", "2", "3"}) agent(name, "cpus:2");
+  allocator_->expect_fewer();
+  EXPECT_TRUE(allocator_->is_paused());
+  allocator_->expect_fewer();
+  EXPECT_FALSE(allocator_->is_paused());
+  EXPECT_FALSE(round().empty());
+}
+
 TEST_F(AllocatorTest, AfterAFailoverRoundsWaitTenMinutesAtMost) {
   framework("one", "a");
   set_quota("b", "cpus:1", "");
