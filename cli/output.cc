@@ -136,7 +136,8 @@ TextTable agents_table(const Rows& rows, WallTime now) {
              std::to_string(row.tasks), scalar_of(row.info.resources, "cpus"),
              scalar_of(row.allocated, "cpus"), scalar_of(row.info.resources, "mem"),
              scalar_of(row.allocated, "mem"), scalar_of(row.info.resources, "disk"),
-             scalar_of(row.allocated, "disk"), revocable.empty() ? "-" : to_text(revocable), age(row.registered_at, now),
+             scalar_of(row.allocated, "disk"), revocable.empty() ? "-" : to_text(revocable),
+             age(row.registered_at, now),
              first_line(fmt::format("{}", fmt::join(row.info.degraded, "; ")), kMessageColumns)});
   }
   return out;
