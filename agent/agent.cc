@@ -179,12 +179,14 @@ void Agent::State::remember_identity() {
 
 void Agent::on_recovered(Now now, const RecoveredAgent& memory, RecoveryKind kind) {
   State& s = *state_;
-  if (kind != RecoveryKind::kAnew) s.config.info.id = memory.identity->info.id;
-  s.workload.recover(now, memory, kind);
   if (kind == RecoveryKind::kAnew) {
+    // First: who has forgotten a part must not be taken for who it was.
     if (memory.identity) s.recorder.append(record::IdentityForgotten{});
+    s.workload.recover(now, memory, kind);
     return;
   }
+  s.config.info.id = memory.identity->info.id;
+  s.workload.recover(now, memory, kind);
   // Last: before that is durable, a reboot must show.
   s.remember_identity();
   const AgentTotals totals = s.workload.totals();
@@ -433,8 +435,9 @@ void Agent::State::end_when_quiet(Now now) {
     }
     const bool may_wait = unregisters && now.mono < give_up_acks;
     if (may_wait && workload.totals().updates_pending > 0) return;
-    workload.forget_all();
+    // First, as above.
     recorder.append(record::IdentityForgotten{});
+    workload.forget_all();
     forgotten = true;
   }
   if (recorder.busy()) return;
