@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "agent/message_name.h"
 #include "agent/operations.h"
 #include "agent/registration.h"
 #include "agent/workload.h"
@@ -21,25 +22,6 @@ Registration::Backoff backoff_of(const AgentTunables& tunables) {
   return {.first = tunables.registration_backoff, .max = tunables.registration_backoff_max};
 }
 
-struct MessageName {
-  std::string_view operator()(const HelloReply&) const { return "hello_reply"; }
-  std::string_view operator()(const Registered&) const { return "registered"; }
-  std::string_view operator()(const LaunchTasks&) const { return "launch_tasks"; }
-  std::string_view operator()(const KillTask&) const { return "kill_task"; }
-  std::string_view operator()(const AcknowledgeUpdates&) const { return "acknowledge_updates"; }
-  std::string_view operator()(const ShutdownFramework&) const { return "shutdown_framework"; }
-  std::string_view operator()(const ReconcileTasks&) const { return "reconcile_tasks"; }
-  std::string_view operator()(const Ping&) const { return "ping"; }
-  std::string_view operator()(const ShutdownAgent&) const { return "shutdown_agent"; }
-  std::string_view operator()(const ErrorMessage&) const { return "error"; }
-  std::string_view operator()(const Goodbye&) const { return "goodbye"; }
-  std::string_view operator()(const ApplyOperations&) const { return "apply_operations"; }
-  std::string_view operator()(const AcknowledgeOperationReports&) const {
-    return "acknowledge_operation_reports";
-  }
-  std::string_view operator()(const DrainAgent&) const { return "drain_agent"; }
-};
-
 }  // namespace
 
 struct Agent::State {
@@ -48,12 +30,14 @@ struct Agent::State {
         effects(given),
         rng(seed),
         registration(backoff_of(config.tunables), rng.fork()),
-        workload(config, rng.fork(), effects),
+        recorder(given),
+        workload(config, rng.fork(), recorder, effects),
         operations(config, rng.fork(), effects) {}
 
   // The agent's way to its end.
   enum class Ending : uint8_t {
     kNo,
+    kLeave,       // on_leave: what runs goes on
     kUnregister,  // on_shutdown: the master hears of it
     kRefused,     // ShutdownAgent: the master wants no more of us
     kDone,        // exit() was called
@@ -68,6 +52,10 @@ struct Agent::State {
   bool must_wait(const MasterToAgent& message) const;
   void hear(Now now, const MasterToAgent& message);
   void on_operations_moved(Now now);
+  void remember_identity();
+  // Whoever registers says what is so, and nothing of that may be forgotten.
+  bool can_register() const { return !operations.busy() && !recorder.busy(); }
+  void register_if_wanted();
   // Refuses what only a registered agent obeys.
   bool obeys(std::string_view name);
 
@@ -88,6 +76,7 @@ struct Agent::State {
 
   // ---- the end
   void end_when_quiet(Now now);
+  void end();
   void wake();
 
   AgentConfig config;
@@ -95,12 +84,14 @@ struct Agent::State {
   AgentEffects& effects;
   Rng rng;
   Registration registration;
+  Recorder recorder;
   Workload workload;
   AgentOperations operations;
   std::deque<MasterToAgent> held;  // of this session, in order
   bool register_wanted = false;    // as soon as what is under way is durable
   Ending ending = Ending::kNo;
   std::string ending_why;
+  bool forgotten = false;
   Instant give_up_acks = kNever;
   Instant wake_asked = kNever;
 };
@@ -171,8 +162,39 @@ void Agent::State::on_operations_moved(Now now) {
     held.pop_front();
     hear(now, message);
   }
-  const bool is_asked = std::exchange(register_wanted, false);
-  if (is_asked && registration.state() == Registration::State::kRegistering) register_now();
+  register_if_wanted();
+}
+
+void Agent::State::register_if_wanted() {
+  if (!register_wanted || !can_register()) return;
+  register_wanted = false;
+  if (registration.state() == Registration::State::kRegistering) register_now();
+}
+
+void Agent::State::remember_identity() {
+  record::Identity identity{.info = config.info, .ground = config.ground};
+  identity.info.resources = config.configured;
+  recorder.append(std::move(identity));
+}
+
+void Agent::on_recovered(Now now, const RecoveredAgent& memory, RecoveryKind kind) {
+  State& s = *state_;
+  if (kind == RecoveryKind::kAnew) {
+    // First: who has forgotten a part must not be taken for who it was.
+    if (memory.identity) s.recorder.append(record::IdentityForgotten{});
+    s.workload.recover(now, memory, kind);
+    return;
+  }
+  s.config.info.id = memory.identity->info.id;
+  s.workload.recover(now, memory, kind);
+  // Last: before that is durable, a reboot must show.
+  s.remember_identity();
+  const AgentTotals totals = s.workload.totals();
+  s.effects.on_event(event::AgentRecovered{.id = &s.config.info.id,
+                                           .tasks = totals.tasks,
+                                           .containers = totals.containers,
+                                           .updates = totals.updates_pending,
+                                           .rebooted = kind == RecoveryKind::kRebooted});
 }
 
 void Agent::State::lose_master(std::string_view why) {
@@ -190,7 +212,7 @@ void Agent::State::reconnect(std::string_view why) {
 }
 
 void Agent::State::register_now() {
-  if (operations.busy()) {
+  if (!can_register()) {
     register_wanted = true;
     return;
   }
@@ -225,7 +247,10 @@ void Agent::State::on(Now now, const Registered& message) {
   const Result<void> registered = registration.on_registered(now.mono, config.info.id, message);
   if (!registered) return reconnect(registered.error().message);
   if (repeated) return;  // the answer to a request that we repeated
-  config.info.id = message.agent_id;
+  if (config.info.id.empty()) {
+    config.info.id = message.agent_id;
+    remember_identity();
+  }
   effects.on_event(event::AgentRegistered{
       .id = &config.info.id, .epoch = registration.epoch(), .reregistered = message.reregistered});
   // It may have changed since the request left.
@@ -303,11 +328,27 @@ void Agent::on_launch_failed(Now now, const ContainerId& id, const Error& error)
   state_->workload.on_launch_failed(now, id, error);
 }
 
+void Agent::on_absent(Now now, const ContainerId& id) { state_->workload.on_absent(now, id); }
+
 void Agent::on_exit(Now now, const ContainerId& id, const ExitRecord& record) {
   state_->workload.on_exit(now, id, record);
 }
 
 void Agent::on_destroyed(Now now, const ContainerId& id) { state_->workload.on_destroyed(now, id); }
+
+void Agent::on_appended(Now now, uint64_t serial) {
+  state_->recorder.on_appended(serial);
+  state_->workload.on_appended(now);
+  state_->register_if_wanted();
+}
+
+// Nothing more can be promised. What runs goes on, and the next life finds it.
+void Agent::on_append_failed(Now /*now*/, const Error& error) {
+  State& s = *state_;
+  if (s.ending == State::Ending::kDone) return;
+  s.ending_why = "the agent cannot remember what it does: " + error.message;
+  s.end();
+}
 
 void Agent::on_checkpointed(Now now, uint64_t serial) {
   state_->operations.on_checkpointed(now, serial);
@@ -360,26 +401,51 @@ void Agent::work(Now now) {
   s.wake();
 }
 
+void Agent::on_leave(Now /*now*/) {
+  State& s = *state_;
+  if (s.ending != State::Ending::kNo) return;
+  s.ending = State::Ending::kLeave;
+  s.ending_why = "the agent was told to stop; its tasks go on";
+}
+
 void Agent::on_shutdown(Now now) {
   State& s = *state_;
   if (s.ending == State::Ending::kDone) return;
-  if (s.ending != State::Ending::kNo) {
+  if (s.ending == State::Ending::kUnregister || s.ending == State::Ending::kRefused) {
     // Asked twice: whoever asks has no patience for grace.
     s.workload.shut_down(now, Duration::zero());
     return;
   }
   s.ending = State::Ending::kUnregister;
-  s.ending_why = "the agent was told to stop";
+  s.ending_why = "the agent was told to end, and all that it ran";
   s.workload.shut_down(now, std::nullopt);
 }
 
 void Agent::State::end_when_quiet(Now now) {
-  if (ending == Ending::kNo || !workload.quiet()) return;
-  if (ending == Ending::kUnregister && registration.registered()) {
-    if (give_up_acks == kNever) give_up_acks = later(now.mono, limits::kShutdownAckWait);
-    if (workload.totals().updates_pending > 0 && now.mono < give_up_acks) return;
-    effects.send(UnregisterAgent{});
+  if (ending == Ending::kNo) return;
+  if (ending == Ending::kLeave) {
+    if (can_register()) end();
+    return;
   }
+  if (!workload.quiet()) return;
+  const bool unregisters = ending == Ending::kUnregister && registration.registered();
+  if (!forgotten) {
+    if (unregisters && give_up_acks == kNever) {
+      give_up_acks = later(now.mono, limits::kShutdownAckWait);
+    }
+    const bool may_wait = unregisters && now.mono < give_up_acks;
+    if (may_wait && workload.totals().updates_pending > 0) return;
+    // First, as above.
+    recorder.append(record::IdentityForgotten{});
+    workload.forget_all();
+    forgotten = true;
+  }
+  if (recorder.busy()) return;
+  if (unregisters) effects.send(UnregisterAgent{});
+  end();
+}
+
+void Agent::State::end() {
   ending = Ending::kDone;
   effects.exit(ending_why);
 }

@@ -9,9 +9,10 @@
 // Invariants: a task that was accepted has exactly one terminal status in the end; status updates
 // of a task leave in order, one unacknowledged at a time; a container is never reused.
 //
-// A restarted agent starts without tasks: the shell has killed what an earlier life left in its
-// subtree, and it registers with a new id. Reservations and volumes stay: they are durable before
-// an operation is confirmed, and it registers with the total that they make.
+// A restarted agent is the one that it was: what it must know is durable before anybody acts on it
+// (a task before its launch, a status before it is sent, its end before the container is removed),
+// and is handed in again by on_recovered(). Reservations and volumes are durable before an
+// operation is confirmed, and it registers with the total that they make.
 //
 // Pure, one thread. `effects` outlives the agent.
 
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "agent/effects.h"
+#include "agent/recovery.h"
 #include "common/messages.h"
 #include "common/result.h"
 #include "common/time.h"
@@ -41,7 +43,9 @@ struct AgentConfig {
   // The id is empty. The resources are the total: what was configured, with what operations made of
   // it in an earlier life.
   AgentInfo info;
+  Resources configured;                    // before operations made something of them
   std::vector<AgentOperation> operations;  // of an earlier life, not acknowledged
+  AgentGround ground;
   std::string build;
   std::string principal;
   std::string work_dir;  // for MESOS_SANDBOX and MESOS_DIRECTORY; the core opens nothing
@@ -64,14 +68,21 @@ class Agent {
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
+  // What an earlier life remembered, before any other input. Containers are taken up; what was not
+  // acknowledged will be said again.
+  void on_recovered(Now now, const RecoveredAgent& memory, RecoveryKind kind);
+
   void on_connected(Now now);  // to a master that may lead; the core says Hello
   void on_disconnected(Now now, std::string_view why);
   void on_message(Now now, const MasterToAgent& message);
 
   void on_launched(Now now, const ContainerId& id, int64_t pid);
   void on_launch_failed(Now now, const ContainerId& id, const Error& error);
+  void on_absent(Now now, const ContainerId& id);
   void on_exit(Now now, const ContainerId& id, const ExitRecord& record);
   void on_destroyed(Now now, const ContainerId& id);
+  void on_appended(Now now, uint64_t serial);
+  void on_append_failed(Now now, const Error& error);
   void on_checkpointed(Now now, uint64_t serial);
   void on_checkpoint_failed(Now now, uint64_t serial, const Error& error);
 
@@ -83,7 +94,9 @@ class Agent {
   // The batched part of a turn, after every input: status updates that became due leave together,
   // an end that was waited for is reached, and wake_at says when on_time is due.
   void work(Now now);
-  // SIGTERM: kills everything with its grace, tells the master, then exit().
+  // SIGTERM: exit() as soon as everything that happened is durable. Tasks go on.
+  void on_leave(Now now);
+  // SIGUSR1: kills everything with its grace, tells the master, forgets who it is, then exit().
   void on_shutdown(Now now);
 
   const AgentInfo& info() const;

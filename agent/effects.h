@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "agent/isolation_plan.h"
+#include "agent/records.h"
 #include "agent/volumes.h"
 #include "common/events.h"
 #include "common/ids.h"
@@ -66,6 +67,10 @@ class AgentEffects : public EventSink {
   // -> on_launched or on_launch_failed, and after on_launched exactly one on_exit. Of a launch that
   // failed nothing is left: there is nothing to destroy.
   virtual void launch(const LaunchSpec& spec) = 0;
+  // Takes up a container that an earlier life launched, or was about to. -> on_launched,
+  // on_launch_failed, or on_exit (nobody knows whether the command ever ran); after on_launched
+  // exactly one on_exit, also if it has ended meanwhile; or on_absent, if it never was there.
+  virtual void adopt(const LaunchSpec& spec) = 0;
   // To the process group of the container's command. Ignored if it has ended.
   virtual void signal(const ContainerId& id, int signal_number) = 0;
   // cgroup.kill of the whole tree. -> on_exit
@@ -73,6 +78,9 @@ class AgentEffects : public EventSink {
   // Removes the cgroup (killing what is left in it) and the runtime files, keeps the sandbox.
   // -> on_destroyed
   virtual void destroy(const ContainerId& id) = 0;
+  // Remembers, in the order of the calls. -> on_appended, with this serial or a later one, or
+  // on_append_failed.
+  virtual void append(uint64_t serial, AgentRecord record) = 0;
   // -> on_checkpointed or on_checkpoint_failed, with its serial; one is under way at a time.
   virtual void checkpoint(const AgentCheckpoint& checkpoint) = 0;
   // on_time is due then; replaces what was asked before.

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -26,10 +27,17 @@ struct AgentTask {
     kEnded,  // has its terminal status, which is not acknowledged yet
   };
 
+  uint64_t number = 0;  // among the records
   Task task;
   std::shared_ptr<const TaskSpec> spec;
+  ExecutorId executor_id;
   Phase phase = Phase::kQueued;
-  std::string sandbox;  // from its launch on
+  std::string sandbox;    // from its launch on
+  uint64_t accepted = 0;  // durable with this serial; it is launched then
+  // Statuses that were recorded, and of them those that were acknowledged, by number.
+  uint64_t statuses = 0;
+  uint64_t acknowledged = 0;
+  std::optional<TaskStatus> acknowledged_status;  // the newest
   Termination termination;
   Instant complete_by = kNever;  // max_completion_time
   Instant wake = kNever;         // its entry in Workload's deadlines
@@ -45,6 +53,7 @@ struct Executor {
 
 struct AgentFramework {
   FrameworkInfo info;
+  uint64_t number = 0;  // among the records; 0: it is not remembered
   // Torn down: what still runs is being killed, and nobody hears of it.
   bool shutting_down = false;
   // Meanwhile the master of this session has launched tasks of it: one before had removed it, this

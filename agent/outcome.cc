@@ -136,6 +136,15 @@ Outcome ended_by_itself(const ExitRecord& record, const TaskSpec& spec) {
 
 }  // namespace
 
+Outcome killed_before_launch() {
+  return Outcome{.state = TaskState::kKilled,
+                 .reason = TaskReason::kTaskKilledDuringLaunch,
+                 .source = TaskSource::kAgent,
+                 .message = "Killed before it was launched",
+                 .exit_status = {},
+                 .signal = {}};
+}
+
 std::string describe_end(const ExitRecord& record) {
   if (record.exit_status) return fmt::format("exited with status {}", *record.exit_status);
   if (record.signal) return "was terminated by signal " + signal_name(*record.signal);

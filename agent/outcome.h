@@ -27,6 +27,9 @@ struct Outcome {
 // the memory limit, and last what the command said itself.
 Outcome outcome_of(const ExitRecord& record, const Termination& termination, const TaskSpec& spec);
 
+// Of a task that was killed before its container was there.
+Outcome killed_before_launch();
+
 // "exited with status 3", "was terminated by signal Killed".
 std::string describe_end(const ExitRecord& record);
 

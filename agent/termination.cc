@@ -18,8 +18,14 @@ void Termination::request_at_launch(KillCause cause) {
   during_launch_ = true;
 }
 
+void Termination::resume(KillCause cause, bool during_launch, Instant deadline) {
+  cause_ = cause;
+  during_launch_ = during_launch;
+  deadline_ = cause == KillCause::kNone ? kNever : deadline;
+}
+
 Termination::Step Termination::on_launched() {
-  return requested() && !finished_ ? finish() : Step::kNone;
+  return requested() && !finished_ && deadline_ == kNever ? finish() : Step::kNone;
 }
 
 Termination::Step Termination::on_time(Instant now) {

@@ -34,6 +34,9 @@ class Termination {
   Step request(Instant now, KillCause cause, Duration grace);
   // Of a container that is still being launched: its command ends as soon as it has begun.
   void request_at_launch(KillCause cause);
+  // Of a container of an earlier life, as it was remembered: the command heard SIGTERM before that
+  // was durable, unless it was still being launched. Without a deadline the end was asked at once.
+  void resume(KillCause cause, bool during_launch, Instant deadline);
   // The command runs now.
   Step on_launched();
   Step on_time(Instant now);

@@ -26,17 +26,11 @@ TaskState dropped_state(const FrameworkInfo& framework) {
                                                              : TaskState::kLost;
 }
 
-Outcome killed_before_launch() {
-  return Outcome{.state = TaskState::kKilled,
-                 .reason = TaskReason::kTaskKilledDuringLaunch,
-                 .source = TaskSource::kAgent,
-                 .message = "Killed before it was launched"};
-}
-
 }  // namespace
 
-Workload::Workload(const AgentConfig& config, Rng rng, AgentEffects& effects)
+Workload::Workload(const AgentConfig& config, Rng rng, Recorder& recorder, AgentEffects& effects)
     : config_(config),
+      recorder_(recorder),
       effects_(effects),
       rng_(rng),
       streams_(retry_of(config.tunables), rng_.fork()) {}
@@ -53,7 +47,10 @@ void Workload::on_unregistered() {
 void Workload::on_session_over() {
   streams_.pause();
   answers_.clear();
-  for (auto& [id, framework] : frameworks_) framework.wanted_again = false;
+  for (auto& [id, framework] : frameworks_) {
+    framework.wanted_again = false;
+    if (framework.idle()) forget(framework);
+  }
   std::erase_if(frameworks_, [](const auto& entry) { return entry.second.idle(); });
 }
 
@@ -77,8 +74,10 @@ void Workload::on_launch_tasks(Now now, const LaunchTasks& message) {
       continue;
     }
     AgentFramework& framework = frameworks_[info.id];
+    const bool changed = framework.number != 0 && framework.info != info;
     framework.info = info;
     framework.wanted_again = framework.shutting_down;
+    if (changed) remember(framework);
   }
   for (const LaunchTasks::Item& item : message.tasks) accept(now, item);
   start_launches(now);
@@ -110,7 +109,9 @@ void Workload::accept(Now now, const LaunchTasks::Item& item) {
     return drop("launch_tasks", fmt::format("task '{}' of framework '{}' is here already", id.value,
                                             item.framework_id.value));
   }
+  const std::optional<Outcome> refused = refusal(*framework, item);
   AgentTask& task = framework->tasks[id];
+  task.executor_id = ExecutorId{id.value};
   task.spec = item.task.spec != nullptr ? item.task.spec : std::make_shared<const TaskSpec>();
   const std::string& own_user = task.spec->command.user;
   task.task = Task{.id = id,
@@ -120,14 +121,15 @@ void Workload::accept(Now now, const LaunchTasks::Item& item) {
                    .role = item.role,
                    .resources = task.spec->resources,
                    .limits = task.spec->limits,
+                   .container_id = refused ? ContainerId{} : ContainerId{to_text(make_uuid())},
                    .labels = task.spec->labels,
                    .launched_at = now.wall,
                    .user = own_user.empty() ? framework->info.user : own_user,
                    .group = task.spec->group,
                    .discovery = task.spec->discovery};
-  if (const std::optional<Outcome> refused = refusal(*framework, item)) {
-    return finish(now, *framework, task, *refused);
-  }
+  if (framework->number == 0) remember(*framework);
+  remember(*framework, task);
+  if (refused) return finish(now, *framework, task, *refused);
   task.charged = true;
   charged_ += task.task.resources;
   queue_.emplace_back(item.framework_id, id);
@@ -178,21 +180,20 @@ void Workload::on_kill_task(Now now, const KillTask& message) {
 
 void Workload::on_acknowledge(Now now, const AcknowledgeUpdates& message) {
   for (const AcknowledgeUpdates::Item& item : message.items) {
-    const UpdateStreams::Ack ack =
-        streams_.acknowledge(now.mono, item.framework_id, item.task_id, item.uuid);
-    if (ack == UpdateStreams::Ack::kUnexpected) {
+    const TaskStatus* head = streams_.head(item.framework_id, item.task_id);
+    AgentTask* task = find_task(item.framework_id, item.task_id);
+    if (head == nullptr || head->uuid != item.uuid || task == nullptr) {
       drop("acknowledge_updates",
            fmt::format("no status {} of task '{}' waits for an acknowledgement", to_text(item.uuid),
                        item.task_id.value));
       continue;
     }
+    const bool is_last = is_terminal(head->state);
+    const uint64_t serial = is_last ? forget(*task) : remember_acknowledged(*task, *head);
+    streams_.acknowledge(now.mono, item.framework_id, item.task_id, item.uuid, serial);
     effects_.on_event(event::TaskStatusAcknowledged{
         .framework_id = &item.framework_id, .task_id = &item.task_id, .uuid = item.uuid});
-    if (ack != UpdateStreams::Ack::kClosed) continue;
-    // A framework that is shut down may still run a task that was told to be gone.
-    const AgentTask* task = find_task(item.framework_id, item.task_id);
-    if (task == nullptr || task->phase != AgentTask::Phase::kEnded) continue;
-    frameworks_.at(item.framework_id).tasks.erase(item.task_id);
+    if (is_last) frameworks_.at(item.framework_id).tasks.erase(item.task_id);
   }
 }
 
@@ -212,9 +213,13 @@ void Workload::on_shutdown_framework(Now now, const ShutdownFramework& message) 
     if (task.phase != AgentTask::Phase::kEnded) live.push_back(id);
   }
   framework->shutting_down = true;
+  if (framework->number != 0) remember(*framework);
   streams_.forget(message.framework_id);
-  std::erase_if(framework->tasks,
-                [](const auto& entry) { return entry.second.phase == AgentTask::Phase::kEnded; });
+  std::erase_if(framework->tasks, [this](const auto& entry) {
+    if (entry.second.phase != AgentTask::Phase::kEnded) return false;
+    forget(entry.second);
+    return true;
+  });
   for (const TaskId& id : live) {
     request_kill(now, *framework, framework->tasks.at(id), KillCause::kFrameworkRemoved, {});
   }
@@ -246,6 +251,7 @@ void Workload::start_launches(Now now) {
       queue_.pop_front();
       continue;
     }
+    if (task->accepted > recorder_.durable()) return;
     // What a removed framework still holds comes free within its grace. For what is revocable
     // nobody waits: there may be less of it by now than tasks were given.
     const Resources regular = (held_ + task->task.resources).non_revocable();
@@ -256,29 +262,22 @@ void Workload::start_launches(Now now) {
 }
 
 void Workload::begin_launch(Now now, AgentFramework& framework, AgentTask& task) {
-  const ContainerId id{to_text(make_uuid())};
-  const ExecutorId executor_id{task.task.id.value};
-  task.task.container_id = id;
-  task.phase = AgentTask::Phase::kLaunching;
-  task.held = true;
-  held_ += task.task.resources;
-  ++launching_;
-  framework.executors[executor_id] =
-      Executor{.id = executor_id, .container_id = id, .tasks = {task.task.id}};
-  containers_[id] = Container{.id = id,
-                              .parent = {},
-                              .framework_id = task.task.framework_id,
-                              .executor_id = executor_id,
-                              .task_id = task.task.id};
-  publish(now, framework, task, TaskState::kStarting);
-  effects_.on_event(event::ContainerLaunching{.id = &id, .task_id = &task.task.id});
-  const LaunchSpec spec = make_launch_spec({.config = config_,
-                                            .framework = framework.info,
-                                            .task = task.task,
-                                            .spec = *task.spec,
-                                            .executor_id = executor_id});
+  enter_container(framework, task);
+  // A task of an earlier life may have come so far before.
+  if (task.task.state != TaskState::kStarting) publish(now, framework, task, TaskState::kStarting);
+  effects_.on_event(
+      event::ContainerLaunching{.id = &task.task.container_id, .task_id = &task.task.id});
+  const LaunchSpec spec = spec_of(framework, task);
   task.sandbox = spec.sandbox;
   effects_.launch(spec);
+}
+
+LaunchSpec Workload::spec_of(const AgentFramework& framework, const AgentTask& task) const {
+  return make_launch_spec({.config = config_,
+                           .framework = framework.info,
+                           .task = task.task,
+                           .spec = *task.spec,
+                           .executor_id = task.executor_id});
 }
 
 void Workload::on_launched(Now now, const ContainerId& id, int64_t pid) {
@@ -298,9 +297,15 @@ void Workload::on_launched(Now now, const ContainerId& id, int64_t pid) {
   if (task->termination.requested()) {
     take(*task, task->termination.on_launched());
   } else {
-    publish(now, framework, *task, TaskState::kRunning);
     const std::optional<Duration>& at_most = task->spec->max_completion_time;
-    if (at_most) task->complete_by = later(now.mono, *at_most);
+    if (at_most && task->complete_by == kNever) {
+      task->complete_by = later(now.mono, *at_most);
+      recorder_.append(course_of(*task));
+    }
+    // What an earlier life launched was perhaps running then.
+    if (task->task.state != TaskState::kRunning) {
+      publish(now, framework, *task, TaskState::kRunning);
+    }
   }
   refresh_deadline(*task);
   start_launches(now);
@@ -337,8 +342,10 @@ void Workload::on_exit(Now now, const ContainerId& id, const ExitRecord& record)
                                            .signal = record.signal.value_or(0)});
   const AgentTask* task = task_of(container);
   CHECK(task != nullptr);
+  const ContainerId ended = id;  // the caller's may be the container's own
   end_container(now, container, outcome_of(record, task->termination, *task->spec));
-  effects_.destroy(id);
+  to_destroy_.emplace_back(recorder_.last(), ended);
+  destroy_remembered();
 }
 
 void Workload::end_container(Now now, Container& container, const Outcome& outcome) {
@@ -370,7 +377,9 @@ void Workload::request_kill(Now now, AgentFramework& framework, AgentTask& task,
       task.termination.request_at_launch(cause);
       return finish(now, framework, task, killed_before_launch());
     case AgentTask::Phase::kLaunching:
-      return task.termination.request_at_launch(cause);
+      task.termination.request_at_launch(cause);
+      recorder_.append(course_of(task));
+      return;
     case AgentTask::Phase::kEnded:
       return;
     case AgentTask::Phase::kRunning:
@@ -386,6 +395,7 @@ void Workload::request_kill(Now now, AgentFramework& framework, AgentTask& task,
       task.task.state != TaskState::kKilling) {
     publish(now, framework, task, TaskState::kKilling);
   }
+  recorder_.append(course_of(task));
   take(task, step);
   refresh_deadline(task);
 }

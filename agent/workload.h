@@ -6,7 +6,12 @@
 // terminal status, after its container's command ended; a task without a container ends at once; a
 // container is never reused; a task is forgotten when its terminal status is acknowledged.
 //
-// Pure. `config` and `effects` outlive it; config.info.id is set before the first launch.
+// Everything that a later life must know is recorded: a task before its container is launched, a
+// status before it is sent, and the last status before the container is destroyed, for that takes
+// away what the machine knew of its end.
+//
+// Pure. `config`, `recorder` and `effects` outlive it; config.info.id is set before the first
+// launch.
 
 #include <cstdint>
 #include <deque>
@@ -22,6 +27,8 @@
 #include "agent/effects.h"
 #include "agent/model.h"
 #include "agent/outcome.h"
+#include "agent/recorder.h"
+#include "agent/recovery.h"
 #include "agent/update_streams.h"
 #include "common/rng.h"
 
@@ -29,7 +36,14 @@ namespace tepui {
 
 class Workload {
  public:
-  Workload(const AgentConfig& config, Rng rng, AgentEffects& effects);
+  Workload(const AgentConfig& config, Rng rng, Recorder& recorder, AgentEffects& effects);
+
+  // ---- memory
+  // Before anything else.
+  void recover(Now now, const RecoveredAgent& memory, RecoveryKind kind);
+  void on_appended(Now now);
+  // Nothing is left of what was recorded; all containers have ended.
+  void forget_all();
 
   // ---- the master's conversation
   void on_registered(Now now);  // updates flow
@@ -47,6 +61,8 @@ class Workload {
   // ---- the machine's
   void on_launched(Now now, const ContainerId& id, int64_t pid);
   void on_launch_failed(Now now, const ContainerId& id, const Error& error);
+  // A container to be taken up never was there.
+  void on_absent(Now now, const ContainerId& id);
   void on_exit(Now now, const ContainerId& id, const ExitRecord& record);
   void on_destroyed(Now now, const ContainerId& id);
 
@@ -77,6 +93,11 @@ class Workload {
                                  const LaunchTasks::Item& item) const;
   void start_launches(Now now);
   void begin_launch(Now now, AgentFramework& framework, AgentTask& task);
+  LaunchSpec spec_of(const AgentFramework& framework, const AgentTask& task) const;
+  // Puts the task into a container that is being launched or taken up.
+  void enter_container(AgentFramework& framework, AgentTask& task);
+  void leave_container(AgentFramework& framework, AgentTask& task);
+  void destroy_remembered();
   void end_container(Now now, Container& container, const Outcome& outcome);
 
   void request_kill(Now now, AgentFramework& framework, AgentTask& task, KillCause cause,
@@ -96,6 +117,15 @@ class Workload {
                            const Outcome& outcome);
   TaskStatus make_status(Now now, const TaskId& task, const Outcome& outcome);
   void release(AgentTask& task);
+
+  void recover_task(Now now, AgentFramework& framework, const RecoveredTask& remembered,
+                    RecoveryKind kind);
+  void remember(AgentFramework& framework);
+  void remember(const AgentFramework& framework, AgentTask& task);
+  uint64_t remember_acknowledged(AgentTask& task, const TaskStatus& head);
+  record::Course course_of(const AgentTask& task) const;
+  void forget(AgentFramework& framework);
+  uint64_t forget(const AgentTask& task);
   void remember_sandbox(const Key& key, std::string sandbox);
   void forget_if_done(const FrameworkId& id);
   void drop(std::string_view message, std::string_view why);
@@ -112,6 +142,7 @@ class Workload {
   Result<void> audit_containers() const;
 
   const AgentConfig& config_;
+  Recorder& recorder_;
   AgentEffects& effects_;
   Rng rng_;
   UpdateStreams streams_;
@@ -123,6 +154,9 @@ class Workload {
   std::map<ContainerId, Container> containers_;
   std::deque<Key> queue_;  // tasks to launch, oldest first; entries of tasks that ended are skipped
   uint32_t launching_ = 0;
+  uint64_t next_number_ = 1;  // among the records
+  // Ended containers, and what must be durable before they are destroyed.
+  std::deque<std::pair<uint64_t, ContainerId>> to_destroy_;
   std::set<std::pair<Instant, ContainerId>> deadlines_;
 
   // Of the tasks that are charged: what the master believes to be in use. And of the containers:

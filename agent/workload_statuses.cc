@@ -23,7 +23,9 @@ void Workload::finish(Now now, AgentFramework& framework, AgentTask& task, const
   const Key key{task.task.framework_id, task.task.id};
   if (!task.sandbox.empty()) remember_sandbox(key, task.sandbox);
   deliver(now, framework, task, make_status(now, key.second, outcome));
-  if (framework.shutting_down) framework.tasks.erase(key.second);
+  if (!framework.shutting_down) return;
+  forget(task);
+  framework.tasks.erase(key.second);
 }
 
 void Workload::deliver(Now now, const AgentFramework& framework, AgentTask& task,
@@ -35,7 +37,9 @@ void Workload::deliver(Now now, const AgentFramework& framework, AgentTask& task
       event::TaskStatusCreated{.framework_id = &task.task.framework_id, .status = &status});
   task.task.last_status = status;
   if (framework.shutting_down) return;
-  CHECK(streams_.append(now.mono, task.task.framework_id, std::move(status)));
+  const uint64_t serial = recorder_.append(
+      record::Status{.task = task.number, .number = ++task.statuses, .status = status});
+  CHECK(streams_.append(now.mono, task.task.framework_id, std::move(status), serial));
 }
 
 void Workload::answer_for_stranger(Now now, const FrameworkId& framework, const TaskId& task,
@@ -103,12 +107,14 @@ void Workload::forget_if_done(const FrameworkId& id) {
   AgentFramework& framework = found->second;
   if (!framework.shutting_down || !framework.idle()) return;
   if (!framework.wanted_again) {
+    forget(framework);
     frameworks_.erase(found);
     return;
   }
   // The master will not name it again in this session.
   framework.shutting_down = false;
   framework.wanted_again = false;
+  if (framework.number != 0) remember(framework);
 }
 
 void Workload::drop(std::string_view message, std::string_view why) {

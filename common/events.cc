@@ -27,8 +27,8 @@ constexpr Severity severity() {
   if (kIsOneOf<E, event::Elected, event::AgentAdded, event::AgentRemoved, event::FrameworkAdded,
                event::FrameworkRecovered, event::FrameworkUpdated, event::FrameworkDisconnected,
                event::FrameworkRemoved, event::RoleChanged, event::AgentRegistered,
-               event::QuotaChanged, event::AgentStanding, event::AgentPlanned,
-               event::MachineChanged, event::InverseOfferAnswered,
+               event::AgentRecovered, event::QuotaChanged, event::AgentStanding,
+               event::AgentPlanned, event::MachineChanged, event::InverseOfferAnswered,
                event::OperationUpdated>) {
     return Severity::kInfo;
   }
@@ -209,6 +209,13 @@ LogRecord record(const event::AgentRegistered& e) {
   return line(
       "agent.registered",
       {{"agent", e.id->value}, {"epoch", number(e.epoch)}, {"reregistered", text(e.reregistered)}});
+}
+LogRecord record(const event::AgentRecovered& e) {
+  return line("agent.recovered", {{"agent", e.id->value},
+                                  {"tasks", number(e.tasks)},
+                                  {"containers", number(e.containers)},
+                                  {"updates", number(e.updates)},
+                                  {"rebooted", text(e.rebooted)}});
 }
 LogRecord record(const event::MasterLost& e) { return line("master.lost", {{"why", text(e.why)}}); }
 LogRecord record(const event::ContainerLaunching& e) {

@@ -159,6 +159,14 @@ struct AgentRegistered {
   uint64_t epoch;
   bool reregistered;
 };
+// It goes on as the agent it was in an earlier life.
+struct AgentRecovered {
+  const AgentId* id;
+  uint32_t tasks;       // not terminal
+  uint32_t containers;  // of which so many may run
+  uint32_t updates;     // that nobody acknowledged
+  bool rebooted;
+};
 struct MasterLost {
   std::string_view why;
 };
@@ -218,7 +226,7 @@ using Event =
                  event::FrameworkDisconnected, event::FrameworkRemoved, event::TaskAdded,
                  event::TaskUpdated, event::TaskRemoved, event::OfferMade, event::OfferEnded,
                  event::AllocationRan, event::RoleChanged, event::RegistryWritten,
-                 event::RegistryFailed, event::AgentRegistered, event::MasterLost,
+                 event::RegistryFailed, event::AgentRegistered, event::AgentRecovered, event::MasterLost,
                  event::ContainerLaunching, event::ContainerStarted, event::ContainerLaunchFailed,
                  event::ContainerExited, event::ContainerDestroyed, event::TaskStatusCreated,
                  event::TaskStatusAcknowledged, event::AgentDegraded, event::PeerRejected,

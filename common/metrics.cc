@@ -38,6 +38,7 @@ enum class Slot : uint8_t {
   kRegistryFailures,
   // The agent's from here on.
   kAgentRegistered,
+  kAgentTasksRecovered,
   kAgentMasterLost,
   kAgentContainersLaunched,
   kAgentContainersStarted,
@@ -84,6 +85,7 @@ constexpr SlotKey kMasterKeys[] = {
 
 constexpr SlotKey kAgentKeys[] = {
     {Slot::kAgentRegistered, "slave/registered"},
+    {Slot::kAgentTasksRecovered, "slave/tasks_recovered"},
     {Slot::kAgentMasterLost, "slave/masters_lost"},
     {Slot::kAgentContainersLaunched, "slave/containers_launched"},
     {Slot::kAgentContainersStarted, "slave/containers_started"},
@@ -262,6 +264,10 @@ void Metrics::on(const event::RegistryWritten& e) {
 void Metrics::on(const event::RegistryFailed&) { ++at(slots_, Slot::kRegistryFailures); }
 
 void Metrics::on(const event::AgentRegistered&) { at(slots_, Slot::kAgentRegistered) = 1; }
+
+void Metrics::on(const event::AgentRecovered& e) {
+  at(slots_, Slot::kAgentTasksRecovered) = e.tasks;
+}
 
 void Metrics::on(const event::MasterLost&) {
   at(slots_, Slot::kAgentRegistered) = 0;

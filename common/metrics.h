@@ -61,6 +61,7 @@ class Metrics : public EventSink {
   void on(const event::RegistryWritten& e);
   void on(const event::RegistryFailed& e);
   void on(const event::AgentRegistered& e);
+  void on(const event::AgentRecovered& e);
   void on(const event::MasterLost& e);
   void on(const event::ContainerLaunching& e);
   void on(const event::ContainerStarted& e);

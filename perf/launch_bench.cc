@@ -134,6 +134,7 @@ class Launcher final : private ContainersOwner {
     fmt::print(stderr, "{}\n", error.message);
     CHECK(!"a launch failed");
   }
+  void on_absent(const ContainerId&) override {}
   void on_exit(const ContainerId& id, const ExitRecord& record) override {
     exited_at_ = now().mono;
     CHECK(kept_ || record.exit_status == 0);

@@ -19,7 +19,7 @@ namespace tepui {
 namespace {
 
 constexpr const char* kKillFile = "cgroup.kill";
-constexpr const char* kShims = "shims";
+constexpr std::string_view kShims = "shims-";
 // At the start of an agent: long enough for a loaded machine to bury a big tree.
 constexpr Duration kClearPatience = std::chrono::seconds(10);
 // Deeper than any sane container; the kernel's own bound may be lower.
@@ -131,37 +131,69 @@ Result<bool> wait_until_empty(int cgroup, Duration patience) {
   }
 }
 
-CgroupRoot::CgroupRoot(Fd base, std::string name, Fd directory)
-    : base_(std::move(base)), name_(std::move(name)), directory_(std::move(directory)) {}
+CgroupRoot::CgroupRoot(Fd base, std::string name, std::string path, Fd directory)
+    : base_(std::move(base)),
+      name_(std::move(name)),
+      path_(std::move(path)),
+      directory_(std::move(directory)) {}
 
 Result<std::unique_ptr<CgroupRoot>> CgroupRoot::create(const CgroupPlace& place,
                                                        std::string_view name,
                                                        const std::vector<std::string>& wanted) {
   Fd base = TRY(open_directory_at(AT_FDCWD, place.base));
   Fd directory = TRY(take_directory(base.get(), std::string(name)));
-  std::unique_ptr<CgroupRoot> root(
-      new CgroupRoot(std::move(base), std::string(name), std::move(directory)));
-  TRY(root->clear());
+  std::unique_ptr<CgroupRoot> root(new CgroupRoot(std::move(base), std::string(name),
+                                                  fmt::format("{}/{}", place.base, name),
+                                                  std::move(directory)));
+  root->remove_unused_shims();
   root->enable(place, wanted);
-  if (mkdirat(root->directory_.get(), kShims, 0755) != 0) {
-    return std::unexpected(system_error(errno, "creating cgroup shims"));
-  }
-  root->shims_ = TRY(open_directory_at(root->directory_.get(), kShims));
+  TRY(root->make_shims());
   // A place where processes cannot be moved or born is of no use: better found now than at the
   // first launch.
   if (faccessat(root->shims_.get(), "cgroup.procs", W_OK, AT_EACCESS) != 0 ||
       faccessat(root->shims_.get(), kKillFile, W_OK, AT_EACCESS) != 0) {
     Error error = system_error(errno, "the cgroup of the shims cannot be used");
-    (void)root->kill_all_and_remove().has_value();
+    root->remove_if_empty();
     return std::unexpected(std::move(error));
   }
   return root;
 }
 
-Result<void> CgroupRoot::clear() {
-  leftovers_ = 0;
+Result<void> CgroupRoot::make_shims() {
+  constexpr int kAttempts = 10'000;  // as many lives may have left shims that live
+  for (int i = 1; i <= kAttempts; ++i) {
+    const std::string name = fmt::format("{}{}", kShims, i);
+    if (mkdirat(directory_.get(), name.c_str(), 0755) == 0) {
+      shims_ = TRY(open_directory_at(directory_.get(), name));
+      return {};
+    }
+    if (errno != EEXIST) {
+      return std::unexpected(system_error(errno, "creating cgroup " + name));
+    }
+  }
+  return fail("there are too many cgroups of shims");
+}
+
+void CgroupRoot::remove_unused_shims() {
+  const Result<std::vector<std::string>> children = list_directories(directory_.get());
+  if (!children) return;
+  for (const std::string& child : *children) {
+    // Fails while a shim lives there.
+    if (child.starts_with(kShims)) unlinkat(directory_.get(), child.c_str(), AT_REMOVEDIR);
+  }
+}
+
+Result<std::vector<std::string>> CgroupRoot::containers() const {
+  const std::string prefix = container_directory("");
+  std::vector<std::string> ids;
   for (const std::string& child : TRY(list_directories(directory_.get()))) {
-    if (child.starts_with(container_directory(""))) ++leftovers_;
+    if (child.starts_with(prefix)) ids.push_back(child.substr(prefix.size()));
+  }
+  return ids;
+}
+
+Result<void> CgroupRoot::clear() {
+  for (const std::string& child : TRY(list_directories(directory_.get()))) {
     if (!TRY(kill_and_remove(directory_.get(), child, kClearPatience))) {
       return fail(
           fmt::format("processes of an earlier life in cgroup {}/{} do not die", name_, child),
@@ -246,6 +278,16 @@ Result<CgroupMemory> CgroupRoot::memory_of(const std::string& id) const {
 Result<void> CgroupRoot::kill_all_and_remove() {
   shims_.reset();
   TRY(clear());
+  return remove_directory();
+}
+
+void CgroupRoot::remove_if_empty() {
+  shims_.reset();
+  remove_unused_shims();
+  (void)remove_directory().has_value();
+}
+
+Result<void> CgroupRoot::remove_directory() {
   if (unlinkat(base_.get(), name_.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
     return std::unexpected(system_error(errno, "removing cgroup " + name_));
   }

@@ -3,8 +3,11 @@
 // one for all shims, and nothing that anybody else made.
 //
 //   <base>/<name>/              held by a lock for the life of the agent
-//                 shims/        where the shims are born, so that killing a container spares them
+//                 shims-N/      where the shims of one life of the agent are born, so that killing
+//                               a container spares them
 //                 container-ID/
+//
+// What it holds outlives the agent: a next one takes the subtree up as it is.
 //
 // Invariants: one living agent per subtree; a cgroup is never reused, not even for shims (kernels
 // up to 6.18 at least kill at once what is cloned into or out of a cgroup that was once killed).
@@ -36,17 +39,19 @@ Result<bool> wait_until_empty(int cgroup, Duration patience);
 
 class CgroupRoot {
  public:
-  // Takes the subtree `name` (a relative path such as "tepui/agent") below the place, kills and
-  // removes what an earlier life left in it, and enables those controllers of `wanted` that are
-  // there. Refuses while another agent lives in the subtree.
+  // Takes the subtree `name` (a relative path such as "tepui/agent") below the place, with what an
+  // earlier life left in it, and enables those controllers of `wanted` that are there. Refuses
+  // while another agent lives in the subtree.
   static Result<std::unique_ptr<CgroupRoot>> create(const CgroupPlace& place, std::string_view name,
                                                     const std::vector<std::string>& wanted);
 
   // Enabled for containers, sorted.
   const std::vector<std::string>& controllers() const { return controllers_; }
-  // How many containers of an earlier life were found, and killed.
-  int leftovers() const { return leftovers_; }
   int shims() const { return shims_.get(); }
+  // Absolute.
+  const std::string& path() const { return path_; }
+  // The ids of those that have a cgroup.
+  Result<std::vector<std::string>> containers() const;
 
   // Makes the cgroup of a container and writes its plan; leaves nothing behind on failure.
   Result<Fd> create_container(const std::string& id, const IsolationPlan& plan) const;
@@ -58,18 +63,23 @@ class CgroupRoot {
 
   // Ends the subtree: kills and removes everything. Afterwards only destruction is permitted.
   Result<void> kill_all_and_remove();
+  // Removes the subtree if nothing is in it. Likewise.
+  void remove_if_empty();
 
  private:
-  CgroupRoot(Fd base, std::string name, Fd directory);
+  CgroupRoot(Fd base, std::string name, std::string path, Fd directory);
   Result<void> clear();
+  Result<void> make_shims();
+  void remove_unused_shims();
+  Result<void> remove_directory();
   void enable(const CgroupPlace& place, const std::vector<std::string>& wanted);
 
   const Fd base_;
   const std::string name_;
+  const std::string path_;
   const Fd directory_;  // locked
   Fd shims_;
   std::vector<std::string> controllers_;
-  int leftovers_ = 0;
 };
 
 // A value of a flat keyed file such as memory.events; absent is zero. Pure.

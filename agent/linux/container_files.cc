@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/close_range.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -140,7 +142,7 @@ Result<Fd> clone_shim(const ContainerPlaces& places, const LaunchSpec& spec, Shi
 void remove_runtime(const ContainerPlaces& places, const std::string& id) {
   Result<Fd> directory = open_directory_at(places.runtime.get(), id);
   if (!directory.has_value()) return;
-  for (const char* file : {kShimLockFile, kExitRecordFile, kExitRecordDraft}) {
+  for (const char* file : {kShimLockFile, kShimReportFile, kExitRecordFile, kExitRecordDraft}) {
     unlinkat(directory->get(), file, 0);
   }
   unlinkat(places.runtime.get(), id.c_str(), AT_REMOVEDIR);
@@ -194,16 +196,6 @@ std::string read_stderr_tail(const ContainerPlaces& places, const LaunchSpec& sp
   return text_tail(std::string_view(bytes.data(), static_cast<size_t>(count)), kStderrTailBytes);
 }
 
-// The pid of the shim that holds the lock of a runtime directory, or 0.
-pid_t living_shim(int runtime, const std::string& id) {
-  Fd lock(openat(runtime, (id + "/" + kShimLockFile).c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
-  if (!lock) return 0;
-  struct flock whole{};
-  whole.l_type = F_WRLCK;
-  if (fcntl(lock.get(), F_GETLK, &whole) != 0 || whole.l_type == F_UNLCK) return 0;
-  return whole.l_pid;
-}
-
 }  // namespace
 
 Result<StartedShim> start_container(const ContainerPlaces& places, const LaunchSpec& spec) {
@@ -213,6 +205,10 @@ Result<StartedShim> start_container(const ContainerPlaces& places, const LaunchS
   }
   auto start = [&places, &spec, &id]() -> Result<StartedShim> {
     Fd runtime = TRY(open_directory_at(places.runtime.get(), id));
+    // The shim holds it too, from its first moment to its last.
+    if (flock(runtime.get(), LOCK_EX | LOCK_NB) != 0) {
+      return std::unexpected(system_error(errno, "locking the runtime directory of " + id));
+    }
     if (places.cgroups == nullptr) return start_in(places, spec, runtime, Fd());
     Fd cgroup = TRY(places.cgroups->create_container(id, spec.plan));
     Result<StartedShim> shim = start_in(places, spec, runtime, cgroup);
@@ -258,29 +254,11 @@ Result<bool> remove_container(const ContainerPlaces& places, const ContainerId& 
   return true;
 }
 
-Result<void> end_earlier_shims(const ContainerPlaces& places, Duration patience) {
-  const Instant deadline = later(now().mono, patience);
-  for (const std::string& id : TRY(list_directories(places.runtime.get()))) {
-    pid_t pid = living_shim(places.runtime.get(), id);
-    // The lock is asked again right before each signal, so that a pid cannot be another's by then.
-    while (pid > 0) {
-      kill(pid, SIGTERM);
-      if (now().mono >= deadline) {
-        return fail(fmt::format("the shim {} of an earlier life does not end", pid), EBUSY);
-      }
-      constexpr timespec kMoment{.tv_sec = 0, .tv_nsec = 2'000'000};
-      nanosleep(&kMoment, nullptr);
-      pid = living_shim(places.runtime.get(), id);
-    }
-    remove_runtime(places, id);
-  }
-  return {};
-}
-
 Error launch_error(const LaunchSpec& spec, uint32_t stage, int code) {
   const CommandInfo& command = spec.command;
   switch (static_cast<ShimStage>(stage)) {
     case ShimStage::kStarted:
+    case ShimStage::kPending:
       break;
     case ShimStage::kSpec:
       return system_error(code, "the shim reading its specification");

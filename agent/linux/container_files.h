@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <set>
 #include <string>
 
 #include "agent/effects.h"
@@ -31,6 +32,21 @@ struct StartedShim {
   uint64_t stderr_inode = 0;  // so that a task cannot pass off another file as its own
 };
 
+// Where a container of an earlier life has got to.
+struct FoundContainer {
+  enum class State : uint8_t {
+    kAbsent,   // it never began, and nothing of it is left
+    kFailed,   // its launch did, as the report says
+    kRunning,  // with its shim, whose pidfd is there
+    kEnded,    // the shim is gone; whether its command ever ran shows the pid
+  };
+  State state = State::kAbsent;
+  StartedShim shim;
+  uint32_t stage = 0;  // of a launch that failed, with
+  int code = 0;
+  pid_t pid = 0;  // of the command; 0: it is not known to have begun
+};
+
 // Makes directories and cgroup, and starts the shim. Leaves nothing but the sandbox on failure.
 Result<StartedShim> start_container(const ContainerPlaces& places, const LaunchSpec& spec);
 
@@ -42,8 +58,17 @@ ExitRecord end_container(const ContainerPlaces& places, const LaunchSpec& spec,
 Result<bool> remove_container(const ContainerPlaces& places, const ContainerId& id,
                               Duration patience);
 
-// Kills all that shims of an earlier life still watch over, and removes their runtime files.
-Result<void> end_earlier_shims(const ContainerPlaces& places, Duration patience);
+// Waits for a shim that is just beginning. An error: it cannot be told.
+Result<FoundContainer> find_container(const ContainerPlaces& places, const ContainerId& id,
+                                      Duration patience);
+
+// Kills what a container that cannot be watched still runs; its files stay.
+void abandon_container(const ContainerPlaces& places, const ContainerId& id, Duration patience);
+
+// Kills all that is not in `known`: what shims of an earlier life still watch over, cgroups and
+// runtime files that nobody owns. How many containers that were.
+Result<int> end_unknown_containers(const ContainerPlaces& places,
+                                   const std::set<std::string>& known, Duration patience);
 
 // The sentence for a launch that failed in the shim.
 Error launch_error(const LaunchSpec& spec, uint32_t stage, int code);

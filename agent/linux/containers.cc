@@ -23,6 +23,8 @@ namespace tepui {
 namespace {
 
 constexpr Duration kEarlierShimsPatience = std::chrono::seconds(10);
+// For a shim that was cloned just before its agent died: it reports within a few milliseconds.
+constexpr Duration kReportPatience = std::chrono::seconds(10);
 // How long a thread waits for the processes of a container to be gone, before it serves others and
 // comes back later. Killed processes mostly need a millisecond or two.
 constexpr Duration kRemovePatience = std::chrono::milliseconds(50);
@@ -49,13 +51,18 @@ class Step<Run, Done> final : public Job {
 
 class Containers::Container {
  public:
-  Container(Containers& all, LaunchSpec spec) : all_(all), spec_(std::move(spec)) {
-    all_.run(start_);
+  enum class Origin { kLaunched, kAdopted };
+  Container(Containers& all, LaunchSpec spec, Origin origin) : all_(all), spec_(std::move(spec)) {
+    if (origin == Origin::kLaunched) {
+      all_.run(start_);
+    } else {
+      all_.run(find_);
+    }
   }
 
   void signal(int signal_number) const {
     // The shim keeps the command's pid from being reused while it lives.
-    if (state_ == State::kRunning) ::kill(-pid_, signal_number);
+    if (state_ == State::kRunning && pid_ > 0) ::kill(-pid_, signal_number);
   }
 
   void kill() {
@@ -77,7 +84,7 @@ class Containers::Container {
 
  private:
   enum class State {
-    kStarting,   // a thread makes its directories and starts the shim
+    kStarting,   // a thread makes its directories and starts the shim, or looks for them
     kReporting,  // the shim has not yet said how the launch went
     kRunning,    // until the shim ends
     kEnding,     // a thread reads the exit record
@@ -87,6 +94,10 @@ class Containers::Container {
 
   // On a thread of the worker, while the loop leaves alone what they write.
   void start_now() { started_ = start_container(all_.places_, spec_); }
+  void find_now() {
+    found_ = find_container(all_.places_, spec_.id, kReportPatience);
+    if (!found_) abandon_container(all_.places_, spec_.id, kReportPatience);
+  }
   void kill_now() {
     if (all_.places_.cgroups != nullptr) {
       // Fails only if the cgroup is gone, and with it all that was to be killed.
@@ -109,6 +120,34 @@ class Containers::Container {
     }
     state_ = State::kReporting;
     all_.reactor_.read(read_report_, started_->report.get(), report_, -1);
+  }
+
+  void on_found() {
+    all_.on_job_done();
+    if (!found_) {
+      // It could not be watched and was ended; nobody knows how it would have.
+      state_ = State::kEnded;
+      all_.owner_.on_exit(spec_.id, record_);
+      return;
+    }
+    started_ = std::move(found_->shim);
+    switch (found_->state) {
+      case FoundContainer::State::kAbsent:
+        leave_absent();
+        return;
+      case FoundContainer::State::kFailed:
+        launch_error_ = launch_error(spec_, found_->stage, found_->code);
+        remove();
+        return;
+      case FoundContainer::State::kRunning:
+        on_running(found_->pid);
+        return;
+      case FoundContainer::State::kEnded:
+        state_ = State::kEnding;
+        all_.run(end_);
+        if (found_->pid > 0) all_.owner_.on_launched(spec_.id, found_->pid);
+        return;
+    }
   }
 
   void on_report(const Completion& completion) {
@@ -178,7 +217,15 @@ class Containers::Container {
     remove_wait_ = std::min(remove_wait_ * 2, kRemoveAgainMax);
   }
 
-  // Both end this object.
+  // These end this object.
+  void leave_absent() {
+    const bool destroy_wanted = destroy_wanted_;
+    Containers& all = all_;
+    const ContainerId id = spec_.id;
+    all.containers_.erase(id);
+    all.owner_.on_absent(id);
+    if (destroy_wanted) all.owner_.on_destroyed(id);
+  }
   void fail_launch(Error cause) {
     const Error error = std::move(cause);
     const bool destroy_wanted = destroy_wanted_;
@@ -205,10 +252,12 @@ class Containers::Container {
   pid_t pid_ = 0;
   Duration remove_wait_ = kRemoveAgainMin;
   Result<StartedShim> started_ = fail("not started");
+  Result<FoundContainer> found_ = fail("not looked for");
   std::optional<Error> launch_error_;
   ExitRecord record_;
 
   Step<&Container::start_now, &Container::on_started> start_{*this};
+  Step<&Container::find_now, &Container::on_found> find_{*this};
   Step<&Container::kill_now, &Container::on_killed> kill_{*this};
   Step<&Container::end_now, &Container::on_ended> end_{*this};
   Step<&Container::remove_now, &Container::on_removed> remove_{*this};
@@ -240,7 +289,6 @@ Result<std::unique_ptr<Containers>> Containers::create(Reactor& reactor, Options
   }
   places.shim = std::move(options.shim);
   places.cgroups = options.cgroups;
-  TRY(end_earlier_shims(places, kEarlierShimsPatience));
   containers->worker_ =
       TRY(Worker::create(reactor, {.threads = options.threads, .queue_max = kJobsMax}));
   return containers;
@@ -258,7 +306,18 @@ Containers::Container* Containers::find(const ContainerId& id) {
 
 void Containers::launch(const LaunchSpec& spec) {
   CHECK(find(spec.id) == nullptr);
-  containers_.emplace(spec.id, std::make_unique<Container>(*this, spec));
+  containers_.emplace(spec.id,
+                      std::make_unique<Container>(*this, spec, Container::Origin::kLaunched));
+}
+
+void Containers::adopt(const LaunchSpec& spec) {
+  CHECK(find(spec.id) == nullptr);
+  containers_.emplace(spec.id,
+                      std::make_unique<Container>(*this, spec, Container::Origin::kAdopted));
+}
+
+Result<int> Containers::end_unknown(const std::set<std::string>& known) {
+  return end_unknown_containers(places_, known, kEarlierShimsPatience);
 }
 
 void Containers::signal(const ContainerId& id, int signal_number) {

@@ -5,7 +5,9 @@
 //
 // For each launch() exactly one of on_launched and on_launch_failed, after on_launched exactly one
 // on_exit, and for each destroy() exactly one on_destroyed, in this order. A container that failed
-// to launch is gone; destroying it again is answered all the same.
+// to launch is gone; destroying it again is answered all the same. adopt() takes up a container of
+// an earlier life: the same follows, or on_absent, or on_exit alone if nobody knows whether the
+// command began.
 //
 // A kill that comes before the command was started hits it as soon as it is. Ends of containers are
 // seen through pidfds of their shims.
@@ -14,6 +16,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +33,7 @@ class ContainersOwner {
   virtual ~ContainersOwner() = default;
   virtual void on_launched(const ContainerId& id, int64_t pid) = 0;
   virtual void on_launch_failed(const ContainerId& id, const Error& error) = 0;
+  virtual void on_absent(const ContainerId& id) = 0;
   virtual void on_exit(const ContainerId& id, const ExitRecord& record) = 0;
   virtual void on_destroyed(const ContainerId& id) = 0;
 };
@@ -43,7 +47,6 @@ class Containers {
     const CgroupRoot* cgroups = nullptr;  // null: no cgroup can be had
     size_t threads = 4;                   // launches and removals that run at once
   };
-  // Ends what shims of an earlier life still watch over; may block for that, so before the loop.
   static Result<std::unique_ptr<Containers>> create(Reactor& reactor, Options options,
                                                     ContainersOwner& owner);
   // Containers that run go on, each with its shim.
@@ -51,7 +54,12 @@ class Containers {
   Containers(const Containers&) = delete;
   Containers& operator=(const Containers&) = delete;
 
+  // Ends all containers of an earlier life but these; may block for that, so before the loop. How
+  // many there were.
+  Result<int> end_unknown(const std::set<std::string>& known);
+
   void launch(const LaunchSpec& spec);
+  void adopt(const LaunchSpec& spec);
   void signal(const ContainerId& id, int signal_number);
   void kill(const ContainerId& id);
   void destroy(const ContainerId& id);

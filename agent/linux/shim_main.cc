@@ -1,6 +1,9 @@
 // tepui-shim supervises the command of one container: starts it, born in the container's cgroup, in
 // a session of its own; reaps it; writes how it ended durably; and outlives the agent.
 //
+// The report goes into a pipe, for the agent that waits, and into a file, for one that does not
+// live yet: the agent may end at any moment.
+//
 // Invariants: either the report says that the launch failed and no command runs, or it says
 // "started" and an exit record follows, written when the command itself ends, whatever it left
 // running. The shim itself stays outside of the container's cgroup, so cgroup.kill spares it.
@@ -79,12 +82,39 @@ struct Launch {
   while (true) raw_syscall(SYS_exit_group, status);
 }
 
+long open_runtime(const char* file, int flags) {
+  return raw_syscall(SYS_openat, kShimRuntimeFd, raw_address(file), flags | O_CLOEXEC, 0600);
+}
+
+ShimReport make_report(ShimStage stage, long code, long pid) {
+  ShimReport report{};
+  report.stage = static_cast<uint32_t>(stage);
+  report.code = static_cast<int32_t>(code);
+  report.pid = static_cast<int32_t>(pid);
+  timespec now{};
+  raw_syscall(SYS_clock_gettime, CLOCK_BOOTTIME, raw_address(&now));
+  report.reported_at_boot_ns = int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+  struct stat errors{};
+  if (raw_syscall(SYS_fstat, 2, raw_address(&errors)) == 0) report.stderr_inode = errors.st_ino;
+  report.checksum =
+      shim_checksum(reinterpret_cast<const unsigned char*>(&report), kShimReportChecked);
+  return report;
+}
+
+// Over the one before, whose space it has. Not synced: it is for this boot of the machine only.
+long keep_report(const ShimReport& report) {
+  const long file = open_runtime(kShimReportFile, O_CREAT | O_WRONLY);
+  if (file < 0) return file;
+  const long written = raw_syscall(SYS_pwrite64, file, raw_address(&report), sizeof report, 0);
+  raw_syscall(SYS_close, file);
+  return written;
+}
+
+// Nobody may listen any more; SIGPIPE is blocked.
 void send_report(ShimStage stage, long code, long pid) {
-  ShimReport message{};
-  message.stage = static_cast<uint32_t>(stage);
-  message.code = static_cast<int32_t>(code);
-  message.pid = static_cast<int32_t>(pid);
-  raw_syscall(SYS_write, kShimReportFd, raw_address(&message), sizeof message);
+  const ShimReport report = make_report(stage, code, pid);
+  keep_report(report);
+  raw_syscall(SYS_write, kShimReportFd, raw_address(&report), sizeof report);
 }
 
 // `result` as a system call gave it.
@@ -235,10 +265,6 @@ void run_command(void* argument) {
   check(ShimStage::kExec, execute(spec));
 }
 
-long open_runtime(const char* file, int flags) {
-  return raw_syscall(SYS_openat, kShimRuntimeFd, raw_address(file), flags | O_CLOEXEC, 0600);
-}
-
 // The lock says to any later agent that this shim lives, and which pid it is. The record's space
 // is taken now: a disk that fills up later cannot cost the record.
 void prepare_runtime() {
@@ -254,6 +280,7 @@ void prepare_runtime() {
   const long taken = raw_syscall(SYS_fallocate, draft, 0, 0, sizeof(ExitRecordData));
   if (taken != -EOPNOTSUPP) check(taken);
   raw_syscall(SYS_close, draft);
+  check(keep_report(make_report(ShimStage::kPending, 0, 0)));
 }
 
 bool write_record(const ExitRecordData& record) {
@@ -311,8 +338,8 @@ void name_children_file(long pid, char* path) {
   *path = 0;
 }
 
-// Kills the children of `pid` and, after each, its children: nobody gets to see his children die and
-// to end by himself. Orphans become children of the shim, so that repeating it from the shim
+// Kills the children of `pid` and, after each, its children: nobody gets to see his children die
+// and to end by himself. Orphans become children of the shim, so that repeating it from the shim
 // reaches everybody.
 void kill_descendants(long pid, int depth) {
   constexpr int kDepthMax = 32;

@@ -18,13 +18,15 @@ inline constexpr int kShimRuntimeFd = 5;  // the directory for the exit record
 inline constexpr int kShimCgroupFd = 6;   // the container's cgroup; closed if there is none
 inline constexpr int kShimFdEnd = 7;
 
-// Files in the runtime directory of a container.
-inline constexpr const char* kShimLockFile = "shim";  // locked (F_SETLK) while the shim lives
+// Files in the runtime directory of a container. The directory itself is locked (flock) from before
+// the shim is cloned until it ends, by the description that agent and shim share.
+inline constexpr const char* kShimLockFile = "shim";      // locked (F_SETLK) while the shim lives
+inline constexpr const char* kShimReportFile = "report";  // a ShimReport, for agents to come
 inline constexpr const char* kExitRecordFile = "exit";
 inline constexpr const char* kExitRecordDraft = "exit.draft";
 
 inline constexpr uint32_t kShimSpecMagic = 0x31505354;    // "TSP1"
-inline constexpr uint32_t kShimReportMagic = 0x31505254;  // "TRP1"
+inline constexpr uint32_t kShimReportMagic = 0x32505254;  // "TRP2"
 inline constexpr uint32_t kExitRecordMagic = 0x31585445;  // "ETX1"
 
 // Followed by group_count ids of 4 bytes, then by strings that each end with a zero byte: the
@@ -51,15 +53,19 @@ enum class ShimStage : uint32_t {
   kUser = 5,
   kDirectory = 6,
   kExec = 7,
+  kPending = 8,  // only in the file: the command may begin at any moment
 };
 
 struct ShimReport {
   uint32_t magic = kShimReportMagic;
   uint32_t stage = 0;
-  int32_t code = 0;  // errno of a stage that failed
-  int32_t pid = 0;   // of the command
+  int32_t code = 0;                 // errno of a stage that failed
+  int32_t pid = 0;                  // of the command
+  int64_t reported_at_boot_ns = 0;  // CLOCK_BOOTTIME: the shim had begun before
+  uint64_t stderr_inode = 0;        // so that a task cannot pass off another file as its own
+  uint64_t checksum = 0;            // of all bytes before it
 };
-static_assert(sizeof(ShimReport) == 16);
+static_assert(sizeof(ShimReport) == 40);
 
 enum class ExitKind : uint32_t { kExited = 1, kSignaled = 2 };
 
@@ -83,5 +89,6 @@ constexpr uint64_t shim_checksum(const unsigned char* bytes, size_t count) {
   return hash;
 }
 inline constexpr size_t kExitRecordChecked = offsetof(ExitRecordData, checksum);
+inline constexpr size_t kShimReportChecked = offsetof(ShimReport, checksum);
 
 }  // namespace tepui

@@ -1,5 +1,6 @@
 #include "agent/shell/ground.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "agent/linux/cgroup_discovery.h"
+#include "agent/linux/files.h"
 
 namespace tepui {
 
@@ -54,6 +56,8 @@ Result<Ground> prepare_ground(const GroundOptions& options) {
   TRY(make_directories(options.runtime_dir, 0700));
   Ground ground;
   ground.machine = TRY(detect_machine(options.work_dir, options.resources));
+  ground.boot_id = TRY(read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id"));
+  while (ground.boot_id.ends_with('\n')) ground.boot_id.pop_back();
   const CgroupFacts facts = TRY(read_cgroup_facts());
   Result<std::unique_ptr<CgroupRoot>> cgroups = take_cgroups(facts, options.cgroup_root);
   if (cgroups) {
@@ -67,7 +71,7 @@ Result<Ground> prepare_ground(const GroundOptions& options) {
     ground.degraded.push_back(std::move(sentence));
   }
   if (Result<void> met = check_required(ground, options.controllers_required); !met) {
-    if (ground.cgroups != nullptr) TRY(ground.cgroups->kill_all_and_remove());
+    if (ground.cgroups != nullptr) ground.cgroups->remove_if_empty();
     return std::unexpected(std::move(met).error());
   }
   return ground;

@@ -2,8 +2,8 @@
 // Ground is what an agent stands on: its directories, the machine's resources, its cgroup subtree,
 // and what is missing there, a sentence each.
 //
-// Preparing it may block and kills what an earlier life left in the subtree, so it comes before the
-// loop.
+// Preparing it may block, so it comes before the loop. What an earlier life left in the subtree
+// stays.
 
 #include <memory>
 #include <string>
@@ -25,6 +25,7 @@ struct GroundOptions {
 
 struct Ground {
   Machine machine;
+  std::string boot_id;                  // of the kernel that runs
   std::unique_ptr<CgroupRoot> cgroups;  // null: none can be had
   std::vector<std::string> controllers;
   std::vector<std::string> degraded;

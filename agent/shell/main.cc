@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::string_view kMasterGroup = "Master";
 constexpr std::string_view kMachineGroup = "Machine";
+constexpr std::string_view kRecoveryGroup = "Recovery";
 constexpr std::string_view kTaskGroup = "Tasks";
 
 std::vector<Option> master_options() {
@@ -85,6 +86,28 @@ std::vector<Option> machine_options() {
   return options;
 }
 
+std::vector<Option> recovery_options() {
+  const std::string group(kRecoveryGroup);
+  return {
+      {.name = "recover",
+       .fallback = "reconnect",
+       .help =
+           "What to do with what an earlier life of this agent left running: reconnect takes it "
+           "up again; cleanup kills it, forgets who the agent was, and ends.",
+       .group = group,
+       .letter = "",
+       .choices = {"reconnect", "cleanup"}},
+      {.name = "reconfiguration-policy",
+       .fallback = "equal",
+       .help = "What may differ from when the agent registered: nothing, or only additions to "
+               "resources and attributes, and a domain. After a reboot all may, but then it is a "
+               "new agent.",
+       .group = group,
+       .letter = "",
+       .choices = {"equal", "additive"}},
+  };
+}
+
 std::vector<Option> task_options() {
   const std::string group(kTaskGroup);
   return {
@@ -111,7 +134,9 @@ Program program() {
       .name = "tepui-agent",
       .description =
           "Offers the resources of this machine to a Tepui master, and runs the tasks "
-          "that frameworks launch on them, each in a cgroup of its own.",
+          "that frameworks launch on them, each in a cgroup of its own. SIGTERM ends the agent and "
+          "leaves its tasks running: the next start takes them up. SIGUSR1 ends the tasks too, and "
+          "the agent's identity.",
       .examples =
           "  tepui-agent --master=127.0.0.1:5050\n"
           "  tepui-agent --master=10.0.0.1:5050 --listen=10.0.0.7:5051 \\\n"
@@ -124,8 +149,8 @@ Program program() {
           "                          \"mount\": {\"root\": \"/mnt/ssd1\"}}}}]\n",
       .options = {},
       .commands = {}};
-  for (std::vector<Option> part :
-       {master_options(), machine_options(), task_options(), Log::option_table()}) {
+  for (std::vector<Option> part : {master_options(), machine_options(), recovery_options(),
+                                   task_options(), Log::option_table()}) {
     std::ranges::move(part, std::back_inserter(program.options));
   }
   return program;
@@ -167,6 +192,10 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
                    .cgroup_root = settings.text("cgroup-root"),
                    .resources = settings.text("resources"),
                    .controllers_required = settings.list("require-controllers")};
+  config.terms.cleanup = settings.text("recover") == "cleanup";
+  if (settings.text("reconfiguration-policy") == "additive") {
+    config.terms.policy = ReconfigurationPolicy::kAdditive;
+  }
   AgentInfo& info = config.agent.info;
   info.hostname = settings.text("hostname");
   info.version = std::string(version_number());

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <set>
 #include <utility>
 
 #include "agent/total.h"
@@ -45,7 +46,7 @@ Result<void> AgentShell::open() {
   const Address listen = TRY(resolve_address(config_.listen));
   reactor_ = TRY(Reactor::create());
   // Before anything that has threads: they inherit the signal mask.
-  signals_ = TRY(Signals::create(*reactor_, *this));
+  signals_ = TRY(Signals::create(*reactor_, *this, {SIGUSR1}));
   transport_ = TRY(TcpTransport::create(*reactor_, *this));
   address_ = TRY(transport_->listen(listen));
   started_ = reactor_->now().mono;
@@ -60,6 +61,11 @@ Result<void> AgentShell::open() {
   endpoints_->use(*transport_);
   connector_ = std::make_unique<Connector>(*reactor_, *transport_, connection, rng.fork());
   announce();
+  agent_->on_recovered(reactor_->now(), std::exchange(recovered_, {}), recovery_);
+  if (config_.terms.cleanup) {
+    told_to_stop_ = true;
+    agent_->on_shutdown(reactor_->now());
+  }
   return {};
 }
 
@@ -72,15 +78,48 @@ Result<void> AgentShell::open_machine() {
                                        : to_text(address_);
   info.controllers = ground_.controllers;
   info.degraded = ground_.degraded;
+  config_.agent.configured = info.resources;
+  config_.agent.ground = {.boot_id = ground_.boot_id,
+                          .runtime_dir = config_.ground.runtime_dir,
+                          .cgroup_root = ground_.cgroups != nullptr ? ground_.cgroups->path() : ""};
+  TRY(recover_memory(info));
   TRY(recover_resources());
   config_.agent.work_dir = config_.ground.work_dir;
   files_ = TRY(SandboxFiles::create(*reactor_, *this, config_.ground.work_dir));
+  return open_containers();
+}
+
+Result<void> AgentShell::recover_memory(const AgentInfo& configured) {
+  AgentMemoryOwner& owner = *this;
+  memory_ = TRY(AgentMemory::open(*reactor_, config_.ground.work_dir, owner));
+  recovered_ = memory_->take();
+  const Result<RecoveryKind> kind =
+      judge_recovery(recovered_, configured, config_.agent.ground, config_.terms);
+  if (!kind) {
+    return fail(fmt::format(
+        "this is not what agent {} was when it registered: {}; configure it as before, or end what "
+        "runs with --recover=cleanup, or remove {} (what runs is killed then): either makes it a "
+        "new agent",
+        recovered_.identity->info.id.value, kind.error().message, memory_->path()));
+  }
+  recovery_ = *kind;
+  return {};
+}
+
+Result<void> AgentShell::open_containers() {
   containers_ = TRY(Containers::create(*reactor_,
                                        {.work_dir = config_.ground.work_dir,
                                         .runtime_dir = config_.ground.runtime_dir,
                                         .shim = config_.shim,
                                         .cgroups = ground_.cgroups.get()},
                                        *this));
+  std::set<std::string> known;
+  if (recovery_ == RecoveryKind::kResume) {
+    for (const RecoveredTask& task : recovered_.tasks) {
+      known.insert(task.accepted.task.container_id.value);
+    }
+  }
+  unknown_ended_ = TRY(containers_->end_unknown(known));
   return {};
 }
 
@@ -88,6 +127,7 @@ Result<void> AgentShell::open_machine() {
 Result<void> AgentShell::recover_resources() {
   CheckpointsOwner& owner = *this;
   checkpoints_ = TRY(Checkpoints::create(*reactor_, owner, config_.ground.work_dir));
+  if (config_.terms.cleanup) return {};  // nothing is offered any more
   std::optional<StoredCheckpoint> stored = TRY(load_checkpoint(config_.ground.work_dir));
   if (!stored) return {};
   AgentInfo& info = config_.agent.info;
@@ -107,10 +147,15 @@ void AgentShell::announce() {
                          {"resources", to_text(info.resources)},
                          {"controllers", fmt::format("{}", fmt::join(info.controllers, ","))},
                          {"work_dir", config_.ground.work_dir}}});
-  if (ground_.cgroups != nullptr && ground_.cgroups->leftovers() > 0) {
+  if (unknown_ended_ > 0) {
     log_.write({.severity = Severity::kWarning,
                 .name = "agent.leftovers_killed",
-                .fields = {{"containers", fmt::format("{}", ground_.cgroups->leftovers())}}});
+                .fields = {{"containers", fmt::format("{}", unknown_ended_)}}});
+  }
+  if (!memory_->repair().empty()) {
+    log_.write({.severity = Severity::kWarning,
+                .name = "agent.memory_repaired",
+                .fields = {{"what", memory_->repair()}}});
   }
   for (const std::string& sentence : info.degraded) {
     on_event(event::AgentDegraded{.why = sentence});
@@ -119,7 +164,7 @@ void AgentShell::announce() {
 
 int AgentShell::run() {
   flush_log();
-  connector_->start(master_);
+  if (!config_.terms.cleanup) connector_->start(master_);
   while (!stopping_) turn();
   close_all();
   log_.flush();
@@ -148,17 +193,14 @@ void AgentShell::close_all() {
   while (transport_->links() != 0 && now().mono < enough) reactor_->run_once(enough);
   files_.reset();
   checkpoints_.reset();
+  memory_.reset();
   leave_ground();
 }
 
 void AgentShell::leave_ground() {
   containers_.reset();
   if (ground_.cgroups == nullptr) return;
-  if (const Result<void> removed = ground_.cgroups->kill_all_and_remove(); !removed) {
-    log_.write({.severity = Severity::kWarning,
-                .name = "agent.cgroups_left",
-                .fields = {{"why", removed.error().message}}});
-  }
+  ground_.cgroups->remove_if_empty();
   ground_.cgroups.reset();
 }
 
@@ -176,9 +218,16 @@ void AgentShell::send(const AgentToMaster& message) {
 
 void AgentShell::exit(std::string_view why) {
   stopping_ = true;
-  log_.write({.severity = told_to_stop_ ? Severity::kInfo : Severity::kError,
-              .name = "agent.stopping",
-              .fields = {{"why", std::string(why)}}});
+  LogRecord line{.severity = told_to_stop_ ? Severity::kInfo : Severity::kError,
+                 .name = "agent.stopping",
+                 .fields = {{"why", std::string(why)}}};
+  if (const uint32_t running = agent_->totals().containers; running > 0) {
+    line.fields.emplace_back("containers_left", fmt::format("{}", running));
+    line.fields.emplace_back("to_end_them",
+                             "start the agent again with --recover=cleanup; SIGUSR1 ends an agent "
+                             "with all that it runs");
+  }
+  log_.write(line);
 }
 
 // --------------------------------------------------------------------------------------- links
@@ -237,11 +286,19 @@ void AgentShell::on_launch_failed(const ContainerId& id, const Error& error) {
   agent_->on_launch_failed(reactor_->now(), id, error);
 }
 
+void AgentShell::on_absent(const ContainerId& id) { agent_->on_absent(reactor_->now(), id); }
+
 void AgentShell::on_exit(const ContainerId& id, const ExitRecord& record) {
   agent_->on_exit(reactor_->now(), id, record);
 }
 
 void AgentShell::on_destroyed(const ContainerId& id) { agent_->on_destroyed(reactor_->now(), id); }
+
+void AgentShell::on_appended(uint64_t serial) { agent_->on_appended(reactor_->now(), serial); }
+
+void AgentShell::on_append_failed(const Error& error) {
+  agent_->on_append_failed(reactor_->now(), error);
+}
 
 void AgentShell::on_checkpointed(uint64_t serial) {
   agent_->on_checkpointed(reactor_->now(), serial);
@@ -267,7 +324,11 @@ void AgentShell::on_sandbox_read(uint64_t token, Result<SandboxBytes> bytes) {
 void AgentShell::on_signal(int signal) {
   if (signal == SIGHUP) return;  // nothing to reload; the log is not a file of ours
   told_to_stop_ = true;
-  agent_->on_shutdown(reactor_->now());
+  if (signal == SIGUSR1) {
+    agent_->on_shutdown(reactor_->now());
+  } else {
+    agent_->on_leave(reactor_->now());
+  }
 }
 
 std::vector<MetricRow> AgentShell::metrics() const {

@@ -16,6 +16,7 @@
 #include "agent/shell/checkpoints.h"
 #include "agent/shell/endpoints.h"
 #include "agent/shell/ground.h"
+#include "agent/shell/memory.h"
 #include "agent/shell/sandbox_files.h"
 #include "common/io/alarm.h"
 #include "common/io/connector.h"
@@ -33,6 +34,8 @@ struct AgentShellConfig {
   std::string listen;  // "127.0.0.1:5051"
   std::string shim;    // the program
   GroundOptions ground;
+  // With terms.cleanup the agent ends all that an earlier life left, and itself.
+  RecoveryTerms terms;
   uint64_t seed = 0;
   // Resources, address and controllers are filled in from the machine; the hostname if it is empty.
   AgentConfig agent;
@@ -45,6 +48,7 @@ class AgentShell final : private AgentEffects,
                          private EndpointsOwner,
                          private SandboxFilesOwner,
                          private CheckpointsOwner,
+                         private AgentMemoryOwner,
                          private SignalsOwner {
  public:
   // Opens everything. What cannot be opened is an error for the user, and nothing was started.
@@ -61,11 +65,13 @@ class AgentShell final : private AgentEffects,
   Result<void> open();
   Result<void> open_machine();
   Result<void> recover_resources();
+  Result<void> recover_memory(const AgentInfo& configured);
+  Result<void> open_containers();
   void announce();
   void turn();
   void flush_log();
   void close_all();
-  // Ends the cgroup subtree and what is in it.
+  // Gives the cgroup subtree up, with what still runs in it.
   void leave_ground();
 
   // AgentEffects
@@ -73,6 +79,8 @@ class AgentShell final : private AgentEffects,
   void send(const AgentToMaster& message) override;
   void reconnect(std::string_view why) override { connector_->reconnect(why); }
   void launch(const LaunchSpec& spec) override { containers_->launch(spec); }
+  void adopt(const LaunchSpec& spec) override { containers_->adopt(spec); }
+  void append(uint64_t serial, AgentRecord record) override { memory_->append(serial, record); }
   void signal(const ContainerId& id, int number) override { containers_->signal(id, number); }
   void kill(const ContainerId& id) override { containers_->kill(id); }
   void destroy(const ContainerId& id) override { containers_->destroy(id); }
@@ -95,8 +103,13 @@ class AgentShell final : private AgentEffects,
   // ContainersOwner
   void on_launched(const ContainerId& id, int64_t pid) override;
   void on_launch_failed(const ContainerId& id, const Error& error) override;
+  void on_absent(const ContainerId& id) override;
   void on_exit(const ContainerId& id, const ExitRecord& record) override;
   void on_destroyed(const ContainerId& id) override;
+
+  // AgentMemoryOwner
+  void on_appended(uint64_t serial) override;
+  void on_append_failed(const Error& error) override;
 
   // CheckpointsOwner
   void on_checkpointed(uint64_t serial) override;
@@ -120,11 +133,15 @@ class AgentShell final : private AgentEffects,
   Instant started_{};
   bool stopping_ = false;
   bool told_to_stop_ = false;
+  int unknown_ended_ = 0;  // containers of an earlier life that nobody remembers
+  RecoveredAgent recovered_;
+  RecoveryKind recovery_ = RecoveryKind::kAnew;
 
   std::unique_ptr<Reactor> reactor_;
   std::unique_ptr<Signals> signals_;
   std::unique_ptr<TcpTransport> transport_;
   Ground ground_;
+  std::unique_ptr<AgentMemory> memory_;
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<Endpoints> endpoints_;
   std::unique_ptr<Connector> connector_;

@@ -20,13 +20,13 @@ constexpr uint64_t kCompactGrowth = 4;
 class FileStore::CompactJob final : public Job {
  public:
   CompactJob(FileStore& store, uint64_t bytes)
-      : store_(store), directory_(store.directory_), bytes_(bytes) {}
-  void run() override { made_ = write_compacted(directory_, bytes_); }
+      : store_(store), place_(store.place_), bytes_(bytes) {}
+  void run() override { made_ = write_compacted(place_, bytes_); }
   void on_done() override { store_.on_compacted(std::move(made_)); }
 
  private:
   FileStore& store_;
-  const std::string directory_;
+  const LogPlace place_;
   const uint64_t bytes_;
   Result<NewLog> made_;
 };
@@ -34,10 +34,7 @@ class FileStore::CompactJob final : public Job {
 class FileStore::ReplaceJob final : public Job {
  public:
   ReplaceJob(FileStore& store, NewLog log, std::vector<LoggedBatch> batches)
-      : store_(store),
-        directory_(store.directory_),
-        log_(std::move(log)),
-        batches_(std::move(batches)) {}
+      : store_(store), place_(store.place_), log_(std::move(log)), batches_(std::move(batches)) {}
   void run() override { result_ = append_and_replace(); }
   void on_done() override { store_.on_replaced(std::move(result_), in_doubt_); }
 
@@ -45,17 +42,35 @@ class FileStore::ReplaceJob final : public Job {
   Result<NewLog> append_and_replace() {
     TRY(append_to_new(log_, batches_));
     in_doubt_ = true;
-    TRY(replace_log(directory_));
+    TRY(replace_log(place_));
     in_doubt_ = false;
     return std::move(log_);
   }
 
   FileStore& store_;
-  const std::string directory_;
+  const LogPlace place_;
   NewLog log_;
   const std::vector<LoggedBatch> batches_;
   bool in_doubt_ = false;
   Result<NewLog> result_;
+};
+
+class FileStore::ReserveJob final : public Job {
+ public:
+  explicit ReserveJob(FileStore& store)
+      : store_(store),
+        file_(store.file_.get()),
+        from_(store.end_),
+        bytes_(store.options_.reserve_bytes) {}
+  // Where it cannot be had, writes will say so when they come there.
+  void run() override { reserve(file_, from_, bytes_); }
+  void on_done() override { store_.reserve_job_.reset(); }
+
+ private:
+  FileStore& store_;
+  const int file_;
+  const uint64_t from_;
+  const uint64_t bytes_;
 };
 
 Result<std::unique_ptr<FileStore>> FileStore::create(Reactor& reactor, const std::string& directory,
@@ -68,21 +83,23 @@ Result<std::unique_ptr<FileStore>> FileStore::create(Reactor& reactor, const std
                                                      StoreClient& store, CoordinatorClient& leader,
                                                      Options options) {
   // Not TRY: g++ 12 then sees a free of the -1 in a moved Fd.
-  auto opened = open_log(directory);
+  LogPlace place{.directory = directory, .what = options.what, .owner = options.owner};
+  auto opened = open_log(place);
   if (!opened) return std::unexpected(std::move(opened).error());
-  std::unique_ptr<FileStore> made(
-      new FileStore(reactor, directory, store, leader, options, *std::move(opened)));
+  std::unique_ptr<FileStore> made(new FileStore(reactor, std::move(place), store, leader,
+                                                std::move(options), *std::move(opened)));
   made->worker_ = TRY(Worker::create(reactor, {.threads = 1, .queue_max = 4}));
+  made->consider_reserve();
   return made;
 }
 
-FileStore::FileStore(Reactor& reactor, std::string directory, StoreClient& store,
+FileStore::FileStore(Reactor& reactor, LogPlace place, StoreClient& store,
                      CoordinatorClient& leader, Options options, OpenedLog opened)
     : reactor_(reactor),
-      directory_(std::move(directory)),
+      place_(std::move(place)),
       store_(store),
       leader_(leader),
-      options_(options),
+      options_(std::move(options)),
       lock_(std::move(opened.lock)),
       repair_(std::move(opened.repair)),
       epoch_(opened.epoch),
@@ -112,8 +129,8 @@ void FileStore::write(uint64_t epoch, uint64_t token, std::vector<StoreWrite> ba
   CHECK(token != kElection);
   if (in_doubt_) return refuse(token, doubt_);
   if (role_ != Role::kLeading || epoch != epoch_) {
-    return refuse(token, {.message = fmt::format("epoch {} is over, the registry is at epoch {}",
-                                                 epoch, epoch_)});
+    return refuse(token, {.message = fmt::format("epoch {} is over, the {} is at epoch {}", epoch,
+                                                 place_.what, epoch_)});
   }
   log(token, std::move(batch));
 }
@@ -152,16 +169,16 @@ void FileStore::on_written(const Completion& completion) { write_result_ = compl
 
 void FileStore::on_synced(const Completion& completion) {
   if (write_result_ < 0 && write_result_ != -EINTR) {
-    return fail_all({.message = fmt::format("cannot write {}/registry.log: {}", directory_,
-                                            strerror(-write_result_)),
+    return fail_all({.message = fmt::format("cannot write {}/{}.log: {}", place_.directory,
+                                            place_.what, strerror(-write_result_)),
                      .code = -write_result_});
   }
   if (write_result_ > 0) written_ += static_cast<size_t>(write_result_);
   // A short write: what is missing goes out next, or fails with the reason.
   if (written_ < writing_.size()) return flush();
   if (completion.result < 0) {
-    return fail_all({.message = fmt::format("cannot sync {}/registry.log: {}", directory_,
-                                            strerror(-completion.result)),
+    return fail_all({.message = fmt::format("cannot sync {}/{}.log: {}", place_.directory,
+                                            place_.what, strerror(-completion.result)),
                      .code = -completion.result});
   }
   on_durable();
@@ -173,6 +190,7 @@ void FileStore::on_durable() {
   std::vector<uint64_t> tokens;
   tokens.swap(writing_tokens_);
   flush();
+  consider_reserve();
   consider_compaction();
   for (const uint64_t token : tokens) {
     if (token != kElection) {
@@ -209,6 +227,15 @@ void FileStore::tell() {
   failures.swap(failures_);
   for (Failure& each : failures) store_.on_persist_failed(each.token, std::move(each.error));
   if (std::exchange(deposed_, false)) leader_.on_deposed(std::exchange(deposed_why_, {}));
+}
+
+// Not while the file may be replaced; half of what was reserved is left when more is asked for.
+void FileStore::consider_reserve() {
+  if (compaction_ == Compaction::kReplacing || reserve_job_ != nullptr) return;
+  if (options_.reserve_bytes == 0 || end_ + options_.reserve_bytes / 2 < reserved_) return;
+  reserved_ = end_ + options_.reserve_bytes;
+  reserve_job_ = std::make_unique<ReserveJob>(*this);
+  CHECK(worker_->submit(*reserve_job_));
 }
 
 void FileStore::consider_compaction() {
@@ -261,6 +288,7 @@ void FileStore::on_replaced(Result<NewLog> made, bool in_doubt) {
     compaction_error_.clear();
     reactor_.close(std::exchange(file_, std::move(made->file)));
     end_ = durable_ = made->bytes;
+    reserved_ = 0;
   } else {
     compaction_error_ = made.error().message;
   }
@@ -272,7 +300,7 @@ void FileStore::end_compaction() {
   compacted_bytes_ = end_;
   compaction_ = Compaction::kNone;
   noted_.clear();
-  if (!compaction_error_.empty()) remove_new_log(directory_);
+  if (!compaction_error_.empty()) remove_new_log(place_);
   for (Pending& each : std::exchange(held_, {})) log(each.token, std::move(each.batch));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // FileStore keeps the registry in a directory of this machine and makes whoever has it open the
-// leader: `--registry=file:DIR`. The default for one master.
+// leader: `--registry=file:DIR`. The default for one master. An agent keeps its memory in one, and
+// leads nobody; its epochs count its lives.
 //
 // A batch is one record of a log. What is written in one turn, and while the disk is busy, goes out
 // as one write and one sync, and is reported afterwards, in order. When the log has grown to
@@ -34,6 +35,11 @@ class FileStore final : public Store, public Coordinator {
   struct Options {
     // A log below this is never compacted.
     uint64_t compact_above_bytes = 16 << 20;
+    std::string what = "registry";  // names the files
+    std::string owner = "master";   // for people
+    // Taken on the disk ahead of the log's end, so that a disk that fills up does not stop the
+    // store at once; best effort.
+    uint64_t reserve_bytes = 0;
   };
   // Takes the directory, creating it if need be, and reads it: blocks, so it belongs to the start
   // of a program. The error is fit for the user.
@@ -48,6 +54,8 @@ class FileStore final : public Store, public Coordinator {
   void resign(std::string_view why) override;
   void write(uint64_t epoch, uint64_t token, std::vector<StoreWrite> batch) override;
 
+  // What was read; until it has been handed over by on_elected.
+  const StoreContents& contents() const { return contents_; }
   // What was cut off a torn end when the log was opened, for the operator; empty: nothing.
   const std::string& repair() const { return repair_; }
   uint64_t log_bytes() const { return end_; }
@@ -74,8 +82,9 @@ class FileStore final : public Store, public Coordinator {
   };
   class CompactJob;
   class ReplaceJob;
+  class ReserveJob;
 
-  FileStore(Reactor& reactor, std::string directory, StoreClient& store, CoordinatorClient& leader,
+  FileStore(Reactor& reactor, LogPlace place, StoreClient& store, CoordinatorClient& leader,
             Options options, OpenedLog opened);
   void log(uint64_t token, std::vector<StoreWrite> batch);
   void flush();
@@ -85,13 +94,14 @@ class FileStore final : public Store, public Coordinator {
   void fail_all(Error error);
   void refuse(uint64_t token, Error error);
   void tell();
+  void consider_reserve();
   void consider_compaction();
   void on_compacted(Result<NewLog> made);
   void on_replaced(Result<NewLog> made, bool in_doubt);
   void end_compaction();
 
   Reactor& reactor_;
-  const std::string directory_;
+  const LogPlace place_;
   StoreClient& store_;
   CoordinatorClient& leader_;
   const Options options_;
@@ -127,6 +137,8 @@ class FileStore final : public Store, public Coordinator {
   std::vector<Pending> held_;
   std::unique_ptr<CompactJob> compact_job_;
   std::unique_ptr<ReplaceJob> replace_job_;
+  uint64_t reserved_ = 0;  // up to this offset of the log there is, or was asked for, room
+  std::unique_ptr<ReserveJob> reserve_job_;
 
   Op<&FileStore::on_written> write_{*this};
   Op<&FileStore::on_synced> sync_{*this};

@@ -22,22 +22,24 @@ namespace {
 // A registry of 50,000 agents is some 20 MB; compaction keeps the log to a small multiple.
 constexpr size_t kLogFileBytesMax = size_t{4} << 30;
 
-std::string log_path(const std::string& directory) { return directory + "/registry.log"; }
-std::string new_log_path(const std::string& directory) { return directory + "/registry.log.new"; }
+std::string log_path(const LogPlace& place) {
+  return fmt::format("{}/{}.log", place.directory, place.what);
+}
+std::string new_log_path(const LogPlace& place) { return log_path(place) + ".new"; }
 
 std::unexpected<Error> fail_on(std::string_view verb, const std::string& path, int code) {
   return fail(fmt::format("cannot {} {}: {}", verb, path, strerror(code)), code);
 }
 
-Result<Fd> lock(const std::string& directory) {
-  const std::string path = directory + "/lock";
+Result<Fd> lock(const LogPlace& place) {
+  const std::string path = place.directory + "/lock";
   Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!file) return fail_on("open", path, errno);
   if (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return fail_on("lock", path, errno);
     const std::string pid = read_file(path, 64).value_or("");
-    return fail(fmt::format("registry {} is in use by another master (pid {})", directory,
-                            pid.empty() ? "unknown" : pid),
+    return fail(fmt::format("{} {} is in use by another {} (pid {})", place.what, place.directory,
+                            place.owner, pid.empty() ? "unknown" : pid),
                 EWOULDBLOCK);
   }
   const std::string pid = fmt::format("{}", getpid());
@@ -63,17 +65,17 @@ Result<void> write_at(int fd, std::span<const std::byte> bytes, uint64_t offset,
 
 }  // namespace
 
-Result<OpenedLog> open_log(const std::string& directory) {
+Result<OpenedLog> open_log(const LogPlace& place) {
   std::error_code failed;
-  std::filesystem::create_directories(directory, failed);
-  if (failed) return fail_on("create", directory, failed.value());
+  std::filesystem::create_directories(place.directory, failed);
+  if (failed) return fail_on("create", place.directory, failed.value());
   OpenedLog opened;
-  opened.lock = TRY(lock(directory));
-  remove_new_log(directory);
-  const std::string path = log_path(directory);
+  opened.lock = TRY(lock(place));
+  remove_new_log(place);
+  const std::string path = log_path(place);
   opened.file = Fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!opened.file) return fail_on("open", path, errno);
-  TRY(sync_directory(directory));
+  TRY(sync_directory(place.directory));
   const std::string content = TRY(read_file(path, kLogFileBytesMax));
   LogReplay replay = replay_log(std::as_bytes(std::span(content)));
   if (replay.verdict == LogReplay::Verdict::kCorrupt) {
@@ -95,14 +97,14 @@ Result<OpenedLog> open_log(const std::string& directory) {
   return opened;
 }
 
-Result<NewLog> write_compacted(const std::string& directory, uint64_t bytes) {
-  const std::string path = new_log_path(directory);
+Result<NewLog> write_compacted(const LogPlace& place, uint64_t bytes) {
+  const std::string path = new_log_path(place);
   // The log may have grown beyond `bytes` meanwhile; its beginning does not change.
-  const std::string content = TRY(read_file(log_path(directory), kLogFileBytesMax));
+  const std::string content = TRY(read_file(log_path(place), kLogFileBytesMax));
   const LogReplay replay = replay_log(std::as_bytes(std::span(content)).first(bytes));
   if (replay.verdict != LogReplay::Verdict::kClean) {
-    return fail(fmt::format("{} is damaged at offset {}: {}", log_path(directory),
-                            replay.valid_bytes, replay.why));
+    return fail(fmt::format("{} is damaged at offset {}: {}", log_path(place), replay.valid_bytes,
+                            replay.why));
   }
   std::vector<std::byte> snapshot;
   TRY(append_snapshot(snapshot, {.epoch = replay.epoch, .offset = 0, .durable = 0},
@@ -121,18 +123,22 @@ Result<void> append_to_new(NewLog& log, const std::vector<LoggedBatch>& batches)
         .epoch = each.epoch, .offset = log.bytes + records.size(), .durable = log.bytes};
     TRY(append_batch(records, stamp, each.writes));
   }
-  TRY(write_at(log.file.get(), records, log.bytes, "registry.log.new"));
+  TRY(write_at(log.file.get(), records, log.bytes, "the compacted log"));
   log.bytes += records.size();
   return {};
 }
 
-Result<void> replace_log(const std::string& directory) {
-  if (rename(new_log_path(directory).c_str(), log_path(directory).c_str()) != 0) {
-    return fail_on("replace", log_path(directory), errno);
+Result<void> replace_log(const LogPlace& place) {
+  if (rename(new_log_path(place).c_str(), log_path(place).c_str()) != 0) {
+    return fail_on("replace", log_path(place), errno);
   }
-  return sync_directory(directory);
+  return sync_directory(place.directory);
 }
 
-void remove_new_log(const std::string& directory) { unlink(new_log_path(directory).c_str()); }
+void remove_new_log(const LogPlace& place) { unlink(new_log_path(place).c_str()); }
+
+void reserve(int log, uint64_t from, uint64_t bytes) {
+  (void)fallocate(log, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from), static_cast<off_t>(bytes));
+}
 
 }  // namespace tepui

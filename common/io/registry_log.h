@@ -1,6 +1,6 @@
 #pragma once
 // The files of a FileStore's directory, by calls that block: for the start of a program and for a
-// worker.
+// worker. Of the registry they are:
 //
 //   lock              held with flock while a master has the directory open; contains its pid
 //   registry.log      the registry: records of common/record_log.h
@@ -17,6 +17,12 @@
 
 namespace tepui {
 
+struct LogPlace {
+  std::string directory;
+  std::string what = "registry";  // names the files
+  std::string owner = "master";   // for people
+};
+
 struct OpenedLog {
   Fd lock;
   Fd file;
@@ -28,7 +34,7 @@ struct OpenedLog {
 
 // Creates what is missing. Errors: another master has the directory ("registry DIR is in use by
 // another master (pid 17)"); the log is damaged where that cannot be a torn write.
-Result<OpenedLog> open_log(const std::string& directory);
+Result<OpenedLog> open_log(const LogPlace& place);
 
 struct LoggedBatch {
   uint64_t epoch = 0;
@@ -41,11 +47,14 @@ struct NewLog {
 };
 
 // Writes registry.log.new with the state after the first `bytes` bytes of registry.log, durably.
-Result<NewLog> write_compacted(const std::string& directory, uint64_t bytes);
+Result<NewLog> write_compacted(const LogPlace& place, uint64_t bytes);
 // Adds what was logged since.
 Result<void> append_to_new(NewLog& log, const std::vector<LoggedBatch>& batches);
 // Puts it in place of registry.log, durably. After an error nobody knows which one is there.
-Result<void> replace_log(const std::string& directory);
-void remove_new_log(const std::string& directory);
+Result<void> replace_log(const LogPlace& place);
+void remove_new_log(const LogPlace& place);
+
+// Takes room behind the end of a log, whose length stays; does nothing where it cannot be had.
+void reserve(int log, uint64_t from, uint64_t bytes);
 
 }  // namespace tepui

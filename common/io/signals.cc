@@ -9,11 +9,13 @@
 
 namespace tepui {
 
-Result<std::unique_ptr<Signals>> Signals::create(Reactor& reactor, SignalsOwner& owner) {
+Result<std::unique_ptr<Signals>> Signals::create(Reactor& reactor, SignalsOwner& owner,
+                                                 std::initializer_list<int> more) {
   sigset_t wanted;
   sigset_t before;
   sigemptyset(&wanted);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&wanted, signal);
+  for (const int signal : more) sigaddset(&wanted, signal);
   if (const int failed = pthread_sigmask(SIG_BLOCK, &wanted, &before); failed != 0) {
     return fail(fmt::format("cannot block signals: {}", strerror(failed)), failed);
   }

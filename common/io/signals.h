@@ -1,11 +1,12 @@
 #pragma once
-// Signals turns SIGTERM, SIGINT and SIGHUP into calls on the reactor's thread.
+// Signals turns SIGTERM, SIGINT, SIGHUP, and others on request, into calls on the reactor's thread.
 //
-// Create it before any other thread exists: the three signals are blocked in the creating thread,
+// Create it before any other thread exists: they are blocked in the creating thread,
 // and threads and child processes inherit that. Who spawns a child gives it an empty mask.
 
 #include <sys/signalfd.h>
 
+#include <initializer_list>
 #include <memory>
 
 #include "common/io/fd.h"
@@ -22,7 +23,8 @@ class SignalsOwner {
 
 class Signals {
  public:
-  static Result<std::unique_ptr<Signals>> create(Reactor& reactor, SignalsOwner& owner);
+  static Result<std::unique_ptr<Signals>> create(Reactor& reactor, SignalsOwner& owner,
+                                                 std::initializer_list<int> more = {});
   ~Signals();
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;

@@ -21,7 +21,8 @@ TEST(Agent, WithoutWorkLeavesAtOnceWhenItIsTold) {
   bench.enlist();
   stop(bench);
   EXPECT_EQ(bench.effects.take<UnregisterAgent>().size(), 1u);
-  EXPECT_EQ(bench.effects.exits, std::vector<std::string>{"the agent was told to stop"});
+  EXPECT_EQ(bench.effects.exits,
+            std::vector<std::string>{"the agent was told to end, and all that it ran"});
 }
 
 TEST(Agent, ThatNeverRegisteredLeavesWithoutAWord) {

@@ -35,6 +35,12 @@ class FakeEffects : public AgentEffects {
   void send(const AgentToMaster& message) override { sent.push_back(message); }
   void reconnect(std::string_view why) override { reconnects.emplace_back(why); }
   void launch(const LaunchSpec& spec) override { launches.push_back(spec); }
+  void adopt(const LaunchSpec& spec) override { adoptions.push_back(spec); }
+  void append(uint64_t serial, AgentRecord record) override {
+    EXPECT_EQ(serial, appended + 1);
+    appended = serial;
+    records.push_back(std::move(record));
+  }
   void signal(const ContainerId& id, int signal_number) override {
     signals.emplace_back(id, signal_number);
   }
@@ -60,6 +66,9 @@ class FakeEffects : public AgentEffects {
   std::vector<AgentToMaster> sent;
   std::vector<std::string> reconnects;
   std::vector<LaunchSpec> launches;
+  std::vector<LaunchSpec> adoptions;
+  std::vector<AgentRecord> records;
+  uint64_t appended = 0;
   std::vector<std::pair<ContainerId, int>> signals;
   std::vector<ContainerId> kills;
   std::vector<ContainerId> destroys;
@@ -92,12 +101,23 @@ class Bench {
 
   ~Bench() { check(); }
 
-  // Every input is followed by the batched part of its turn, as in a shell.
+  // Every input is followed by the batched part of its turn, as in a shell, and by what it had to
+  // wait for the disk for, unless a test lets the disk wait.
   template <class Input>
   void turn(Input&& input) {
     input(now());
     agent.work(now());
+    if (disk_works) sync();
     check();
+  }
+
+  // All records become durable.
+  void sync() {
+    while (synced < effects.appended) {
+      synced = effects.appended;
+      agent.on_appended(now(), synced);
+      agent.work(now());
+    }
   }
 
   Now now() const {
@@ -263,6 +283,8 @@ class Bench {
   }
 
   FakeEffects effects;
+  bool disk_works = true;
+  uint64_t synced = 0;
   Instant clock = Instant(std::chrono::seconds(100));
   Agent agent;
 };

@@ -78,5 +78,19 @@ TEST(Termination, ARequestOutranksTheCompletionTimer) {
   EXPECT_EQ(end.cause(), KillCause::kRequested);
 }
 
+TEST(Termination, OfAnEarlierLifeGoesOnWithItsDeadline) {
+  Termination termination;
+  termination.resume(KillCause::kRequested, false, Instant(10s));
+  EXPECT_EQ(termination.on_launched(), Termination::Step::kNone) << "it heard SIGTERM before";
+  EXPECT_EQ(termination.on_time(Instant(9s)), Termination::Step::kNone);
+  EXPECT_EQ(termination.on_time(Instant(10s)), Termination::Step::kKill);
+}
+
+TEST(Termination, OfAnEarlierLifeWithoutADeadlineIsDueAtOnce) {
+  Termination termination;
+  termination.resume(KillCause::kRequested, true, kNever);
+  EXPECT_EQ(termination.on_launched(), Termination::Step::kKill);
+}
+
 }  // namespace
 }  // namespace tepui

@@ -30,10 +30,10 @@ class UpdateStreamsTest : public testing::Test {
   }
 
   bool append(const std::string& task, TaskState state, uint64_t uuid) {
-    return streams.append(at, kFramework, status(task, state, uuid));
+    return streams.append(at, kFramework, status(task, state, uuid), 0);
   }
   UpdateStreams::Ack acknowledge(const std::string& task, uint64_t uuid) {
-    return streams.acknowledge(at, kFramework, TaskId{task}, Uuid{.high = 1, .low = uuid});
+    return streams.acknowledge(at, kFramework, TaskId{task}, Uuid{.high = 1, .low = uuid}, 0);
   }
   std::vector<uint64_t> due() {
     std::vector<uint64_t> uuids;
@@ -226,16 +226,66 @@ TEST_F(UpdateStreamsTest, TakesNoMoreThanABatch) {
 TEST_F(UpdateStreamsTest, ForgetsOneFrameworkOnly) {
   append("a", TaskState::kRunning, 1);
   append("b", TaskState::kFinished, 2);
-  streams.append(at, FrameworkId{"other"}, status("a", TaskState::kRunning, 3));
+  streams.append(at, FrameworkId{"other"}, status("a", TaskState::kRunning, 3), 0);
   streams.forget(kFramework);
   EXPECT_EQ(due(), Uuids{3});
   EXPECT_EQ(streams.pending(), 1u);
   EXPECT_EQ(acknowledge("a", 1), UpdateStreams::Ack::kUnexpected);
 }
 
+TEST_F(UpdateStreamsTest, AStatusLeavesWhenItIsDurable) {
+  streams.append(at, kFramework, status("t", TaskState::kRunning, 1), 5);
+  EXPECT_EQ(due(), Uuids{});
+  streams.on_durable(at, 4);
+  EXPECT_EQ(streams.next_due(), kNever);
+  streams.on_durable(at, 5);
+  EXPECT_EQ(due(), Uuids{1});
+}
+
+TEST_F(UpdateStreamsTest, TheNextStatusLeavesWhenTheAcknowledgementIsDurable) {
+  append("t", TaskState::kRunning, 1);
+  append("t", TaskState::kFinished, 2);
+  EXPECT_EQ(due(), Uuids{1});
+  streams.acknowledge(at, kFramework, TaskId{"t"}, Uuid{.high = 1, .low = 1}, 7);
+  EXPECT_EQ(due(), Uuids{});
+  streams.on_durable(at, 7);
+  EXPECT_EQ(due(), Uuids{2});
+}
+
+TEST_F(UpdateStreamsTest, TheLatestStateIsTheLastDurableOne) {
+  append("t", TaskState::kRunning, 1);
+  streams.append(at, kFramework, status("t", TaskState::kFinished, 2), 9);
+  EXPECT_EQ(streams.take_due(at, 1).at(0).latest_state, TaskState::kRunning);
+}
+
+TEST_F(UpdateStreamsTest, WhatBecomesDurableWithoutAMasterWaitsForOne) {
+  streams.pause();
+  streams.append(at, kFramework, status("t", TaskState::kRunning, 1), 5);
+  streams.on_durable(at, 5);
+  EXPECT_EQ(streams.next_due(), kNever);
+  streams.resume(at);
+  at += 1s;
+  EXPECT_EQ(due(), Uuids{1});
+}
+
+TEST_F(UpdateStreamsTest, WhatIsRestoredIsSentAndClosedAsBefore) {
+  streams.pause();
+  streams.restore(kFramework, TaskId{"t"}, {.state = TaskState::kStarting, .uuid = {}},
+                  {status("t", TaskState::kRunning, 1), status("t", TaskState::kFailed, 2)});
+  EXPECT_EQ(streams.pending(), 2u);
+  EXPECT_EQ(streams.forwarded(kFramework, TaskId{"t"}).state, TaskState::kStarting);
+  EXPECT_FALSE(append("t", TaskState::kKilled, 3)) << "it ended before";
+  streams.resume(at);
+  at += 1s;
+  EXPECT_EQ(due(), Uuids{1});
+  EXPECT_EQ(acknowledge("t", 1), UpdateStreams::Ack::kTaken);
+  EXPECT_EQ(due(), Uuids{2});
+  EXPECT_EQ(acknowledge("t", 2), UpdateStreams::Ack::kClosed);
+}
+
 TEST_F(UpdateStreamsTest, TheSameTaskIdOfTwoFrameworksAreTwoStreams) {
   append("t", TaskState::kRunning, 1);
-  streams.append(at, FrameworkId{"other"}, status("t", TaskState::kRunning, 2));
+  streams.append(at, FrameworkId{"other"}, status("t", TaskState::kRunning, 2), 0);
   EXPECT_EQ(due(), (Uuids{1, 2}));
 }
 

@@ -54,6 +54,7 @@ struct Samples {
             event::RegistryWritten{1, 200, 3},
             event::RegistryFailed{"disk full"},
             event::AgentRegistered{&agent.id, 3, false},
+            event::AgentRecovered{&agent.id, 3, 2, 1, false},
             event::MasterLost{"closed"},
             event::ContainerLaunching{&container, &task.id},
             event::ContainerStarted{&container, 4711},

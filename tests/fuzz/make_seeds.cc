@@ -2,9 +2,13 @@
 // kind. Targets that it does not know begin with nothing, or with their folder in corpus/.
 
 #include <fstream>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "agent/records_wire.h"
 #include "common/frame.h"
 #include "common/wire.h"
 #include "tests/common/arbitrary.h"
@@ -29,6 +33,27 @@ class Seeds {
       for (int i = 0; i < 4; ++i) {
         write(first, encoder_.encode(1, arbitrary_.make_alternative<Message>(index)));
       }
+    }
+  }
+
+  // One entry of each kind, as tests/fuzz/memory_fuzz.cc numbers them.
+  void write_memory() {
+    const auto status = arbitrary_.make<TaskStatus>();
+    const std::vector<AgentRecord> records = {
+        record::Identity{.info = arbitrary_.make<AgentInfo>(),
+                         .ground = {.boot_id = "b", .runtime_dir = "/run", .cgroup_root = "/cg"}},
+        record::Framework{.number = 1, .info = arbitrary_.make<FrameworkInfo>()},
+        record::Task{.number = 2,
+                     .framework = 1,
+                     .task = arbitrary_.make<Task>(),
+                     .spec = std::make_shared<const TaskSpec>(arbitrary_.make<TaskSpec>()),
+                     .executor_id = {"e"},
+                     .sandbox = "s"},
+        record::Course{.task = 2, .acknowledged = status, .kill_at = Instant(Duration(5))},
+        record::Status{.task = 2, .number = 3, .status = status}};
+    for (size_t kind = 0; kind < records.size(); ++kind) {
+      const std::string value = *encode_record(records[kind])[0].value;
+      write(static_cast<uint8_t>(kind), std::as_bytes(std::span(value)));
     }
   }
 
@@ -64,6 +89,7 @@ int main(int argc, char** argv) {
   const std::string_view name = argv[1];
   tepui::Seeds seeds(argv[2]);
   if (name == "frame") seeds.write_frames();
+  if (name == "memory") seeds.write_memory();
   if (name == "wire") {
     seeds.write_messages<tepui::SchedulerToMaster>(0);
     seeds.write_messages<tepui::MasterToScheduler>(1);

@@ -1,6 +1,7 @@
 // How agents come, come back under the same leader, and come back to a new one.
 #include <gtest/gtest.h>
 
+#include "master/registry.h"
 #include "tests/master/fake_effects.h"
 
 namespace tepui {
@@ -123,6 +124,60 @@ TEST(Registration, AnAgentThatReconnectsKeepsItsTasksAndNobodyHearsOfIt) {
   EXPECT_TRUE(bench.updates(framework).empty());
   EXPECT_EQ(bench.master().totals().tasks, 1u);
   EXPECT_EQ(bench.events().count<event::TaskAdded>(), 1);
+}
+
+TEST(Registration, AnAgentThatGrewOffersWhatItHasMoreBesideItsTasks) {
+  Bench bench;
+  TestAgent agent = bench.agent();
+  const TestFramework framework = bench.framework();
+  Task task = bench.launch(framework, "t");
+  bench.acknowledge(framework, task, bench.update(agent, task, TaskState::kRunning));
+  bench.updates(framework);
+  bench.lose(agent.session);
+  agent.info.resources = machine(16000, 32768000);
+  bench.reregister(agent, {framework.info}, {task});
+  EXPECT_EQ(bench.master().totals().tasks, 1u);
+  EXPECT_TRUE(bench.updates(framework).empty());
+  EXPECT_TRUE(bench.take<ReconcileTasks>(agent.session).empty());
+  // The rest of it was refused for long when it was smaller.
+  const auto offers = bench.offers(framework);
+  ASSERT_EQ(offers.size(), 1u);
+  EXPECT_EQ(offers[0].resources, agent.info.resources - task.resources);
+  // The next leader knows the new total.
+  const Result<Registry> registry = Registry::load(bench.store);
+  ASSERT_TRUE(registry.has_value());
+  EXPECT_EQ(registry->agents().at(agent.info.id), agent.info);
+}
+
+TEST(Registration, WhatWasOfferedOfAnAgentThatChangedIsRescinded) {
+  Bench bench;
+  TestAgent agent = bench.agent();
+  const TestFramework framework = bench.framework();
+  const auto before = bench.offers(framework);
+  ASSERT_EQ(before.size(), 1u);
+  // Its new process is here before the old session is known to be lost.
+  agent.info.resources = machine(16000, 32768000);
+  bench.reregister(agent);
+  const auto rescinded = bench.take<Rescind>(framework.session);
+  ASSERT_EQ(rescinded.size(), 1u);
+  EXPECT_EQ(rescinded[0].offers, std::vector{before[0].id});
+  const auto after = bench.offers(framework);
+  ASSERT_EQ(after.size(), 1u);
+  EXPECT_EQ(after[0].resources, agent.info.resources);
+}
+
+TEST(Registration, RefusalsEndWhenTheAttributesOfTheAgentChange) {
+  Bench bench;
+  TestAgent agent = bench.agent();
+  const TestFramework framework = bench.framework();
+  bench.decline(framework, bench.offers(framework).at(0).id, 24h);
+  bench.lose(agent.session);
+  bench.reregister(agent);
+  EXPECT_TRUE(bench.offers(framework).empty()) << "nothing changed";
+  bench.lose(agent.session);
+  agent.info.attributes = parse_attributes("rack:r2").value();
+  bench.reregister(agent);
+  EXPECT_EQ(bench.offers(framework).size(), 1u);
 }
 
 TEST(Registration, ANewerSessionOfAnAgentReplacesTheOld) {

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <set>
 #include <utility>
 
+#include "agent/records_wire.h"
 #include "agent/total.h"
 #include "common/limits.h"
 #include "tests/sim/describe.h"
@@ -22,6 +24,7 @@ AgentNode::AgentNode(Surroundings around, NodeId node, Resources resources)
       node_(node),
       resources_(std::move(resources)),
       disks_(around.world, around.fates, node),
+      memory_(around.world, around.faults.agent_disk),
       host_(around.world, around.faults),
       alarm_(around.world, [this] {
         if (agent_ == nullptr) return;
@@ -29,46 +32,100 @@ AgentNode::AgentNode(Surroundings around, NodeId node, Resources resources)
         after_input();
       }) {}
 
+AgentConfig AgentNode::configure() {
+  const uint64_t grows = around_.faults.host.grows_one_in;
+  if (grows != 0 && life_ > 1 && world_.rng().chance(1, grows)) {
+    world_.reached("host.grew");
+    resources_ += Resources::scalars({{"cpus", 1000}});
+  }
+  AgentConfig config;
+  config.info.hostname = fmt::format("agent{}", node_);
+  config.info.address = fmt::format("127.0.0.1:{}", 5000 + node_);
+  config.info.resources = resources_;
+  config.configured = resources_;
+  config.ground = {
+      .boot_id = fmt::format("boot-{}", boots_), .runtime_dir = "/run/tepui", .cgroup_root = "/cg"};
+  config.info.controllers = {"cpu", "memory", "pids"};
+  config.build = "sim";
+  config.work_dir = "/var/lib/tepui";
+  config.tunables = around_.faults.agent;
+  return config;
+}
+
+RecoveryKind AgentNode::prepare_host(const RecoveredAgent& memory, const AgentConfig& config,
+                                     std::set<ContainerId>& known) {
+  const Result<RecoveryKind> kind = judge_recovery(memory, config.info, config.ground,
+                                                   {.policy = ReconfigurationPolicy::kAdditive});
+  if (!kind) {
+    world_.violated("recovery", kind.error().message);
+    return RecoveryKind::kAnew;
+  }
+  for (const RecoveredTask& task : memory.tasks) {
+    if (*kind == RecoveryKind::kResume) known.insert(task.accepted.task.container_id);
+    for (const record::Status& one : task.waiting) {
+      around_.fates.on_created(life(), task.accepted.task.framework_id, one.status);
+    }
+  }
+  host_.kill_unknown(known, *kind == RecoveryKind::kResume);
+  if (*kind != RecoveryKind::kResume) most_revocable_ = {};
+  if (*kind == RecoveryKind::kAnew) {
+    around_.fates.on_agent_died(life());
+    ++identity_;
+  } else {
+    world_.reached(*kind == RecoveryKind::kResume ? "agent.resumed" : "agent.rebooted");
+  }
+  return *kind;
+}
+
 void AgentNode::start() {
   ++life_;
   dying_ = false;
   work_due_ = false;
   epoch_seen_ = 0;
-  host_.kill_all();
-  most_revocable_ = {};
-  AgentConfig config;
-  config.info.hostname = fmt::format("agent{}", node_);
-  config.info.address = fmt::format("127.0.0.1:{}", 5000 + node_);
-  config.info.resources = resources_;
+  AgentConfig config = configure();
+  const Result<RecoveredAgent> memory = decode_memory(memory_.open().contents);
+  if (!memory) return world_.violated("recovery", memory.error().message);
+  std::set<ContainerId> known;
+  const RecoveryKind kind = prepare_host(*memory, config, known);
   if (const std::optional<AgentCheckpoint>& durable = disks_.read()) {
     const Result<Resources> total = restore_total(resources_, durable->total);
     if (!total) return world_.violated("volumes", total.error().message);
     config.info.resources = *total;
     config.operations = durable->operations;
   }
-  disks_.on_started(config.info.resources);
-  config.info.controllers = {"cpu", "memory", "pids"};
-  config.build = "sim";
-  config.work_dir = "/var/lib/tepui";
-  config.tunables = around_.faults.agent;
+  disks_.on_started(config.info.resources, known);
   agent_ = std::make_unique<Agent>(std::move(config), world_.rng().next(), *this);
   host_.set_listener(this);
   around_.network.set_end(node_, this);
+  agent_->on_recovered(world_.now(), *memory, kind);
+  after_input();
   connect_later();
 }
 
 void AgentNode::crash(std::string_view why) {
   if (agent_ == nullptr) return;
   if (world_.tracing()) world_.trace(fmt::format("agent {} dies: {}", node_, why));
-  around_.fates.on_agent_died(life());
   ++life_;
   alarm_.cancel();
   around_.network.set_end(node_, nullptr);
-  host_.set_listener(nullptr);
+  host_.on_agent_died();
+  const uint64_t reboots = around_.faults.host.reboots_one_in;
+  if (reboots != 0 && world_.rng().chance(1, reboots)) {
+    ++boots_;
+    host_.reboot();
+  }
   link_ = 0;
   link_up_ = false;
+  made_for_.clear();
   agent_.reset();
   world_.after(world_.up_to(10s), [this] { start(); });
+}
+
+void AgentNode::leave() {
+  if (agent_ == nullptr) return;
+  world_.reached("agent.leave");
+  agent_->on_leave(world_.now());
+  after_input();
 }
 
 void AgentNode::shutdown() {
@@ -177,6 +234,12 @@ void AgentNode::on_launch_failed(const ContainerId& id, const Error& error) {
   after_input();
 }
 
+void AgentNode::on_absent(const ContainerId& id) {
+  disks_.on_ended(id);
+  agent_->on_absent(world_.now(), id);
+  after_input();
+}
+
 void AgentNode::on_exit(const ContainerId& id, const ExitRecord& record) {
   disks_.on_ended(id);
   agent_->on_exit(world_.now(), id, record);
@@ -204,8 +267,34 @@ void AgentNode::reconnect(std::string_view why) {
 void AgentNode::launch(const LaunchSpec& spec) {
   disks_.on_launch(spec);
   const Resources machine = agent_->info().resources.non_revocable() + most_revocable_;
-  around_.fates.on_launched(life(), machine, spec.framework_id, spec.task_id);
+  around_.fates.on_launched(life(), machine, spec);
   host_.launch(spec);
+}
+
+void AgentNode::adopt(const LaunchSpec& spec) { host_.adopt(spec.id); }
+
+void AgentNode::append(uint64_t serial, AgentRecord record) {
+  memory_.write(memory_.epoch(), encode_record(record),
+                [this, life = life_, serial, record](const Result<void>& durable) {
+                  if (life != life_ || agent_ == nullptr) return;
+                  if (!durable) {
+                    world_.reached("agent.cannot_remember");
+                    agent_->on_append_failed(world_.now(), durable.error());
+                    return after_input();
+                  }
+                  if (const auto* status = std::get_if<record::Status>(&record)) {
+                    const FrameworkId framework = made_for_.at(status->status.uuid);
+                    around_.fates.on_created(this->life(), framework, status->status);
+                  }
+                  agent_->on_appended(world_.now(), serial);
+                  after_input();
+                });
+  const uint64_t crash_one_in = around_.faults.agent_disk.crash_one_in;
+  if (crash_one_in == 0 || !world_.rng().chance(1, crash_one_in)) return;
+  world_.reached("agent.crash_at_write");
+  world_.after(world_.up_to(1ms), [this, life = life_] {
+    if (life == life_) crash("it dies while it writes");
+  });
 }
 
 void AgentNode::signal(const ContainerId& id, int signal_number) {
@@ -233,6 +322,15 @@ void AgentNode::checkpoint(const AgentCheckpoint& checkpoint) {
   });
 }
 
+void AgentNode::on_status(const FrameworkId& framework, const TaskStatus& status) {
+  // A word about a task that the agent does not have: said once, and owed to nobody.
+  if (status.uuid.is_nil()) return world_.reached("update.about_a_stranger");
+  made_for_[status.uuid] = framework;
+  if (!is_terminal(status.state)) return;
+  around_.fates.on_ended(life(), framework, status.task_id);
+  host_.check_end(status);
+}
+
 void AgentNode::wake_at(Instant when) { alarm_.set(when); }
 
 void AgentNode::exit(std::string_view why) {
@@ -250,7 +348,7 @@ void AgentNode::on_event(const Event& event) {
     world_.trace(fmt::format("agent {}: {}", node_, to_line(event)));
   }
   if (const auto* made = std::get_if<event::TaskStatusCreated>(&event)) {
-    around_.fates.on_created(life(), *made->framework_id, *made->status);
+    on_status(*made->framework_id, *made->status);
   } else if (const auto* acked = std::get_if<event::TaskStatusAcknowledged>(&event)) {
     around_.fates.on_acknowledged(*acked->framework_id, *acked->task_id, acked->uuid);
   } else if (const auto* operation = std::get_if<event::OperationUpdated>(&event)) {

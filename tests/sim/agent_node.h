@@ -1,9 +1,11 @@
 #pragma once
 // AgentNode is one machine with its agent: the real core, simulated effects, and a host whose
-// containers outlive the process.
+// containers outlive the process, as what it remembers does.
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "agent/agent.h"
@@ -14,6 +16,7 @@
 #include "tests/sim/faults.h"
 #include "tests/sim/host.h"
 #include "tests/sim/network.h"
+#include "tests/sim/store.h"
 #include "tests/sim/world.h"
 
 namespace tepui::sim {
@@ -32,6 +35,7 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   void start();
   void crash(std::string_view why);
   void shutdown();
+  void leave();
   void set_tunables(const AgentTunables& tunables);
   // The machine has other revocable resources from now on.
   void change_revocable(const Resources& revocable);
@@ -51,6 +55,7 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   // HostListener
   void on_launched(const ContainerId& id, int64_t pid) override;
   void on_launch_failed(const ContainerId& id, const Error& error) override;
+  void on_absent(const ContainerId& id) override;
   void on_exit(const ContainerId& id, const ExitRecord& record) override;
   void on_destroyed(const ContainerId& id) override;
 
@@ -58,6 +63,8 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   void send(const AgentToMaster& message) override;
   void reconnect(std::string_view why) override;
   void launch(const LaunchSpec& spec) override;
+  void adopt(const LaunchSpec& spec) override;
+  void append(uint64_t serial, AgentRecord record) override;
   void signal(const ContainerId& id, int signal_number) override;
   void kill(const ContainerId& id) override;
   void destroy(const ContainerId& id) override;
@@ -67,24 +74,33 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   void on_event(const Event& event) override;
 
  private:
+  AgentConfig configure();
+  // Fills in the containers that are remembered.
+  RecoveryKind prepare_host(const RecoveredAgent& memory, const AgentConfig& config,
+                            std::set<ContainerId>& known);
+  void on_status(const FrameworkId& framework, const TaskStatus& status);
   void connect_later();
   void after_input();
-  Fates::AgentLife life() const { return {.agent = node_, .life = life_}; }
+  Fates::AgentLife life() const { return {.agent = node_, .life = identity_}; }
 
   Surroundings around_;
   World& world_;
   const NodeId node_;
-  const Resources resources_;
-  Resources most_revocable_;  // in this life: its tasks keep what they were given
+  Resources resources_;
+  Resources most_revocable_;  // since no task ran: they keep what they were given
   SimDisks disks_;
+  SimStore memory_;
   SimHost host_;
   uint32_t life_ = 0;
+  uint32_t identity_ = 0;  // how often it has been somebody new
+  uint32_t boots_ = 1;
   LinkNumber link_ = 0;  // 0: none
   bool link_up_ = false;
   bool work_due_ = false;
   bool dying_ = false;
   uint64_t epoch_seen_ = 0;
   uint64_t inputs_ = 0;
+  std::map<Uuid, FrameworkId> made_for_;  // statuses of this process
   std::unique_ptr<Agent> agent_;
   Alarm alarm_;
 };

@@ -18,7 +18,7 @@ Cluster::Cluster(World& world, const Size& size)
     : world_(world),
       faults_(Faults::draw(world.rng())),
       network_(world, faults_),
-      store_(world, faults_),
+      store_(world, faults_.disk),
       election_(world, faults_),
       fates_(world),
       operator_(world, [this](const OperatorRequest& request) {
@@ -167,7 +167,8 @@ void Cluster::strike_leader_lock() {
 
 void Cluster::strike_agent() {
   AgentNode& struck = *agents_[world_.rng().below(agents_.size())];
-  if (world_.rng().chance(1, 5)) return struck.shutdown();
+  if (world_.rng().chance(1, 6)) return struck.shutdown();
+  if (world_.rng().chance(1, 6)) return struck.leave();
   world_.reached("agent.crash");
   struck.crash("chaos");
 }

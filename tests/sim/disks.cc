@@ -36,8 +36,9 @@ void SimDisks::on_confirmed() {
   check_confirmed(durable_->total);
 }
 
-void SimDisks::on_started(const Resources& total) {
-  running_.clear();
+void SimDisks::on_started(const Resources& total, const std::set<ContainerId>& containers) {
+  std::erase_if(running_,
+                [&containers](const auto& entry) { return !containers.contains(entry.first); });
   check_confirmed(total);
 }
 
@@ -73,6 +74,7 @@ void SimDisks::on_launch(const LaunchSpec& spec) {
       violated(fmt::format("a task uses {}, which is not there", mount.place.directory));
     }
     for (const auto& [id, other] : running_) {
+      if (id == spec.id) continue;  // it never began, and is launched now
       const auto is_it = [&mount](const VolumeMount& used) { return used.place == mount.place; };
       if (std::ranges::none_of(other.volumes, is_it)) continue;
       if (!is_shared(mount.place)) {

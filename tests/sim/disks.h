@@ -27,8 +27,8 @@ class SimDisks {
   void on_confirmed();
   // What a starting agent finds.
   const std::optional<AgentCheckpoint>& read() const { return durable_; }
-  // The agent starts with this total, after all its containers were ended.
-  void on_started(const Resources& total);
+  // The agent starts with this total and, of an earlier life, with these containers.
+  void on_started(const Resources& total, const std::set<ContainerId>& containers);
   // The agent told that an operation has ended.
   void on_operation(const Operation& operation, const OperationStatus& status);
   void on_launch(const LaunchSpec& spec);

@@ -12,14 +12,16 @@ void Fates::on_intended(const FrameworkId& framework, const TaskId& task,
   intended_[{framework, task}] = resources;
 }
 
-void Fates::on_launched(AgentLife on, const Resources& machine, const FrameworkId& framework,
-                        const TaskId& task) {
-  const TaskKey key{framework, task};
+void Fates::on_launched(AgentLife on, const Resources& machine, const LaunchSpec& spec) {
+  const TaskKey key{spec.framework_id, spec.task_id};
+  const std::string& name = spec.task_id.value;
   if (!intended_.contains(key)) {
-    return world_.violated("fate", fmt::format("task {} runs, but nobody wanted it", task.value));
+    return world_.violated("fate", fmt::format("task {} runs, but nobody wanted it", name));
   }
-  if (!launched_.insert(key).second) {
-    return world_.violated("fate", fmt::format("task {} was launched twice", task.value));
+  // In the same container: the host sees to it that its command starts only once.
+  const auto [at, fresh] = launched_.emplace(key, spec.id);
+  if (!fresh && at->second != spec.id) {
+    return world_.violated("fate", fmt::format("task {} was launched twice", name));
   }
   live_[on].insert(key);
   check_machine(on, machine);
@@ -43,11 +45,13 @@ void Fates::check_machine(AgentLife on, const Resources& machine) {
   }
 }
 
+void Fates::on_ended(AgentLife by, const FrameworkId& framework, const TaskId& task) {
+  live_[by].erase({framework, task});
+}
+
 void Fates::on_created(AgentLife by, const FrameworkId& framework, const TaskStatus& status) {
-  // A word about a task that the agent does not have: said once, and owed to nobody.
-  if (status.uuid.is_nil()) return world_.reached("update.about_a_stranger");
+  if (by_uuid_.contains(status.uuid)) return;
   const TaskKey key{framework, status.task_id};
-  if (is_terminal(status.state)) live_[by].erase(key);
   const auto [at, fresh] = streams_.try_emplace({by, key});
   Stream& stream = at->second;
   stream.by = by;

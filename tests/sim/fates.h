@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/effects.h"
 #include "common/ids.h"
 #include "common/resources.h"
 #include "common/tasks.h"
@@ -24,7 +25,7 @@ class Fates {
  public:
   explicit Fates(World& world) : world_(world) {}
 
-  // One life of one agent's process.
+  // One agent, as long as it remembers who it is.
   struct AgentLife {
     uint32_t agent = 0;
     uint32_t life = 0;
@@ -33,8 +34,10 @@ class Fates {
 
   // The framework wrote down that it will launch this task.
   void on_intended(const FrameworkId& framework, const TaskId& task, const Resources& resources);
-  void on_launched(AgentLife on, const Resources& machine, const FrameworkId& framework,
-                   const TaskId& task);
+  void on_launched(AgentLife on, const Resources& machine, const LaunchSpec& spec);
+  // Its last status was made, and may still be forgotten.
+  void on_ended(AgentLife by, const FrameworkId& framework, const TaskId& task);
+  // It will not be forgotten; said again for what an earlier process left.
   void on_created(AgentLife by, const FrameworkId& framework, const TaskStatus& status);
   void on_acknowledged(const FrameworkId& framework, const TaskId& task, Uuid uuid);
   void on_seen(const FrameworkId& framework, const TaskStatus& status);
@@ -66,7 +69,7 @@ class Fates {
 
   World& world_;
   std::map<TaskKey, Resources> intended_;
-  std::set<TaskKey> launched_;
+  std::map<TaskKey, ContainerId> launched_;
   std::map<AgentLife, std::set<TaskKey>> live_;  // launched and not terminal, by machine
   std::map<std::pair<AgentLife, TaskKey>, Stream> streams_;
   std::map<Uuid, std::pair<std::pair<AgentLife, TaskKey>, size_t>> by_uuid_;

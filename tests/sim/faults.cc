@@ -78,6 +78,13 @@ Faults Faults::draw(Rng& rng) {
   if (rng.chance(1, 3)) disk.crash_one_in = 2 + rng.below(8);
   if (rng.chance(1, 4)) disk.full_one_in = 2 + rng.below(8);
 
+  DiskFaults& agent_disk = made.agent_disk;
+  agent_disk.sync_max = pick(rng, {100us, 10ms, 1s});
+  if (rng.chance(1, 4)) agent_disk.crash_one_in = 8 + rng.below(64);
+  if (rng.chance(1, 8)) agent_disk.full_one_in = 16 + rng.below(64);
+  if (rng.chance(1, 3)) host.reboots_one_in = 1 + rng.below(6);
+  if (rng.chance(1, 3)) host.grows_one_in = 1 + rng.below(6);
+
   ChaosFaults& chaos = made.chaos;
   if (rng.chance(1, 2)) chaos.partition = often(rng);
   if (rng.chance(1, 3)) chaos.isolation = often(rng);
@@ -117,17 +124,19 @@ Faults Faults::healed(const Faults& before) {
 std::string Faults::describe() const {
   return fmt::format(
       "delay {} tail {} break 1/{} stale 1/{}; launch {} run {} fail 1/{} shim 1/{}; sync {} crash "
-      "1/{} full 1/{}; every: partition {} isolation {} master-crash {} depose {} agent-crash {} "
+      "1/{} full 1/{}; agents sync {} crash 1/{} full 1/{} reboot 1/{}; every: partition {} "
+      "isolation {} master-crash {} depose {} agent-crash {} "
       "scheduler-crash {} clock {} tunables {} operator-kill {} "
       "operator-command {} revocable {}; lends {}",
       to_text(network.delay), to_text(network.delay_tail), network.break_one_in,
       network.stale_one_in, to_text(host.launch_max), to_text(host.run_max),
       host.launch_fails_one_in, host.shim_dies_one_in, to_text(disk.sync_max), disk.crash_one_in,
-      disk.full_one_in, to_text(chaos.partition), to_text(chaos.isolation),
-      to_text(chaos.master_crash), to_text(chaos.master_depose), to_text(chaos.agent_crash),
-      to_text(chaos.scheduler_crash), to_text(chaos.clock_jump), to_text(chaos.tunables),
-      to_text(chaos.operator_kill), to_text(chaos.operator_command), to_text(chaos.revocable),
-      master.lend_guarantees);
+      disk.full_one_in, to_text(agent_disk.sync_max), agent_disk.crash_one_in,
+      agent_disk.full_one_in, host.reboots_one_in, to_text(chaos.partition),
+      to_text(chaos.isolation), to_text(chaos.master_crash), to_text(chaos.master_depose),
+      to_text(chaos.agent_crash), to_text(chaos.scheduler_crash), to_text(chaos.clock_jump),
+      to_text(chaos.tunables), to_text(chaos.operator_kill), to_text(chaos.operator_command),
+      to_text(chaos.revocable), master.lend_guarantees);
 }
 
 }  // namespace tepui::sim

@@ -30,11 +30,13 @@ struct HostFaults {
   uint64_t exit_fails_one_in = 8;
   uint64_t ignores_term_one_in = 4;
   uint64_t shim_dies_one_in = 0;  // nobody knows how the command ended
+  uint64_t reboots_one_in = 0;    // deaths of an agent in which its machine dies too
+  uint64_t grows_one_in = 0;      // starts of an agent that finds more on its machine
 };
 
 struct DiskFaults {
   Duration sync_max = std::chrono::milliseconds(10);
-  uint64_t crash_one_in = 0;  // writes during which the master dies
+  uint64_t crash_one_in = 0;  // writes during which the writer dies
   uint64_t full_one_in = 0;
 };
 
@@ -56,7 +58,8 @@ struct ChaosFaults {
 struct Faults {
   NetworkFaults network;
   HostFaults host;
-  DiskFaults disk;
+  DiskFaults disk;        // the registry's
+  DiskFaults agent_disk;  // of every agent
   ChaosFaults chaos;
   MasterTunables master;
   AgentTunables agent;

@@ -26,13 +26,32 @@ size_t SimHost::running() const {
       containers_, [](const auto& entry) { return entry.second.phase == Phase::kRunning; }));
 }
 
+void SimHost::on_agent_died() {
+  listener_ = nullptr;
+  ++lives_;
+  for (auto at = containers_.begin(); at != containers_.end();) {
+    at->second.watched = false;
+    // It may have died just before it cloned the shim.
+    const bool never_began = at->second.phase == Phase::kLaunching && world_.rng().chance(1, 3);
+    if (never_began) world_.reached("container.never_began");
+    at = never_began ? containers_.erase(at) : std::next(at);
+  }
+}
+
+void SimHost::reboot() {
+  world_.reached("host.reboot");
+  containers_.clear();
+  ends_.clear();
+}
+
 void SimHost::launch(const LaunchSpec& spec) {
-  if (!used_.emplace(spec.id, true).second) {
+  if (containers_.contains(spec.id) || used_.contains(spec.id)) {
     return world_.violated("container", fmt::format("container {} launched twice", spec.id.value));
   }
   const uint64_t serial = ++serials_;
   containers_[spec.id] = {.serial = serial,
-                          .ignores_term = one_in(world_.rng(), faults_.host.ignores_term_one_in)};
+                          .ignores_term = one_in(world_.rng(), faults_.host.ignores_term_one_in),
+                          .end = {}};
   world_.after(world_.up_to(faults_.host.launch_max),
                [this, id = spec.id, serial] { finish_launch(id, serial); });
 }
@@ -42,16 +61,53 @@ void SimHost::finish_launch(const ContainerId& id, uint64_t serial) {
   if (container == nullptr) return;
   if (one_in(world_.rng(), faults_.host.launch_fails_one_in)) {
     world_.reached("container.launch_failed");
+    container->phase = Phase::kFailed;
+    if (!container->watched) return;
     containers_.erase(id);
-    if (listener_ != nullptr) {
-      listener_->on_launch_failed(id, Error{.message = "no space left on device", .code = 28});
-    }
+    listener_->on_launch_failed(id, Error{.message = "no space left on device", .code = 28});
     return;
   }
   container->phase = Phase::kRunning;
+  used_.insert(id);
   world_.reached("container.started");
-  if (listener_ != nullptr) listener_->on_launched(id, static_cast<int64_t>(serial));
   exit_after(world_.up_to(faults_.host.run_max), id, serial, draw_exit());
+  if (container->watched) listener_->on_launched(id, static_cast<int64_t>(serial));
+}
+
+void SimHost::adopt(const ContainerId& id) {
+  world_.after(world_.up_to(5ms), [this, id, life = lives_] { finish_adoption(id, life); });
+}
+
+void SimHost::finish_adoption(const ContainerId& id, uint64_t life) {
+  if (life != lives_ || listener_ == nullptr) return;
+  const auto at = containers_.find(id);
+  if (at == containers_.end()) {
+    world_.reached("adopt.absent");
+    return listener_->on_absent(id);
+  }
+  Container& container = at->second;
+  const auto pid = static_cast<int64_t>(container.serial);
+  switch (container.phase) {
+    case Phase::kLaunching:  // its shim has not reported yet
+      world_.after(1ms, [this, id, life] { finish_adoption(id, life); });
+      return;
+    case Phase::kFailed:
+      world_.reached("adopt.failed");
+      containers_.erase(at);
+      return listener_->on_launch_failed(id,
+                                         Error{.message = "no space left on device", .code = 28});
+    case Phase::kRunning:
+      world_.reached("adopt.running");
+      container.watched = true;
+      return listener_->on_launched(id, pid);
+    case Phase::kExited: {
+      world_.reached("adopt.ended");
+      container.watched = true;
+      const ExitRecord end = container.end;
+      if (end.exit_status || end.signal) listener_->on_launched(id, pid);
+      return listener_->on_exit(id, end);
+    }
+  }
 }
 
 ExitRecord SimHost::draw_exit() {
@@ -72,7 +128,13 @@ void SimHost::exit_after(Duration delay, const ContainerId& id, uint64_t serial,
     if (container == nullptr || container->phase != Phase::kRunning) return;
     if (container->stubborn && record.signal != kSigkill) return;
     container->phase = Phase::kExited;
-    if (listener_ != nullptr) listener_->on_exit(id, record);
+    container->end = record;
+    ends_[id] = record;
+    if (container->watched) {
+      listener_->on_exit(id, record);
+    } else {
+      world_.reached("container.ended_alone");
+    }
   });
 }
 
@@ -120,13 +182,43 @@ void SimHost::finish_destroy(const ContainerId& id, uint64_t serial) {
     world_.after(5ms, [this, id, serial] { finish_destroy(id, serial); });
     return;
   }
+  const bool watched = container->watched;
   containers_.erase(id);
-  if (listener_ != nullptr) listener_->on_destroyed(id);
+  if (watched) listener_->on_destroyed(id);
 }
 
-void SimHost::kill_all() {
-  if (!containers_.empty()) world_.reached("host.left_by_an_earlier_life");
-  containers_.clear();
+void SimHost::kill_unknown(const std::set<ContainerId>& known, bool is_same_agent) {
+  for (auto at = containers_.begin(); at != containers_.end();) {
+    if (known.contains(at->first)) {
+      ++at;
+      continue;
+    }
+    world_.reached("host.left_by_an_earlier_life");
+    if (is_same_agent && at->second.phase == Phase::kRunning) {
+      world_.violated("recovery", fmt::format("the command of container {} runs, and nobody "
+                                              "remembers it",
+                                              at->first.value));
+    }
+    at = containers_.erase(at);
+  }
+}
+
+void SimHost::check_end(const TaskStatus& status) {
+  const auto violated = [&](std::string_view what) {
+    world_.violated(
+        "end", fmt::format("{} of task {}: {}", to_text(status.state), status.task_id.value, what));
+  };
+  const auto container = containers_.find(status.container_id);
+  if (container != containers_.end() && container->second.phase == Phase::kRunning) {
+    return violated("its command still runs");
+  }
+  const auto end = ends_.find(status.container_id);
+  const ExitRecord truth = end == ends_.end() ? ExitRecord{} : end->second;
+  if (status.exit_status != truth.exit_status || status.signal != truth.signal) {
+    violated(fmt::format("it ended with status {} or signal {}, and {} and {} are said",
+                         truth.exit_status.value_or(-1), truth.signal.value_or(-1),
+                         status.exit_status.value_or(-1), status.signal.value_or(-1)));
+  }
 }
 
 }  // namespace tepui::sim

@@ -1,11 +1,16 @@
 #pragma once
-// SimHost is the machine under an agent: the containers it runs. They outlive the agent's process.
+// SimHost is the machine under an agent: the containers it runs. They outlive the agent's process,
+// and a next one takes them up.
 //
-// Invariant: as agent/effects.h promises, a launch is answered once, after on_launched comes
-// exactly one on_exit, and every destroy is answered, as long as somebody listens.
+// Invariant: as agent/effects.h promises, a launch or an adoption is answered once, after
+// on_launched comes exactly one on_exit, and every destroy is answered, to the agent's life that
+// asked.
+//
+// Checked: no command is started twice; how a task ended is said as it was, and not before.
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 #include "agent/effects.h"
@@ -20,6 +25,7 @@ class HostListener {
   virtual ~HostListener() = default;
   virtual void on_launched(const ContainerId& id, int64_t pid) = 0;
   virtual void on_launch_failed(const ContainerId& id, const Error& error) = 0;
+  virtual void on_absent(const ContainerId& id) = 0;
   virtual void on_exit(const ContainerId& id, const ExitRecord& record) = 0;
   virtual void on_destroyed(const ContainerId& id) = 0;
 };
@@ -30,31 +36,42 @@ class SimHost {
   SimHost(const SimHost&) = delete;
   SimHost& operator=(const SimHost&) = delete;
 
-  // Null while the agent's process is dead.
+  // The agent's process lives, until it dies.
   void set_listener(HostListener* listener) { listener_ = listener; }
+  void on_agent_died();
+  // Nothing outlives that.
+  void reboot();
 
   void launch(const LaunchSpec& spec);
+  void adopt(const ContainerId& id);
   void signal(const ContainerId& id, int signal_number);
   void kill(const ContainerId& id);
   void destroy(const ContainerId& id);
-  // What a starting agent does with what an earlier life left behind.
-  void kill_all();
+  // What a starting agent does with what an earlier life left behind and nobody remembers.
+  // Checked: no command runs among them, unless the agent is somebody else now.
+  void kill_unknown(const std::set<ContainerId>& known, bool is_same_agent);
+
+  // The agent says that a task has ended.
+  void check_end(const TaskStatus& status);
 
   size_t containers() const { return containers_.size(); }  // launched and not destroyed
   size_t running() const;
 
  private:
-  enum class Phase : uint8_t { kLaunching, kRunning, kExited };
+  enum class Phase : uint8_t { kLaunching, kFailed, kRunning, kExited };
   struct Container {
     uint64_t serial = 0;
     Phase phase = Phase::kLaunching;
     bool ignores_term = false;
     bool stubborn = false;  // it was asked to end, and will not but by SIGKILL
     bool destroying = false;
+    bool watched = true;  // by the life of the agent that listens
+    ExitRecord end;
   };
 
   Container* find(const ContainerId& id, uint64_t serial);
   void finish_launch(const ContainerId& id, uint64_t serial);
+  void finish_adoption(const ContainerId& id, uint64_t life);
   void exit_after(Duration delay, const ContainerId& id, uint64_t serial, ExitRecord record);
   void finish_destroy(const ContainerId& id, uint64_t serial);
   ExitRecord draw_exit();
@@ -63,8 +80,10 @@ class SimHost {
   const Faults& faults_;
   HostListener* listener_ = nullptr;
   std::map<ContainerId, Container> containers_;
-  std::map<ContainerId, bool> used_;  // every id this machine has ever seen
+  std::set<ContainerId> used_;  // every id of which a command was started
+  std::map<ContainerId, ExitRecord> ends_;
   uint64_t serials_ = 0;
+  uint64_t lives_ = 0;
 };
 
 }  // namespace tepui::sim

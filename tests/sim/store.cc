@@ -36,7 +36,7 @@ SimStore::Opened SimStore::open() {
 void SimStore::write(uint64_t epoch, std::vector<StoreWrite> batch, Done done) {
   if (epoch != epoch_) {
     world_.reached("store.fenced");
-    world_.after(world_.up_to(faults_.disk.sync_max),
+    world_.after(world_.up_to(faults_.sync_max),
                  [done = std::move(done)] { done(fail("the store belongs to a later epoch")); });
     return;
   }
@@ -52,7 +52,7 @@ void SimStore::write(uint64_t epoch, std::vector<StoreWrite> batch, Done done) {
       made.bytes, {.epoch = epoch, .offset = offset, .durable = disk_.size()}, made.batch);
   if (!appended) return world_.violated("store", appended.error().message);
   pending_.push_back(std::move(made));
-  world_.after(world_.up_to(faults_.disk.sync_max), [this, number] { sync(number); });
+  world_.after(world_.up_to(faults_.sync_max), [this, number] { sync(number); });
 }
 
 // One sync makes everything durable that was written before it, in order.
@@ -62,7 +62,7 @@ void SimStore::sync(uint64_t number) {
   std::vector<Pending> synced(std::make_move_iterator(pending_.begin()),
                               std::make_move_iterator(end));
   pending_.erase(pending_.begin(), end);
-  const uint64_t full = faults_.disk.full_one_in;
+  const uint64_t full = faults_.full_one_in;
   for (size_t i = 0; i < synced.size(); ++i) {
     if (full != 0 && world_.rng().chance(1, full)) {
       world_.reached("store.full");

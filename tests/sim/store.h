@@ -1,7 +1,8 @@
 #pragma once
-// SimStore is the registry on a simulated disk, shared by all masters: an append-only log of
-// batches whose unsynced end may be lost or torn at a crash. It elects, too: whoever opens it gets
-// an epoch that is higher than all before, and older epochs are refused from then on.
+// SimStore is the registry on a simulated disk, shared by all masters, or what one agent remembers:
+// an append-only log of batches whose unsynced end may be lost or torn at a crash. It elects, too:
+// whoever opens it gets an epoch that is higher than all before, and older epochs are refused from
+// then on.
 //
 // Invariant, checked at every opening: what is read back are all the batches that were reported
 // durable, then some of those that were under way, in order, whole.
@@ -24,7 +25,7 @@ class SimStore {
  public:
   using Done = std::function<void(Result<void>)>;
 
-  SimStore(World& world, const Faults& faults) : world_(world), faults_(faults) {}
+  SimStore(World& world, const DiskFaults& faults) : world_(world), faults_(faults) {}
   SimStore(const SimStore&) = delete;
   SimStore& operator=(const SimStore&) = delete;
 
@@ -55,7 +56,7 @@ class SimStore {
   void sync(uint64_t number);
 
   World& world_;
-  const Faults& faults_;
+  const DiskFaults& faults_;
   uint64_t epoch_ = 0;
   std::vector<std::byte> disk_;   // synced, and after a crash what else survived
   StoreContents durable_;         // what disk_ must say, without that

@@ -261,12 +261,12 @@ def version_names_the_commit_and_help_teaches(_cluster):
         expect("Examples" in text and "Default" in text, f"{name} --help teaches little")
 
 
-def everything_ends_cleanly_on_sigterm(cluster):
+def everything_ends_cleanly_when_it_is_told_to(cluster):
     small(cluster)
     cluster.start_tepui("run", "--name=long", "--", "sleep", "4321")
     wait_until(lambda: processes_with("4321"), "the task to run")
-    expect_equal(cluster.agents[0].terminate(), 0, "the agent's status")
-    expect(not processes_with("4321"), "the task outlived its agent's SIGTERM")
+    expect_equal(cluster.agents[0].end(), 0, "the agent's status")
+    expect(not processes_with("4321"), "the task outlived its agent's SIGUSR1")
     expect_equal(cluster.master.terminate(), 0, "the master's status")
 
 
@@ -289,5 +289,5 @@ if __name__ == "__main__":
         programs_refuse_bad_usage_with_one_line_and_start_nothing,
         a_toml_file_configures_with_the_names_of_the_flags,
         version_names_the_commit_and_help_teaches,
-        everything_ends_cleanly_on_sigterm,
+        everything_ends_cleanly_when_it_is_told_to,
     ]))

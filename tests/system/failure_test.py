@@ -61,29 +61,6 @@ def kill_9_of_an_agent_loses_its_tasks_and_a_batch_goes_on_elsewhere(cluster):
     expect_equal(summary["states"], {"TASK_FINISHED": 3}, "states")
 
 
-def a_restarted_agent_kills_what_was_left_and_registers_anew(cluster):
-    cluster.start_master(*QUICK)
-    agent = cluster.start_agent()
-    old_id = cluster.wait_registered(agent)
-    run = cluster.start_tepui("run", "--name=orphan", "--", "sleep", "7654")
-    running(cluster)
-    before = alive("7654")
-    expect(before, "the task does not run")
-    agent.kill()
-    expect(alive("7654"), "kill -9 of the agent ended its task: the shim does not outlive it")
-    again = cluster.restart_agent(agent)
-    new_id = cluster.wait_registered(again)
-    expect(new_id != old_id, f"the restarted agent kept its id {old_id}")
-    wait_until(lambda: not set(before) & set(alive("7654")), "the orphan to be killed", 10)
-    # `tepui run` learns that its task is gone with its agent, and runs it again there.
-    wait_until(lambda: [row for row in cluster.rows("tasks") if row["id"] == "orphan" and
-                        row["state"] == "TASK_GONE"], "the orphan to be GONE")
-    wait_until(lambda: alive("7654"), "the task to run again")
-    run.terminate()
-    run.communicate(timeout=20)
-    expect_equal(run.returncode, 128 + 15, "the status of the cancelled run")
-
-
 def kill_9_of_a_framework_kills_its_tasks_after_the_failover_timeout(cluster):
     cluster.start_master()
     cluster.wait_registered(cluster.start_agent())
@@ -169,7 +146,7 @@ def a_full_disk_under_the_sandbox_fails_the_task_and_not_the_agent(cluster):
             os.rmdir(os.path.join(small, f"inode-{number}"))
         done = cluster.tepui("run", "--name=better", "--", "true")
         expect_equal(done.returncode, 0, "the status once there is room")
-        agent.terminate()
+        agent.end()
     finally:
         subprocess.run(["umount", "-l", small], check=True)
 
@@ -299,7 +276,6 @@ def an_agents_cgroups_are_gone_after_it(cluster):
 if __name__ == "__main__":
     sys.exit(run_tests([
         kill_9_of_an_agent_loses_its_tasks_and_a_batch_goes_on_elsewhere,
-        a_restarted_agent_kills_what_was_left_and_registers_anew,
         kill_9_of_a_framework_kills_its_tasks_after_the_failover_timeout,
         kill_9_of_the_master_and_its_restart_lose_nothing,
         a_full_disk_under_the_sandbox_fails_the_task_and_not_the_agent,

@@ -125,16 +125,20 @@ class Process:
             self.process.kill()
         self.process.wait()
 
-    def terminate(self, seconds=20.0):
+    def terminate(self, seconds=20.0, by=signal.SIGTERM):
         """SIGTERM; the exit status, or kills it and fails when it does not end."""
         if self.running():
-            self.process.terminate()
+            self.process.send_signal(by)
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise Failure(f"{self.name} did not end within {seconds:.0f} s of SIGTERM: "
+            raise Failure(f"{self.name} did not end within {seconds:.0f} s of {by.name}: "
                           f"{self.tail()}") from None
+
+    def end(self):
+        """The end of it and, of an agent, of all that it runs."""
+        return self.terminate(by=signal.SIGUSR1 if self.name == "tepui-agent" else signal.SIGTERM)
 
 
 class Cluster:
@@ -180,21 +184,37 @@ class Cluster:
         os.makedirs(work_dir, exist_ok=True)
         root = f"tepui-{os.path.basename(self.folder)}-{number}"
         self.cgroups.append(root)
-        agent = self._start("tepui-agent", [
+        arguments = [
             f"--master={self.address}", "--listen=127.0.0.1:0", f"--work-dir={work_dir}/work",
             f"--runtime-dir={work_dir}/run", f"--cgroup-root={root}", f"--resources={resources}",
-            "--log-format=json", *flags], user=user)
+            "--log-format=json", *flags]
+        agent = self._start("tepui-agent", arguments, user=user)
+        agent.arguments = arguments
         agent.work_dir = f"{work_dir}/work"
         self.agents.append(agent)
         return agent
 
-    def restart_agent(self, agent):
-        """Starts an agent again in the place of one that ended: same address, same folders."""
-        address = agent.wait_event("agent.listening")["address"]
-        flags = [flag for flag in agent.process.args[1:] if not flag.startswith("--listen")]
-        again = self._start("tepui-agent", [f"--listen={address}", *flags])
+    def restart_agent(self, agent, *flags, around=()):
+        """Starts an agent again in the place of one that ended: same address, same folders.
+
+        `flags` replace those of the same name, `around` is the command that starts it."""
+        arguments = self.agent_arguments(agent, *flags)
+        self._count += 1
+        again = Process("tepui-agent", [*around, program("tepui-agent"), *arguments],
+                        self.path(f"tepui-agent-{self._count}.log"))
+        again.work_dir = agent.work_dir
+        again.arguments = arguments
+        self.processes.append(again)
         self.agents[self.agents.index(agent)] = again
         return again
+
+    @staticmethod
+    def agent_arguments(agent, *flags):
+        """What an agent needs to be started again as the same."""
+        address = agent.wait_event("agent.listening")["address"]
+        new = [f"--listen={address}", *flags]
+        names = {flag.split("=")[0] for flag in new}
+        return new + [flag for flag in agent.arguments if flag.split("=")[0] not in names]
 
     def wait_registered(self, agent):
         return agent.wait_event("agent.registered")["agent"]
@@ -235,7 +255,7 @@ class Cluster:
             if not process.running():
                 continue
             try:
-                process.terminate()
+                process.end()
             except Failure as failure:
                 left.append(str(failure))
         for root, agent in zip(self.cgroups, self.agents):
@@ -254,7 +274,7 @@ class _Plain:
     def running(self):
         return self.process.poll() is None
 
-    def terminate(self):
+    def end(self):
         self.process.terminate()
         try:
             self.process.communicate(timeout=10)

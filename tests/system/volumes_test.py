@@ -94,9 +94,10 @@ def a_restarted_agent_refuses_to_lose_what_is_reserved(cluster):
     cluster.wait_registered(agent)
     status, said = run(cluster, "eng", "true")
     expect_equal(status, 0, said)
-    agent.terminate()
-    arguments = [a for a in agent.process.args if not a.startswith("--resources")]
-    done = subprocess.run([*arguments, "--resources=cpus:2;mem:1GB;disk:10;ports:[31000-32000]"],
+    agent.end()  # it is somebody new then, and the reservations are still there
+    arguments = cluster.agent_arguments(
+        agent, "--resources=cpus:2;mem:1GB;disk:10;ports:[31000-32000]")
+    done = subprocess.run([program("tepui-agent"), *arguments],
                           capture_output=True, text=True, timeout=30, check=False)
     expect(done.returncode != 0 and "lack disk:54" in done.stderr,
            f"it should say what is missing: {done.stderr}")
@@ -115,7 +116,8 @@ def a_corrupt_checkpoint_is_named(cluster):
         byte = file.read(1)
         file.seek(40)
         file.write(bytes([byte[0] ^ 1]))
-    done = subprocess.run(agent.process.args, capture_output=True, text=True, timeout=30,
+    done = subprocess.run([program("tepui-agent"), *cluster.agent_arguments(agent)],
+                          capture_output=True, text=True, timeout=30,
                           check=False)
     expect(done.returncode != 0 and path in done.stderr and "checksum" in done.stderr,
            f"it should name the file: {done.stderr}")

@@ -13,6 +13,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <functional>
 
 #include "agent/linux/clone_into.h"
@@ -152,7 +153,7 @@ TEST_F(CgroupTest, RefusesASubtreeInWhichAnotherAgentLives) {
   EXPECT_TRUE(root->kill_all_and_remove().has_value());
 }
 
-TEST_F(CgroupTest, KillsWhatAnEarlierLifeLeftAndOnlyThat) {
+TEST_F(CgroupTest, FindsWhatAnEarlierLifeLeftAndKillsOnlyWhatItIsTold) {
   auto stranger = make_directories_at(open_directory_at(AT_FDCWD, place_.base)->get(),
                                       name_.substr(0, name_.find('/')) + "/stranger", 0755);
   ASSERT_TRUE(stranger.has_value());
@@ -167,8 +168,10 @@ TEST_F(CgroupTest, KillsWhatAnEarlierLifeLeftAndOnlyThat) {
   }
   auto root = create();
   ASSERT_NE(root, nullptr);
-  EXPECT_EQ(root->leftovers(), 1);
+  EXPECT_EQ(*root->containers(), std::vector<std::string>{"left"});
   int status = 0;
+  EXPECT_EQ(waitpid(left, &status, WNOHANG), 0) << "what was left is killed unasked";
+  EXPECT_TRUE(root->remove_container("left", 5s).value_or(false));
   EXPECT_EQ(waitpid(left, &status, WNOHANG), left);
   EXPECT_EQ(waitpid(outside, &status, WNOHANG), 0) << "a stranger was killed";
   // The cgroup that was killed is gone; a fresh one of the same name bears processes that live.
@@ -181,6 +184,32 @@ TEST_F(CgroupTest, KillsWhatAnEarlierLifeLeftAndOnlyThat) {
   EXPECT_TRUE(wait_until_empty(stranger->get(), 5s).value_or(false));
   rmdir((place_.base + "/" + name_.substr(0, name_.find('/')) + "/stranger").c_str());
   EXPECT_TRUE(root->kill_all_and_remove().has_value());
+}
+
+TEST_F(CgroupTest, ALifeThatLeavesRemovesOnlyWhatIsEmpty) {
+  auto root = create();
+  ASSERT_NE(root, nullptr);
+  Result<Fd> cgroup = root->create_container("stays", {});
+  ASSERT_TRUE(cgroup.has_value());
+  const pid_t stays = start_sleeper(cgroup->get());
+  const pid_t shim = start_sleeper(root->shims());
+  root->remove_if_empty();
+  root.reset();
+  int status = 0;
+  EXPECT_EQ(waitpid(stays, &status, WNOHANG), 0);
+  // The next one's shims are born in a cgroup that never was killed.
+  root = create();
+  ASSERT_NE(root, nullptr);
+  EXPECT_TRUE(std::filesystem::exists(root->path() + "/shims-1"));
+  EXPECT_TRUE(std::filesystem::exists(root->path() + "/shims-2"));
+  EXPECT_TRUE(root->remove_container("stays", 5s).value_or(false));
+  kill(shim, SIGKILL);
+  waitpid(shim, &status, 0);
+  waitpid(stays, &status, 0);
+  const std::string path = root->path();
+  root->remove_if_empty();
+  root.reset();
+  EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 TEST_F(CgroupTest, EnablesOnlyControllersThatAreThere) {

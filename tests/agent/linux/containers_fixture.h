@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -42,6 +43,7 @@ class RecordingOwner final : public ContainersOwner {
     events.push_back("failed " + id.value);
     errors[id.value] = error;
   }
+  void on_absent(const ContainerId& id) override { events.push_back("absent " + id.value); }
   void on_exit(const ContainerId& id, const ExitRecord& record) override {
     events.push_back("exit " + id.value);
     exits[id.value] = record;
@@ -103,7 +105,9 @@ enum class Cgroups { kUsed, kNone };
 // One life of an agent in a home.
 class Life {
  public:
-  Life(const AgentHome& home, Cgroups cgroups) : home_(home) {
+  // Ends what an earlier life left, but the containers that it remembers.
+  Life(const AgentHome& home, Cgroups cgroups, const std::set<std::string>& known = {})
+      : home_(home) {
     Result<std::unique_ptr<Reactor>> reactor = Reactor::create();
     EXPECT_TRUE(reactor.has_value());
     reactor_ = *std::move(reactor);
@@ -122,6 +126,9 @@ class Life {
                            owner);
     EXPECT_TRUE(made.has_value()) << made.error().message;
     containers_ = *std::move(made);
+    const Result<int> ended = containers_->end_unknown(known);
+    EXPECT_TRUE(ended.has_value()) << ended.error().message;
+    unknown_ended = ended.value_or(-1);
   }
 
   Containers& containers() { return *containers_; }
@@ -169,6 +176,7 @@ class Life {
   }
 
   RecordingOwner owner;
+  int unknown_ended = 0;
 
  private:
   const AgentHome& home_;

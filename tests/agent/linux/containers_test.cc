@@ -297,7 +297,7 @@ TEST(ContainersInCgroups, AreBornThereAndTheirShimsAreNot) {
     EXPECT_THAT(text_of(life.sandbox("a") / "stdout"),
                 HasSubstr("/" + home.cgroup_name + "/container-a\n"));
     EXPECT_THAT(text_of(life.sandbox("a") / "stderr"),
-                HasSubstr("/" + home.cgroup_name + "/shims\n"));
+                HasSubstr("/" + home.cgroup_name + "/shims-1\n"));
     EXPECT_THAT(text_of(life.sandbox("a") / "stderr"), HasSubstr("tepui-shim"));
     EXPECT_EQ(text_of(home.container_cgroup("a") + "/cgroup.max.descendants"), "7\n");
     LaunchSpec refused = life.spec("b", "true");

@@ -1,12 +1,18 @@
-// Goal: a shim is small, and it outlives its agent: what it watches over ends with a record, or is
-// killed by the agent's next life. Method: an agent's life in a process of its own that dies by
-// SIGKILL.
+// Goal: a shim is small, and it outlives its agent: what it watches over ends with a record, is
+// taken up by the agent's next life, or is killed by it. Method: an agent's life in a process of
+// its own that dies by SIGKILL.
 
+#include <fcntl.h>
+#include <gmock/gmock.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <sstream>
 
+#include "agent/linux/container_files.h"
 #include "agent/linux/exit_record_file.h"
+#include "agent/linux/files.h"
 #include "tests/agent/linux/containers_fixture.h"
 
 namespace tepui {
@@ -95,14 +101,142 @@ TEST_P(ShimTest, IsEndedWithItsTreeByTheNextLifeOfTheAgent) {
   EXPECT_EQ(kill(static_cast<pid_t>(pid), 0), 0);
   {
     Life next(home_, GetParam());
-    if (next.root() != nullptr) {
-      EXPECT_EQ(next.root()->leftovers(), 1);
-    }
+    EXPECT_EQ(next.unknown_ended, 1);
     EXPECT_TRUE(eventually([pid] { return kill(static_cast<pid_t>(pid), 0) != 0; }));
     EXPECT_TRUE(std::filesystem::is_empty(home_.directory / "runtime"));
     // The id of a container that was killed is as good as new.
     EXPECT_EQ(next.run(next.spec("a", "exit 6")).exit_status, 6);
     next.destroy_all({"a"});
+  }
+}
+
+TEST_P(ShimTest, IsTakenUpByTheNextLifeOfTheAgent) {
+  const std::string fifo = home_.directory / "fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  const int64_t pid = launch_and_crash("read word < " + fifo + "; echo $word >&2; exit 5");
+  ASSERT_GT(pid, 0);
+  Life next(home_, GetParam(), {"a"});
+  EXPECT_EQ(next.unknown_ended, 0);
+  next.containers().adopt(next.spec("a", ""));
+  ASSERT_TRUE(next.run_until("launched a"));
+  EXPECT_EQ(next.owner.pids["a"], pid);
+  EXPECT_EQ(kill(static_cast<pid_t>(pid), 0), 0);
+  {
+    std::ofstream(fifo) << "go\n";
+  }
+  ASSERT_TRUE(next.run_until("exit a"));
+  EXPECT_EQ(next.owner.exits["a"].exit_status, 5);
+  EXPECT_EQ(next.owner.exits["a"].stderr_tail, "go\n");
+  next.destroy_all({"a"});
+  EXPECT_TRUE(std::filesystem::is_empty(home_.directory / "runtime"));
+}
+
+TEST_P(ShimTest, ThatWasTakenUpIsKilledWithItsTree) {
+  const int64_t pid = launch_and_crash("setsid sleep 1000 & exec sleep 1000");
+  ASSERT_GT(pid, 0);
+  Life next(home_, GetParam(), {"a"});
+  next.containers().adopt(next.spec("a", ""));
+  ASSERT_TRUE(next.run_until("launched a"));
+  next.containers().kill({.value = "a"});
+  ASSERT_TRUE(next.run_until("exit a"));
+  EXPECT_EQ(next.owner.exits["a"].signal, SIGKILL);
+  next.destroy_all({"a"});
+}
+
+TEST_P(ShimTest, ThatEndedWithoutAnAgentLeftTheTrueStatus) {
+  ASSERT_GT(launch_and_crash("sleep 0.05; exit 9"), 0);
+  ASSERT_TRUE(eventually([this] { return std::filesystem::exists(record()); }));
+  Life next(home_, GetParam(), {"a"});
+  next.containers().adopt(next.spec("a", ""));
+  ASSERT_TRUE(next.run_until("exit a"));
+  EXPECT_EQ(next.owner.events, (std::vector<std::string>{"launched a", "exit a"}));
+  EXPECT_EQ(next.owner.exits["a"].exit_status, 9);
+  next.destroy_all({"a"});
+}
+
+TEST_P(ShimTest, ThatNeverWasIsAbsentAndCanBeLaunched) {
+  // What an agent leaves that dies just before it clones the shim.
+  std::filesystem::create_directories(home_.directory / "runtime" / "a");
+  if (GetParam() == Cgroups::kUsed) {
+    std::filesystem::create_directories(home_.container_cgroup("a"));
+  }
+  Life next(home_, GetParam(), {"a"});
+  next.containers().adopt(next.spec("a", ""));
+  ASSERT_TRUE(next.run_until("absent a"));
+  EXPECT_EQ(next.run(next.spec("a", "exit 6")).exit_status, 6);
+  next.destroy_all({"a"});
+}
+
+TEST_P(ShimTest, WhoseLaunchFailedUnseenSaysSo) {
+  std::filesystem::create_directories(home_.directory / "work");
+  {
+    Life first(home_, GetParam());
+    LaunchSpec spec = first.spec("a", "/no/such/program");
+    spec.command.shell = false;
+    // The agent dies as soon as the shim is cloned: nobody reads the report.
+    ContainerPlaces places{.work_dir = home_.directory / "work"};
+    places.work = *open_directory_at(AT_FDCWD, places.work_dir);
+    places.runtime = *open_directory_at(AT_FDCWD, home_.directory / "runtime");
+    places.shim = kShimPath;
+    places.cgroups = first.root();
+    Result<StartedShim> shim = start_container(places, spec);
+    ASSERT_TRUE(shim.has_value()) << shim.error().message;
+  }
+  Life next(home_, GetParam(), {"a"});
+  LaunchSpec spec = next.spec("a", "/no/such/program");
+  spec.command.shell = false;
+  next.containers().adopt(spec);
+  ASSERT_TRUE(next.run_until("failed a"));
+  EXPECT_THAT(next.owner.errors["a"].message, testing::HasSubstr("/no/such/program"));
+  EXPECT_TRUE(std::filesystem::is_empty(home_.directory / "runtime"));
+}
+
+// The report outlives the shim; its pid may be anybody's by then.
+TEST_P(ShimTest, WhosePidIsAnothersNowIsNotTakenForIt) {
+  const int64_t pid = launch_and_crash("exec sleep 1000");
+  ASSERT_GT(pid, 0);
+  // The shim is killed: nobody is left to write a record, and its command goes on.
+  const std::filesystem::path stat = "/proc/" + std::to_string(pid) + "/stat";
+  std::istringstream fields(text_of(stat).substr(text_of(stat).rfind(')') + 2));
+  std::string state;
+  pid_t shim = 0;
+  fields >> state >> shim;
+  ASSERT_GT(shim, 1);
+  ASSERT_EQ(kill(shim, SIGKILL), 0);
+  // A stranger who holds the lock file of the dead shim, as one with its pid would seem to.
+  int says[2];
+  ASSERT_EQ(pipe2(says, O_CLOEXEC), 0);
+  const std::string lock = home_.directory / "runtime" / "a" / "shim";
+  const pid_t stranger = fork();
+  if (stranger == 0) {
+    const int file = open(lock.c_str(), O_RDWR);
+    struct flock whole{};
+    whole.l_type = F_WRLCK;
+    while (fcntl(file, F_SETLK, &whole) != 0) usleep(1000);
+    if (write(says[1], "x", 1) != 1) _exit(2);
+    while (true) pause();
+  }
+  char byte = 0;
+  ASSERT_EQ(read(says[0], &byte, 1), 1);
+  {
+    Life next(home_, GetParam(), {"a"});
+    next.containers().adopt(next.spec("a", ""));
+    ASSERT_TRUE(next.run_until("exit a"));
+    EXPECT_FALSE(next.owner.exits["a"].exit_status.has_value());
+    EXPECT_FALSE(next.owner.exits["a"].signal.has_value());
+    next.containers().kill({.value = "a"});
+    next.destroy_all({"a"});
+  }
+  EXPECT_EQ(kill(stranger, 0), 0) << "a stranger was killed";
+  kill(stranger, SIGKILL);
+  waitpid(stranger, nullptr, 0);
+  close(says[0]);
+  close(says[1]);
+  if (GetParam() == Cgroups::kUsed) {
+    EXPECT_TRUE(eventually([pid] { return kill(static_cast<pid_t>(pid), 0) != 0; }))
+        << "the cgroup of the container was not emptied";
+  } else {
+    kill(static_cast<pid_t>(pid), SIGKILL);
   }
 }
 

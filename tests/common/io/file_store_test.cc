@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,9 +62,9 @@ struct Client : StoreClient, CoordinatorClient {
 // A store that leads.
 struct Leader {
   explicit Leader(const std::string& directory, uint64_t compact_above = 16 << 20)
-      : reactor(make_reactor()) {
-    auto made = FileStore::create(*reactor, directory, client, client,
-                                  {.compact_above_bytes = compact_above});
+      : Leader(directory, FileStore::Options{.compact_above_bytes = compact_above}) {}
+  Leader(const std::string& directory, FileStore::Options options) : reactor(make_reactor()) {
+    auto made = FileStore::create(*reactor, directory, client, client, std::move(options));
     if (!made) {
       error = made.error().message;
       return;
@@ -111,6 +112,28 @@ TEST(FileStore, KeepsWhatWasWrittenInOrder) {
   EXPECT_EQ(next.store->repair(), "");
   const StoreContents expected = {{"b", ""}, {"c", std::string(100000, 'c')}};
   EXPECT_EQ(next.client.contents, expected);
+}
+
+TEST(FileStore, AnotherLogHasItsOwnNameAndRoomBehindItsEnd) {
+  const test::TemporaryDirectory directory;
+  const FileStore::Options options{.what = "memory", .owner = "agent", .reserve_bytes = 256 << 10};
+  const std::string path = directory.path() + "/memory.log";
+  {
+    Leader first(directory.path(), options);
+    Leader second(directory.path(), options);
+    EXPECT_EQ(second.error, fmt::format("memory {} is in use by another agent (pid {})",
+                                        directory.path(), getpid()));
+    first.write(1, {{"a", "1"}});
+    ASSERT_TRUE(first.settle(1));
+    struct stat status{};
+    EXPECT_TRUE(run_until(*first.reactor, [&] {
+      return stat(path.c_str(), &status) == 0 && status.st_blocks * 512 >= 256 << 10;
+    }));
+    EXPECT_LT(status.st_size, 1000);
+  }
+  Leader next(directory.path(), options);
+  EXPECT_EQ(next.store->repair(), "");
+  EXPECT_EQ(next.client.contents, (StoreContents{{"a", "1"}}));
 }
 
 TEST(FileStore, RefusesASecondMasterAndNamesTheFirst) {

@@ -1,0 +1,240 @@
+// The part of Workload that is recorded, and taken up again by a later life.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/launch_spec.h"
+#include "agent/workload.h"
+#include "common/check.h"
+
+namespace tepui {
+
+namespace {
+
+Outcome lost_to_a_reboot(const FrameworkInfo& framework) {
+  const bool aware = framework.has(FrameworkCapability::kPartitionAware);
+  return Outcome{.state = aware ? TaskState::kGone : TaskState::kLost,
+                 .reason = TaskReason::kAgentRestarted,
+                 .source = TaskSource::kAgent,
+                 .message = "The machine was rebooted",
+                 .exit_status = {},
+                 .signal = {}};
+}
+
+// That it was refused was remembered, and why was not.
+Outcome refused_before(const FrameworkInfo& framework) {
+  const bool aware = framework.has(FrameworkCapability::kPartitionAware);
+  return Outcome{.state = aware ? TaskState::kDropped : TaskState::kLost,
+                 .reason = TaskReason::kAgentRestarted,
+                 .source = TaskSource::kAgent,
+                 .message = "The agent refused the task, and was restarted before it said why",
+                 .exit_status = {},
+                 .signal = {}};
+}
+
+// Its container may have run, or may not: nothing shows it.
+bool may_have_run(TaskState state) {
+  return state != TaskState::kStaging && state != TaskState::kStarting;
+}
+
+}  // namespace
+
+// ------------------------------------------------------------------------------------ recording
+
+void Workload::remember(AgentFramework& framework) {
+  if (framework.number == 0) framework.number = next_number_++;
+  recorder_.append(record::Framework{.number = framework.number,
+                                     .info = framework.info,
+                                     .shutting_down = framework.shutting_down});
+}
+
+void Workload::remember(const AgentFramework& framework, AgentTask& task) {
+  task.number = next_number_++;
+  const bool is_refused = task.task.container_id.empty();
+  task.accepted = recorder_.append(
+      record::Task{.number = task.number,
+                   .framework = framework.number,
+                   .task = task.task,
+                   .spec = task.spec,
+                   .executor_id = task.executor_id,
+                   .sandbox = is_refused ? "" : sandbox_path(task.task, task.executor_id)});
+}
+
+uint64_t Workload::remember_acknowledged(AgentTask& task, const TaskStatus& head) {
+  ++task.acknowledged;
+  task.acknowledged_status = head;
+  return recorder_.append(
+      record::Acknowledged{.number = task.acknowledged, .course = course_of(task)});
+}
+
+record::Course Workload::course_of(const AgentTask& task) const {
+  return {.task = task.number,
+          .acknowledged = task.acknowledged_status,
+          .kill_cause = task.termination.cause(),
+          .killed_during_launch = task.termination.during_launch(),
+          .kill_at = task.termination.deadline(),
+          .complete_by = task.complete_by};
+}
+
+void Workload::forget(AgentFramework& framework) {
+  if (framework.number == 0) return;
+  recorder_.append(record::FrameworkForgotten{.number = framework.number});
+  framework.number = 0;
+}
+
+uint64_t Workload::forget(const AgentTask& task) {
+  return recorder_.append(record::TaskForgotten{
+      .task = task.number, .first_status = task.acknowledged + 1, .last_status = task.statuses});
+}
+
+void Workload::on_appended(Now now) {
+  streams_.on_durable(now.mono, recorder_.durable());
+  destroy_remembered();
+  start_launches(now);
+}
+
+void Workload::forget_all() {
+  CHECK(containers_.empty());
+  for (auto& [id, framework] : frameworks_) {
+    streams_.forget(id);
+    for (const auto& [task_id, task] : framework.tasks) forget(task);
+    forget(framework);
+  }
+  frameworks_.clear();
+}
+
+void Workload::destroy_remembered() {
+  while (!to_destroy_.empty() && to_destroy_.front().first <= recorder_.durable()) {
+    const ContainerId id = to_destroy_.front().second;
+    to_destroy_.pop_front();
+    effects_.destroy(id);
+  }
+}
+
+// ----------------------------------------------------------------------------------- recovering
+
+void Workload::enter_container(AgentFramework& framework, AgentTask& task) {
+  const ContainerId& id = task.task.container_id;
+  task.phase = AgentTask::Phase::kLaunching;
+  task.held = true;
+  held_ += task.task.resources;
+  ++launching_;
+  framework.executors[task.executor_id] =
+      Executor{.id = task.executor_id, .container_id = id, .tasks = {task.task.id}};
+  containers_[id] = Container{.id = id,
+                              .parent = {},
+                              .framework_id = task.task.framework_id,
+                              .executor_id = task.executor_id,
+                              .task_id = task.task.id};
+}
+
+void Workload::leave_container(AgentFramework& framework, AgentTask& task) {
+  framework.executors.erase(task.executor_id);
+  containers_.erase(task.task.container_id);
+  if (task.held) held_ -= task.task.resources;
+  task.held = false;
+  --launching_;
+}
+
+void Workload::recover(Now now, const RecoveredAgent& memory, RecoveryKind kind) {
+  std::map<uint64_t, FrameworkId> names;
+  for (const record::Framework& one : memory.frameworks) {
+    next_number_ = std::max(next_number_, one.number + 1);
+    names[one.number] = one.info.id;
+    AgentFramework& framework = frameworks_[one.info.id];
+    framework.info = one.info;
+    framework.number = one.number;
+    framework.shutting_down = one.shutting_down;
+  }
+  for (const RecoveredTask& one : memory.tasks) {
+    next_number_ = std::max(next_number_, one.accepted.number + 1);
+    recover_task(now, frameworks_.at(names.at(one.accepted.framework)), one, kind);
+  }
+  for (auto& [id, framework] : frameworks_) {
+    if (framework.idle()) forget(framework);
+  }
+  std::erase_if(frameworks_, [](const auto& entry) { return entry.second.idle(); });
+}
+
+void Workload::recover_task(Now now, AgentFramework& framework, const RecoveredTask& remembered,
+                            RecoveryKind kind) {
+  const record::Task& accepted = remembered.accepted;
+  const record::Course& course = remembered.course;
+  AgentTask made;
+  made.number = accepted.number;
+  made.task = accepted.task;
+  made.spec = accepted.spec;
+  made.executor_id = accepted.executor_id;
+  made.acknowledged_status = course.acknowledged;
+  if (course.acknowledged) made.task.last_status = *course.acknowledged;
+  std::vector<TaskStatus> waiting;
+  for (const record::Status& one : remembered.waiting) waiting.push_back(one.status);
+  if (!waiting.empty()) {
+    made.task.last_status = waiting.back();
+    made.acknowledged = remembered.waiting.front().number - 1;
+    made.statuses = remembered.waiting.back().number;
+  }
+  if (!waiting.empty() || course.acknowledged) made.task.state = made.task.last_status.state;
+  const bool ended = is_terminal(made.task.state);
+  // Nobody waits for it, or nobody can be told what became of it.
+  if (kind == RecoveryKind::kAnew || (ended && (framework.shutting_down || waiting.empty()))) {
+    forget(made);
+    return;
+  }
+  AgentTask& task = framework.tasks[made.task.id] = std::move(made);
+  if (!framework.shutting_down && (!waiting.empty() || task.acknowledged_status)) {
+    const TaskState told =
+        task.acknowledged_status ? task.acknowledged_status->state : TaskState::kStaging;
+    streams_.restore(task.task.framework_id, task.task.id, {.state = told, .uuid = {}}, waiting);
+  }
+  if (!accepted.sandbox.empty()) task.sandbox = accepted.sandbox;
+  if (ended) {
+    task.phase = AgentTask::Phase::kEnded;
+    return;
+  }
+  task.termination.resume(course.kill_cause, course.killed_during_launch, course.kill_at);
+  task.complete_by = course.complete_by;
+  if (!framework.shutting_down) {
+    task.charged = true;
+    charged_ += task.task.resources;
+  }
+  if (accepted.sandbox.empty()) return finish(now, framework, task, refused_before(framework.info));
+  if (kind == RecoveryKind::kRebooted) {
+    return finish(now, framework, task, lost_to_a_reboot(framework.info));
+  }
+  if (course.kill_cause == KillCause::kDrained) draining_ = true;
+  enter_container(framework, task);
+  LaunchSpec spec = spec_of(framework, task);
+  spec.sandbox = accepted.sandbox;
+  effects_.adopt(spec);
+}
+
+void Workload::on_absent(Now now, const ContainerId& id) {
+  const auto found = containers_.find(id);
+  if (found == containers_.end() || found->second.state != Container::State::kLaunching) {
+    return drop("absent", fmt::format("container {} is not being taken up", id.value));
+  }
+  AgentFramework& framework = frameworks_.at(found->second.framework_id);
+  AgentTask* task = task_of(found->second);
+  CHECK(task != nullptr);
+  const Key key{task->task.framework_id, task->task.id};
+  leave_container(framework, *task);
+  if (may_have_run(task->task.state)) {
+    finish(now, framework, *task, outcome_of(ExitRecord{}, task->termination, *task->spec));
+  } else if (task->termination.requested()) {
+    finish(now, framework, *task, killed_before_launch());
+  } else {
+    task->phase = AgentTask::Phase::kQueued;
+    refresh_deadline(*task);
+    queue_.push_back(key);
+  }
+  forget_if_done(key.first);
+  start_launches(now);
+}
+
+}  // namespace tepui
