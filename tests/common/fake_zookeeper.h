@@ -89,6 +89,13 @@ class FakeZooKeeper final : public ZooKeeper {
     leave_watch(one, reply.result);
     one.waiter->on_reply(ensemble_.now, one.token, std::move(reply));
   }
+  // Tells what fired, or answers; false: there is nothing to do.
+  bool step() {
+    if (deliver_fired()) return true;
+    if (!connected || asked.empty()) return false;
+    answer();
+    return true;
+  }
   // Answers the first request with something, without carrying it out.
   void answer_with(ZkReply reply) {
     const Asked one = std::move(asked.front());
@@ -161,10 +168,7 @@ inline void FakeEnsemble::run() {
   for (bool busy = true; busy;) {
     busy = false;
     for (FakeZooKeeper* client : clients) {
-      busy |= client->deliver_fired();
-      if (!client->connected || client->asked.empty()) continue;
-      client->answer();
-      busy = true;
+      busy |= client->step();
     }
   }
 }

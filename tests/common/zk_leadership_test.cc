@@ -363,8 +363,7 @@ TEST(ZkLeadership, IsElectedOnceHoweverConnectionsAreLost) {
       }
       Master master(ensemble, "m");
       master.zookeeper.connect();
-      for (size_t i = 0; i < answered && !master.zookeeper.asked.empty(); ++i) {
-        master.zookeeper.answer();
+      for (size_t i = 0; i < answered && master.zookeeper.step(); ++i) {
       }
       was_elected = master.epoch != 0;
       master.zookeeper.disconnect(done);
