@@ -256,7 +256,9 @@ Program program() {
               "  TEPUI_MASTER=10.0.0.1:5050 tepui roles\n",
           .options = {{.name = "master",
                        .fallback = "127.0.0.1:5050",
-                       .help = "Where the master listens."},
+                       .help = "Where the master listens; or where to ask which one leads, as "
+                               "zk://HOST:PORT,.../PATH. A master that does not lead passes "
+                               "reads on to the one that does."},
                       {.name = "json",
                        .kind = OptionKind::kFlag,
                        .help = "JSON instead of tables, for scripts."},
