@@ -8,6 +8,7 @@
 #include <atomic>
 #include <span>
 
+#include "common/check.h"
 #include "common/limits.h"
 
 namespace tepui {
