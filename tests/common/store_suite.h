@@ -206,7 +206,8 @@ TEST_P(StoreSuite, AdmitsFiftyThousandAgentsInBatches) {
       expected[fmt::format("unreachable/7f3a9c12-e1-a{}", i)] = "now";
     }
     ASSERT_TRUE(settle(*user, token));
-    EXPECT_EQ(user->persisted.size(), token);
+    EXPECT_EQ(user->persisted.size(), token)
+        << (user->failed.empty() ? "" : user->failed.front().second);
   }
   EXPECT_TRUE(contents() == expected);
 }

@@ -8,7 +8,7 @@ import subprocess
 from harness import Failure, wait_until
 
 JARS = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-nop.jar:/usr/share/java/commons-cli.jar"
-JAVA = ["java", "-Xmx128m", "-Xms32m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+JAVA = ["java", "-Xmx384m", "-Xms32m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
         "-XX:-UsePerfData", "-Dzookeeper.admin.enableServer=false", "-cp", JARS]
 
 
