@@ -63,6 +63,7 @@ struct Agent::State {
   void lose_master(std::string_view why);
   void reconnect(std::string_view why);
   void register_now();
+  void refresh_total();
   // What the master says after an operation may build on it, and waits until that is durable.
   bool must_wait(const MasterToAgent& message) const;
   void hear(Now now, const MasterToAgent& message);
@@ -90,6 +91,7 @@ struct Agent::State {
   void wake();
 
   AgentConfig config;
+  std::optional<Resources> revocable;  // as on_revocable said last
   AgentEffects& effects;
   Rng rng;
   Registration registration;
@@ -153,9 +155,14 @@ void Agent::State::hear(Now now, const MasterToAgent& message) {
   std::visit([this, now](const auto& body) { on(now, body); }, message);
 }
 
+void Agent::State::refresh_total() {
+  config.info.resources = operations.total();
+  if (revocable) config.info.resources = config.info.resources.non_revocable() + *revocable;
+}
+
 // A durable step has ended.
 void Agent::State::on_operations_moved(Now now) {
-  config.info.resources = operations.total();
+  refresh_total();
   if (operations.take_must_register() && registration.connected()) {
     return reconnect("an operation could not be applied: the master must hear what there is");
   }
@@ -221,6 +228,8 @@ void Agent::State::on(Now now, const Registered& message) {
   config.info.id = message.agent_id;
   effects.on_event(event::AgentRegistered{
       .id = &config.info.id, .epoch = registration.epoch(), .reregistered = message.reregistered});
+  // It may have changed since the request left.
+  if (revocable) effects.send(UpdateAgent{.revocable = *revocable});
   workload.on_registered(now);
   operations.on_registered(now);
 }
@@ -247,7 +256,7 @@ void Agent::State::on(Now now, const ReconcileTasks& message) {
 }
 
 void Agent::State::on(Now /*now*/, const ApplyOperations& message) {
-  if (obeys("apply_operations")) operations.on_apply(message, workload.charged());
+  if (obeys("apply_operations")) operations.on_apply(message, workload.charged().non_revocable());
 }
 
 void Agent::State::on(Now /*now*/, const AcknowledgeOperationReports& message) {
@@ -311,6 +320,14 @@ void Agent::on_checkpoint_failed(Now now, uint64_t serial, const Error& error) {
 }
 
 // -------------------------------------------------------------------------- clock and end
+
+void Agent::on_revocable(Now /*now*/, const Resources& revocable) {
+  State& s = *state_;
+  CHECK(revocable.non_revocable().empty());
+  s.revocable = revocable;
+  s.refresh_total();
+  if (s.registration.registered()) s.effects.send(UpdateAgent{.revocable = revocable});
+}
 
 void Agent::on_tunables(Now /*now*/, const AgentTunables& tunables) {
   state_->config.tunables = tunables;

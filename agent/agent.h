@@ -75,6 +75,9 @@ class Agent {
   void on_checkpointed(Now now, uint64_t serial);
   void on_checkpoint_failed(Now now, uint64_t serial, const Error& error);
 
+  // The machine has more or less that can be taken away again: replaces all that was revocable of
+  // the total. What tasks hold they keep.
+  void on_revocable(Now now, const Resources& revocable);
   void on_tunables(Now now, const AgentTunables& tunables);
   void on_time(Now now);
   // The batched part of a turn, after every input: status updates that became due leave together,

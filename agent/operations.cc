@@ -91,6 +91,9 @@ void AgentOperations::apply(Step& step, AgentOperation operation) {
   if (!step.total.contains(conversion->from)) {
     return refuse(fmt::format("the agent does not have {}", to_text(conversion->from)));
   }
+  if (const Result<void> whole = check_whole(conversion->from, step.total); !whole) {
+    return refuse(whole.error().message);  // it was resized here, and the master does not know it
+  }
   const Resources rest = step.total - conversion->from;
   for (const Resource& item : conversion->to.items()) {
     // Its end was not durable, and the master counted on it.

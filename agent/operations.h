@@ -46,7 +46,7 @@ class AgentOperations {
 
   const Resources& total() const { return total_; }
   // Operations wait for the disk: what the master says meanwhile must wait for them.
-  bool busy() const { return step_.has_value() && step_->applies; }
+  bool busy() const { return !waiting_.empty() || (step_.has_value() && step_->applies); }
   // Asked once: whether the master believes in something that did not happen.
   bool take_must_register() { return std::exchange(must_register_, false); }
   void describe(std::vector<AgentOperation>& operations) const;

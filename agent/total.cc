@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/loans.h"
 #include "common/operations.h"
 
 namespace tepui {
@@ -38,6 +39,7 @@ Resource origin(const Resource& item) {
 }  // namespace
 
 bool can_hold(const Resources& total, const Resources& in_use) {
+  if (!check_whole(in_use, total)) return false;
   const auto is_shared = [](const Resource& item) { return item.kind->shared; };
   const Resources shared = in_use.filter(is_shared);
   if (shared.empty()) return total.contains(in_use);
@@ -51,6 +53,14 @@ bool can_hold(const Resources& total, const Resources& in_use) {
   return has_all && total.contains(in_use.filter(is_exclusive));
 }
 
+bool can_take(const Resources& total, const Resources& in_use, const Resources& task) {
+  const Resources regular = in_use.non_revocable() + task.non_revocable();
+  if (!can_hold(total.non_revocable(), regular)) return false;
+  if (task.revocable().empty()) return true;
+  const Resources lacking = (in_use + task).revocable().minus(total.revocable());
+  return as_revocable(lendable(total.minus(regular))).contains(lacking);
+}
+
 Result<Resources> restore_total(const Resources& configured, const Resources& checkpointed) {
   const Resources made = checkpointed.filter(is_made);
   std::vector<Resource> origins;
@@ -61,6 +71,12 @@ Result<Resources> restore_total(const Resources& configured, const Resources& ch
         "{} are reserved or hold volumes on this agent, made of {}, of which the configured "
         "resources {} lack {}; configure them again, or remove the checkpoint to give them up",
         to_text(made), to_text(needed), to_text(configured), to_text(needed.minus(configured))));
+  }
+  if (Result<void> whole = check_whole(needed, configured); !whole) {
+    return std::unexpected(std::move(whole).error().in(
+        fmt::format("{} are reserved or hold volumes on this agent; configure their disks with "
+                    "the size they had",
+                    to_text(made))));
   }
   return configured - needed + made;
 }

@@ -155,7 +155,7 @@ std::optional<Outcome> Workload::refusal(const AgentFramework& framework,
   if (const auto mounts = volume_mounts(wanted, config_.work_dir); !mounts) {
     return invalid(mounts.error().message);
   }
-  if (!can_hold(config_.info.resources, charged_ + wanted)) {
+  if (!can_take(config_.info.resources, charged_, wanted)) {
     return dropped(TaskReason::kResourcesUnknown,
                    fmt::format("The task needs {}, but of the agent's {} only {} is free",
                                to_text(wanted), to_text(config_.info.resources),
@@ -246,8 +246,10 @@ void Workload::start_launches(Now now) {
       queue_.pop_front();
       continue;
     }
-    // What a removed framework still holds comes free within its grace.
-    if (!can_hold(config_.info.resources, held_ + task->task.resources)) return;
+    // What a removed framework still holds comes free within its grace. For what is revocable
+    // nobody waits: there may be less of it by now than tasks were given.
+    const Resources regular = (held_ + task->task.resources).non_revocable();
+    if (!can_hold(config_.info.resources.non_revocable(), regular)) return;
     queue_.pop_front();
     begin_launch(now, frameworks_.at(key.first), *task);
   }

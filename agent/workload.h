@@ -2,9 +2,9 @@
 // Workload is everything that an agent runs or has run and must still tell of: frameworks, their
 // executors, containers and tasks, and the streams of their status updates.
 //
-// Invariants: what was accepted fits the agent's resources, and gets exactly one terminal status,
-// after its container's command ended; a task without a container ends at once; a container is
-// never reused; a task is forgotten when its terminal status is acknowledged.
+// Invariants: what was accepted fits the agent's resources (agent/total.h), and gets exactly one
+// terminal status, after its container's command ended; a task without a container ends at once; a
+// container is never reused; a task is forgotten when its terminal status is acknowledged.
 //
 // Pure. `config` and `effects` outlive it; config.info.id is set before the first launch.
 

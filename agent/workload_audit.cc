@@ -61,7 +61,10 @@ Result<void> Workload::audit_tasks() const {
   }
   if (!(charged == charged_)) return fail("the charges of the tasks do not sum up");
   if (!(held == held_)) return fail("what the containers hold does not sum up");
-  if (!can_hold(config_.info.resources, charged_)) return fail("more is charged than there is");
+  // What is revocable may have become less since it was given out.
+  if (!can_hold(config_.info.resources.non_revocable(), charged_.non_revocable())) {
+    return fail("more is charged than there is");
+  }
   if (deadlines != deadlines_.size()) return fail("a deadline belongs to no task");
   return {};
 }

@@ -25,6 +25,8 @@ struct Batch {
   std::string name = "batch";
   std::string role = "*";
   ConstraintGroup constraints;  // of the agents it wants; none: any
+  // Its tasks take revocable resources where an offer has them, and may lose them at any time.
+  bool revocable = false;
   std::vector<BatchTask> tasks;
 };
 

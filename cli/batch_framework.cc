@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <utility>
+
+#include "common/loans.h"
 
 namespace tepui::cli {
 
@@ -26,14 +29,33 @@ void BatchFramework::on_subscribed(Scheduler& scheduler, const Subscribed& subsc
   if (!open.empty()) scheduler.reconcile(std::move(open));
 }
 
+namespace {
+// The task as it is launched on what is left: of each resource the revocable, if that is enough.
+std::shared_ptr<const TaskSpec> preferring_revocable(const std::shared_ptr<const TaskSpec>& spec,
+                                                     const Resources& left) {
+  Resources wanted;
+  for (const Resource& item : spec->resources.items()) {
+    const Resources regular = Resources::create({item}).value();
+    const Resources revocable = as_revocable(regular);
+    wanted += left.contains(revocable) ? revocable : regular;
+  }
+  if (wanted == spec->resources) return spec;
+  auto changed = std::make_shared<TaskSpec>(*spec);
+  changed->resources = std::move(wanted);
+  return changed;
+}
+}  // namespace
+
 void BatchFramework::on_offers(Scheduler& scheduler, std::span<const Offer> offers) {
   for (const Offer& offer : offers) {
-    Resources left = offer.resources.unreserved().non_revocable();
+    Resources left = offer.resources.unreserved();
+    if (!batch_.revocable) left = left.non_revocable();
     std::vector<TaskInfo> tasks;
     // One pass: a large task at the head does not keep smaller ones from filling the rest.
     for (auto it = waiting_.begin(); it != waiting_.end() && !cancelled_;) {
       const size_t index = *it;
-      const auto& spec = batch_.tasks[index].spec;
+      auto spec = batch_.tasks[index].spec;
+      if (batch_.revocable) spec = preferring_revocable(spec, left);
       if (!left.contains(spec->resources)) {
         ++it;
         continue;
@@ -52,7 +74,7 @@ void BatchFramework::on_offers(Scheduler& scheduler, std::span<const Offer> offe
       job.agent = offer.agent;
       by_id_[job.outcome.id] = index;
       ++running_;
-      tasks.push_back({.id = job.outcome.id, .name = job.outcome.name, .spec = spec});
+      tasks.push_back({.id = job.outcome.id, .name = job.outcome.name, .spec = std::move(spec)});
       it = waiting_.erase(it);
     }
     const OfferId id = offer.id;

@@ -49,6 +49,7 @@ Outcome<int> teardown(const Settings& settings);
 Outcome<int> reserve(const Settings& settings, OperateResources::Type type);
 Outcome<int> volume(const Settings& settings);
 Outcome<int> why(const Settings& settings);
+Outcome<int> replay(const Settings& settings);
 Outcome<int> logs(const Settings& settings);
 Outcome<int> run(const Settings& settings);
 Outcome<int> batch(const Settings& settings);

@@ -1,9 +1,14 @@
 // tepui: the operator's command. The table of its commands, and nothing else.
 
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
+#include <utility>
 
 #include "cli/commands.h"
+#include "cli/operate.h"
 #include "common/io/config.h"
+#include "common/io/document.h"
 
 namespace tepui::cli {
 namespace {
@@ -17,6 +22,15 @@ Command list_command(std::string name, std::string help, std::vector<Option> opt
           .help = std::move(help),
           .options = std::move(options),
           .positionals = {{.name = "ID", .help = "Only this one.", .need = OptionNeed::kOptional}}};
+}
+
+Option revocable_option() {
+  return {.name = "revocable",
+          .kind = OptionKind::kFlag,
+          .fallback = "false",
+          .help =
+              "Take revocable resources where an offer has them: what others are guaranteed and "
+              "do not use. They can be taken back at any time."};
 }
 
 Option constraint_option() {
@@ -56,6 +70,22 @@ std::vector<Command> reading_commands() {
                    framework_option()},
        .positionals = {{.name = "TASK", .help = "The task's id."}},
        .examples = "  tepui logs -f batch-17\n"},
+      {.name = "replay",
+       .help = "Run a master again from its journal (tepui-master --journal), and prove that it "
+               "does the same. Needs no cluster.",
+       .options = {{.name = "until",
+                    .kind = OptionKind::kInteger,
+                    .help = "Stop after so many records.",
+                    .minimum = 1},
+                   {.name = "events",
+                    .kind = OptionKind::kFlag,
+                    .help = "Print what happened, as the log would at --log-level=debug."},
+                   {.name = "inputs",
+                    .kind = OptionKind::kFlag,
+                    .help = "Print the records, one a line."}},
+       .positionals = {{.name = "PATH", .help = "A journal, or a directory of journals."}},
+       .examples = "  tepui replay /var/lib/tepui/journal\n"
+                   "  tepui replay --events --until=1200 master-000003.journal\n"},
   };
 }
 
@@ -79,6 +109,7 @@ std::vector<Command> running_commands() {
                     .maximum = 10000},
                    {.name = "role", .fallback = "*", .help = "The role that is charged."},
                    constraint_option(),
+                   revocable_option(),
                    {.name = "name", .fallback = "run", .help = "The task's id."},
                    {.name = "user", .help = "Run as this user of the agent's machine."},
                    {.name = "env",
@@ -92,6 +123,7 @@ std::vector<Command> running_commands() {
        .help = "Run the tasks of a file to their end, with progress and a summary.",
        .options = {{.name = "role", .help = "The role that is charged, instead of the file's."},
                    constraint_option(),
+                   revocable_option(),
                    {.name = "output",
                     .help = "A folder that gets NAME.stdout and NAME.stderr of every task."}},
        .positionals = {{.name = "FILE", .help = "TOML, or JSON if its name ends in .json."}},
@@ -130,13 +162,19 @@ std::vector<Command> sharing_commands() {
                    {.name = "limit",
                     .help = "What the role with all below it may have at most. What it does not "
                             "name is not limited; gpus:0 forbids."},
+                   {.name = "file",
+                    .help = "set: several roles at once, all or none; a TOML (or JSON) file with "
+                            "a table for each, with guarantee and limit."},
                    {.name = "force",
                     .kind = OptionKind::kFlag,
                     .help = "Also guarantees above what agents have, and limits below what is "
                             "used; nothing that runs is taken back."}},
        .positionals = {verb("show, set or remove."),
-                       {.name = "ROLE", .help = "eng/search", .need = OptionNeed::kOptional}},
+                       {.name = "ROLE",
+                        .help = "A role, as eng or eng/search; show without one: all with a quota.",
+                        .need = OptionNeed::kOptional}},
        .examples = "  tepui quota set eng --guarantee='cpus:40;mem:160GB' --limit='cpus:80'\n"
+                   "  tepui quota set --file=quotas.toml   # [eng] limit = \"cpus:80\"\n"
                    "  tepui quota show\n"
                    "  tepui quota remove eng\n"},
       {.name = "weights",
@@ -208,31 +246,51 @@ std::vector<Command> resource_commands() {
   const Option role = {.name = "role",
                        .help = "The role of the reservation: eng, eng/search.",
                        .need = OptionNeed::kRequired};
-  const Positional resources = {.name = "RESOURCES", .help = "cpus:2;mem:4GB"};
+  const Positional resources = {
+      .name = "RESOURCES",
+      .help = "cpus:2;mem:4GB, or a JSON array in Mesos' form, or /PATH of a file with either."};
+  const Option disk = {.name = "disk",
+                       .help =
+                           "The root of a PATH or MOUNT disk that is meant; the agent's own "
+                           "disk if it is not given."};
   return {
       {.name = "reserve",
        .help = "Reserve resources of an agent for a role. Offers in the way are rescinded.",
-       .options = {role},
+       .options = {role, disk},
        .positionals = {agent(), resources},
-       .examples = "  tepui reserve node1 'cpus:2;mem:4GB' --role=eng\n"},
+       .examples =
+           "  tepui reserve node1 'cpus:2;mem:4GB' --role=eng\n"
+           "  tepui reserve node1 disk:500GB --role=eng --disk=/mnt/ssd1\n"
+           "A mounted disk goes only as a whole. Agents that are drained or deactivated can\n"
+           "be prepared too. Static reservations are the agent's configuration.\n"},
       {.name = "unreserve",
-       .help = "Undo a reservation that this principal made.",
-       .options = {role},
-       .positionals = {agent(), resources}},
+       .help = "Undo a reservation to a role, whoever made it. Volumes on it are destroyed first.",
+       .options = {role, disk},
+       .positionals = {agent(), resources},
+       .examples = "  tepui unreserve node1 'cpus:2' --role=eng\n"},
       {.name = "volume",
        .help = "Create, destroy, grow or shrink a persistent volume on reserved disk.",
-       .options = {{.name = "role", .help = "create: the role that the disk is reserved for."},
+       .options = {{.name = "role",
+                    .help = "create: the role that the disk is reserved to; else only where two "
+                            "roles have a volume of that name."},
                    {.name = "size", .help = "create: its size; grow, shrink: by how much. 10GB"},
                    {.name = "path", .help = "create: where tasks see it, below their sandbox."},
                    {.name = "shared",
                     .kind = OptionKind::kFlag,
-                    .help = "create: several tasks may use it at once."}},
+                    .help = "create: several tasks may use it at once."},
+                   {.name = "disk",
+                    .help = "create: the root of the PATH or MOUNT disk that it is to be on."}},
        .positionals = {verb("create, destroy, grow or shrink."),
                        agent(),
                        {.name = "ID", .help = "The volume's id."}},
-       .examples = "  tepui reserve node1 disk:10GB --role=eng\n"
-                   "  tepui volume create node1 data --role=eng --size=4GB --path=data\n"
-                   "  tepui volume grow node1 data --size=2GB\n"},
+       .examples =
+           "  tepui reserve node1 disk:10GB --role=eng\n"
+           "  tepui volume create node1 data --role=eng --size=4GB --path=data\n"
+           "  tepui volume grow node1 data --size=2GB    # takes in reserved disk beside it\n"
+           "  tepui volume shrink node1 data --size=1GB  # gives it back, still reserved\n"
+           "  tepui volume destroy node1 data            # with all that is in it\n"
+           "Nothing that a task uses is changed. Shared volumes and those on mounted disks\n"
+           "keep their size.\n"},
   };
 }
 
@@ -303,6 +361,7 @@ Outcome<int> dispatch(const Settings& settings) {
   if (command == "quota") return quota(settings);
   if (command == "weights") return weights(settings);
   if (command == "why") return why(settings);
+  if (command == "replay") return replay(settings);
   if (command == "teardown") return teardown(settings);
   if (command == "reserve") return reserve(settings, OperateResources::Type::kReserve);
   if (command == "unreserve") return reserve(settings, OperateResources::Type::kUnreserve);
@@ -321,11 +380,32 @@ Outcome<int> dispatch(const Settings& settings) {
   return list(settings, Table::kMetrics);
 }
 
+// Commands that have nothing to show but that they are done.
+bool is_silent(const Settings& settings) {
+  const std::string& command = settings.command();
+  constexpr const char* kWithVerb[] = {"quota", "weights", "maintenance", "volume"};
+  if (std::ranges::find(kWithVerb, command) != std::end(kWithVerb)) {
+    return first(settings.positional("VERB")) != "show";
+  }
+  constexpr const char* kSilent[] = {"kill",  "teardown",   "reserve",    "unreserve",
+                                     "drain", "deactivate", "reactivate", "gone"};
+  return std::ranges::find(kSilent, command) != std::end(kSilent);
+}
+
+void print_json(Document::Table answer) {
+  std::printf("%s\n", to_json(Document(std::move(answer)), -1).c_str());
+}
+
 int main(int argc, char** argv) {
   const auto settings = configure(program(), argc, argv);
   if (!settings) return print(settings.error());
   const Outcome<int> status = dispatch(*settings);
-  if (status) return *status;
+  const bool answers_in_json = is_silent(*settings) && settings->flag("json");
+  if (status) {
+    if (answers_in_json) print_json({{"done", true}});
+    return *status;
+  }
+  if (answers_in_json) print_json({{"done", false}, {"error", status.error().message}});
   std::fprintf(stderr, "tepui: %s\n", status.error().message.c_str());
   return status.error().status;
 }

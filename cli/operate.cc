@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "cli/output.h"
+#include "cli/quota_file.h"
 #include "common/io/clock.h"
+#include "common/io/files.h"
 #include "common/io/version.h"
 #include "common/quota_text.h"
 #include "common/roles.h"
@@ -18,6 +20,21 @@
 namespace tepui::cli {
 
 namespace {
+
+constexpr size_t kQuotaFileBytesMax = 4 << 20;
+
+// The roles of a file, all or none.
+Outcome<int> set_quotas(const Settings& settings, const Common& common) {
+  const std::string file = settings.text("file");
+  const Result<std::string> text = read_file(file, kQuotaFileBytesMax);
+  if (!text) return usage(text.error().message);
+  const auto document = file.ends_with(".json") ? parse_json(*text, file) : parse_toml(*text, file);
+  if (!document) return usage(document.error().message);
+  auto update = parse_quotas(*document, file);
+  if (!update) return usage(update.error().message);
+  update->force = settings.flag("force");
+  return command(common, *update);
+}
 
 Outcome<int> set_quota(const Settings& settings, const Common& common, const std::string& role) {
   if (!settings.given("guarantee") && !settings.given("limit")) {
@@ -53,13 +70,19 @@ Outcome<UpdateWeights> read_weights(const std::vector<std::string>& words) {
 // Waits until the agent is drained, or gone. It may take as long as its tasks' grace.
 Outcome<int> wait_until_drained(Client& client, const AgentId& id) {
   bool drained = false;
+  bool seen = false;
   const auto settled = [&](const std::vector<AgentRow>& rows) {
-    for (const AgentRow& row : rows) drained |= row.info.id == id && row.draining != "draining";
+    for (const AgentRow& row : rows) {
+      if (row.info.id != id) continue;
+      seen = true;
+      drained |= row.draining != "draining";
+    }
   };
   const auto done = client.watch({.tables = {Table::kAgents}},
                                  {.on_snapshot =
                                       [&](const ListReply& part) {
                                         settled(part.rows.agents);
+                                        drained |= !part.more && !seen;  // gone before we looked
                                         return !drained;
                                       },
                                   .on_change =
@@ -135,13 +158,44 @@ Outcome<AgentRow> find_agent(Client& client, const std::string& name) {
       fmt::format("{} agents have the hostname '{}': name one by its id", found.size(), name));
 }
 
+namespace {
+
+// Roles in a table of their own; in JSON in full.
+Outcome<int> show_roles(const Common& common, const std::string& role,
+                        TextTable (*table)(const std::vector<RoleRow>&),
+                        bool (*is_shown)(const RoleRow&)) {
+  auto client = connect(common);
+  if (!client) return std::unexpected(client.error());
+  auto rows = (*client)->list({.table = Table::kRoles, .key = role});
+  if (!rows) return std::unexpected(Failure{kNoMaster, rows.error().message});
+  std::erase_if(rows->roles, [is_shown](const RoleRow& row) { return !is_shown(row); });
+  if (!role.empty() && rows->roles.empty()) {
+    return std::unexpected(Failure{kNotFound, fmt::format("nothing is set for role '{}'", role)});
+  }
+  const std::string text = common.json ? json_of(Table::kRoles, *rows) + "\n"
+                                       : table(rows->roles).to_text(isatty(STDOUT_FILENO) != 0);
+  std::fputs(text.c_str(), stdout);
+  return kDone;
+}
+
+}  // namespace
+
 Outcome<int> quota(const Settings& settings) {
   const Common common = common_of(settings);
   const std::string verb = first(settings.positional("VERB"));
   const std::string role = first(settings.positional("ROLE"));
-  if (verb == "show") return show(common, Table::kRoles, role);
+  if (verb == "show") {
+    return show_roles(common, role, quotas_of,
+                      [](const RoleRow& row) { return !row.quota.is_default(); });
+  }
   if (verb != "set" && verb != "remove") {
     return usage(fmt::format("quota cannot '{}', expected show, set or remove", verb));
+  }
+  if (verb == "set" && settings.given("file")) {
+    if (role.empty() && !settings.given("guarantee") && !settings.given("limit")) {
+      return set_quotas(settings, common);
+    }
+    return usage("the file names the roles and what they get: give either it or a role");
   }
   if (role.empty()) return usage(fmt::format("quota {} needs a role", verb));
   if (verb == "set") return set_quota(settings, common, role);
@@ -154,7 +208,9 @@ Outcome<int> weights(const Settings& settings) {
   const Common common = common_of(settings);
   const std::string verb = first(settings.positional("VERB"));
   const std::vector<std::string> words = settings.positional("ROLE=WEIGHT");
-  if (verb == "show") return show(common, Table::kRoles, first(words));
+  if (verb == "show") {
+    return show_roles(common, first(words), weights_of, [](const RoleRow&) { return true; });
+  }
   if (verb != "set") return usage(fmt::format("weights cannot '{}', expected show or set", verb));
   if (words.empty()) return usage("weights set needs ROLE=WEIGHT");
   const auto update = read_weights(words);

@@ -1,9 +1,12 @@
 #include "cli/output.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 
+#include "common/loans.h"
 #include "common/quota_text.h"
 #include "common/text.h"
 
@@ -98,26 +101,43 @@ std::string age(WallTime since, WallTime now) {
 
 namespace {
 
+std::string state_of(const AgentRow& row) {
+  std::string state = row.state;
+  if (!row.draining.empty()) {
+    state += ", " + row.draining;
+  } else if (row.deactivated) {
+    state += ", deactivated";
+  }
+  if (row.unavailability) state += ", maintenance planned";
+  return state;
+}
+
+std::string text_of(const Unavailability& unavailability) {
+  const std::string start = "from " + to_text(unavailability.start);
+  return unavailability.duration ? start + " for " + to_text(*unavailability.duration)
+                                 : start + " for good";
+}
+
+// The frameworks that gave this answer when they were asked to leave.
+std::string frameworks_that(const MaintenanceRow& row, bool accepted) {
+  std::set<std::string_view> ids;
+  for (const MaintenanceRow::Answer& answer : row.answers) {
+    if (answer.accepted == accepted) ids.insert(answer.framework_id.value);
+  }
+  return ids.empty() ? "-" : fmt::format("{}", fmt::join(ids, ","));
+}
+
 TextTable agents_table(const Rows& rows, WallTime now) {
-  TextTable out(
-      {"ID", "HOST", "ADDRESS", "STATE", "TASKS", "CPUS", "USED", "MEM", "USED", "AGE", "LACKS"});
+  TextTable out({"ID", "HOST", "ADDRESS", "STATE", "TASKS", "CPUS", "USED", "MEM", "USED", "DISK",
+                 "USED", "REVOCABLE", "AGE", "LACKS"});
   for (const AgentRow& row : rows.agents) {
-    std::string lacks;
-    std::string state = row.state;
-    if (!row.draining.empty()) {
-      state += ", " + row.draining;
-    } else if (row.deactivated) {
-      state += ", deactivated";
-    }
-    if (row.unavailability) state += ", maintenance planned";
-    for (const std::string& sentence : row.info.degraded) {
-      if (!lacks.empty()) lacks += "; ";
-      lacks += sentence;
-    }
-    out.add({row.info.id.value, row.info.hostname, row.info.address, state,
+    const Resources revocable = as_regular(row.info.resources.revocable());
+    out.add({row.info.id.value, row.info.hostname, row.info.address, state_of(row),
              std::to_string(row.tasks), scalar_of(row.info.resources, "cpus"),
              scalar_of(row.allocated, "cpus"), scalar_of(row.info.resources, "mem"),
-             scalar_of(row.allocated, "mem"), age(row.registered_at, now), lacks});
+             scalar_of(row.allocated, "mem"), scalar_of(row.info.resources, "disk"),
+             scalar_of(row.allocated, "disk"), revocable.empty() ? "-" : to_text(revocable), age(row.registered_at, now),
+             first_line(fmt::format("{}", fmt::join(row.info.degraded, "; ")), kMessageColumns)});
   }
   return out;
 }
@@ -149,6 +169,85 @@ TextTable frameworks_table(const Rows& rows, WallTime now) {
 
 }  // namespace
 
+TextTable details_of(const AgentRow& row, WallTime now) {
+  const AgentInfo& info = row.info;
+  TextTable out({"FACT", "VALUE"});
+  const auto add = [&out](std::string fact, std::string value) {
+    if (!value.empty()) out.add({std::move(fact), std::move(value)});
+  };
+  add("id", info.id.value);
+  add("hostname", info.hostname);
+  add("address", info.address);
+  add("state", state_of(row));
+  add("registered", age(row.registered_at, now) + " ago");
+  add("version", info.version);
+  add("domain", info.domain.empty() ? "" : info.domain.region + "/" + info.domain.zone);
+  add("attributes", to_text(info.attributes));
+  for (const Resource& item : info.resources.items()) {
+    add("resource", to_text(Resources::create({item}).value_or(Resources{})));
+  }
+  add("tasks", fmt::format("{}, which hold {}", row.tasks,
+                           row.allocated.empty() ? "nothing" : to_text(row.allocated)));
+  add("offered", to_text(row.offered));
+  if (row.unavailability) add("unavailable", text_of(*row.unavailability));
+  for (const std::string& sentence : info.degraded) add("lacks", sentence);
+  return out;
+}
+
+TextTable quotas_of(const std::vector<RoleRow>& rows) {
+  TextTable out({"ROLE", "RESOURCE", "GUARANTEE", "LIMIT", "CONSUMED"});
+  for (const RoleRow& row : rows) {
+    std::set<std::string> names;
+    for (const Quantities::Item& item : row.quota.guarantees.items()) names.insert(item.name);
+    for (const auto& [name, milli] : row.quota.limits_milli) names.insert(name);
+    for (const std::string& name : names) {
+      const int64_t guarantee = row.quota.guarantees.get(name);
+      const auto limit = row.quota.limits_milli.find(name);
+      out.add({row.name, name, guarantee > 0 ? milli_to_text(guarantee) : "-",
+               limit == row.quota.limits_milli.end() ? "-" : milli_to_text(limit->second),
+               milli_to_text(row.consumed.get(name))});
+    }
+  }
+  return out;
+}
+
+TextTable weights_of(const std::vector<RoleRow>& rows) {
+  TextTable out({"ROLE", "WEIGHT"});
+  for (const RoleRow& row : rows) out.add({row.name, milli_to_text(row.weight_milli)});
+  return out;
+}
+
+namespace {
+
+bool is_key(const ListRequest& wanted, std::string_view key) {
+  return wanted.key.empty() || wanted.key == key;
+}
+
+}  // namespace
+
+void keep_wanted(Rows& rows, const ListRequest& wanted) {
+  std::erase_if(rows.agents, [&](const AgentRow& row) {
+    return !is_key(wanted, row.info.id.value) && !is_key(wanted, row.info.hostname);
+  });
+  std::erase_if(rows.frameworks,
+                [&](const FrameworkRow& row) { return !is_key(wanted, row.info.id.value); });
+  std::erase_if(rows.tasks, [&](const TaskRow& row) {
+    return !is_key(wanted, row.task.id.value) ||
+           (!wanted.framework_id.empty() && wanted.framework_id != row.task.framework_id) ||
+           (!wanted.agent_id.empty() && wanted.agent_id != row.task.agent_id);
+  });
+  std::erase_if(rows.roles, [&](const RoleRow& row) { return !is_key(wanted, row.name); });
+  std::erase_if(rows.offers, [&](const OfferRow& row) { return !is_key(wanted, to_text(row.id)); });
+}
+
+void keep_wanted(WatchEvent& event, const ListRequest& wanted) {
+  keep_wanted(event.changed, wanted);
+  std::erase_if(event.removed, [&](const WatchEvent::Removed& removed) {
+    return !is_key(wanted, removed.key) ||
+           (!wanted.framework_id.empty() && wanted.framework_id.value != removed.within);
+  });
+}
+
 TextTable table_of(Table table, const Rows& rows, WallTime now) {
   switch (table) {
     case Table::kAgents:
@@ -179,12 +278,13 @@ TextTable table_of(Table table, const Rows& rows, WallTime now) {
       return out;
     }
     case Table::kMaintenance: {
-      TextTable out({"HOST", "MODE", "START", "DURATION", "DRAINS"});
+      TextTable out({"HOST", "MODE", "START", "DURATION", "DRAINS", "WILL LEAVE", "STAY"});
       for (const MaintenanceRow& row : rows.maintenance) {
         const std::optional<Duration>& duration = row.unavailability.duration;
         out.add({row.hostname, row.mode, to_text(row.unavailability.start),
                  duration ? fmt::format("{}s", duration->count() / 1'000'000'000) : "for good",
-                 row.drain ? "yes" : "no"});
+                 row.drain ? "yes" : "no", frameworks_that(row, true),
+                 frameworks_that(row, false)});
       }
       return out;
     }

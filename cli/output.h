@@ -32,10 +32,21 @@ class TextTable {
 
 // The rows of one table for people.
 TextTable table_of(Table table, const Rows& rows, WallTime now);
+// One agent in full, a fact a row.
+TextTable details_of(const AgentRow& row, WallTime now);
+// What quotas say and how much of them is used, a role and resource a row; only roles with a quota.
+TextTable quotas_of(const std::vector<RoleRow>& rows);
+TextTable weights_of(const std::vector<RoleRow>& rows);
+// Drops the rows that were not asked for: another key (of an agent: id or hostname), framework or
+// agent.
+void keep_wanted(Rows& rows, const ListRequest& wanted);
+void keep_wanted(WatchEvent& event, const ListRequest& wanted);
 // The same rows as a JSON array, every field named.
 std::string json_of(Table table, const Rows& rows);
 // One line of JSON for a change, as `--watch --json` prints it.
 std::string json_of(const WatchEvent& event);
+// A command that was done: what it was, and the resources it named.
+std::string json_of(const OperateResources& request);
 
 // How one task of `tepui run` or `tepui batch` went.
 struct TaskOutcome {

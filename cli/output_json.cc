@@ -29,6 +29,25 @@ Document json_of(const Resources& resources) {
   return out;
 }
 
+// Of an agent: its persistent volumes, as an operator names them.
+Document volumes_of(const Resources& resources) {
+  constexpr std::string_view kSources[] = {"ROOT", "PATH", "MOUNT"};
+  Document::List list;
+  for (const Resource& item : resources.items()) {
+    if (!is_volume(item)) continue;
+    const Disk& disk = *item.kind->disk;
+    list.emplace_back(Json{{"id", disk.persistence_id},
+                           {"role", std::string(item.kind->reservation_role())},
+                           {"mb", static_cast<double>(item.scalar_milli()) / 1000},
+                           {"path", disk.container_path},
+                           {"shared", item.kind->shared},
+                           {"source", kSources[static_cast<size_t>(disk.source)]},
+                           {"root", disk.source_root},
+                           {"principal", disk.principal}});
+  }
+  return list;
+}
+
 Document json_of(const Labels& labels) {
   Json out;
   for (const Label& label : labels) out.emplace_back(label.key, label.value);
@@ -60,10 +79,18 @@ Document json_of(const Unavailability& unavailability) {
 }
 
 Document json_of(const MaintenanceRow& row) {
+  Document::List answers;
+  for (const MaintenanceRow::Answer& answer : row.answers) {
+    answers.emplace_back(Json{{"agent_id", answer.agent_id.value},
+                              {"framework_id", answer.framework_id.value},
+                              {"accepted", answer.accepted},
+                              {"answered_at", to_text(answer.at)}});
+  }
   return Json{{"hostname", row.hostname},
               {"mode", row.mode},
               {"unavailability", json_of(row.unavailability)},
-              {"drain", row.drain}};
+              {"drain", row.drain},
+              {"answers", std::move(answers)}};
 }
 
 Document json_of(const AgentRow& row) {
@@ -78,11 +105,58 @@ Document json_of(const AgentRow& row) {
               {"resources", json_of(row.info.resources)},
               {"allocated", json_of(row.allocated)},
               {"offered", json_of(row.offered)},
+              {"volumes", volumes_of(row.info.resources)},
               {"attributes", to_text(row.info.attributes)},
+              {"domain", row.info.domain.empty() ? Document()
+                                                 : Document(Json{{"region", row.info.domain.region},
+                                                                 {"zone", row.info.domain.zone}})},
               {"version", row.info.version},
               {"controllers", texts(row.info.controllers)},
               {"degraded", texts(row.info.degraded)},
               {"registered_at", to_text(row.registered_at)}};
+}
+
+std::vector<std::string> capabilities_of(const FrameworkInfo& info) {
+  constexpr std::pair<FrameworkCapability, const char*> kNames[] = {
+      {FrameworkCapability::kRevocableResources, "REVOCABLE_RESOURCES"},
+      {FrameworkCapability::kTaskKillingState, "TASK_KILLING_STATE"},
+      {FrameworkCapability::kGpuResources, "GPU_RESOURCES"},
+      {FrameworkCapability::kSharedResources, "SHARED_RESOURCES"},
+      {FrameworkCapability::kPartitionAware, "PARTITION_AWARE"},
+      {FrameworkCapability::kMultiRole, "MULTI_ROLE"},
+      {FrameworkCapability::kReservationRefinement, "RESERVATION_REFINEMENT"},
+      {FrameworkCapability::kRegionAware, "REGION_AWARE"}};
+  std::vector<std::string> names;
+  for (const auto& [capability, name] : kNames) {
+    if (info.has(capability)) names.emplace_back(name);
+  }
+  return names;
+}
+
+// By role: any one of the sets.
+Document json_of(const std::vector<RoleMinimum>& minimums) {
+  Json out;
+  for (const RoleMinimum& minimum : minimums) {
+    Document::List sets;
+    for (const Quantities& set : minimum.sets) sets.push_back(json_of(set.items()));
+    out.emplace_back(minimum.role, std::move(sets));
+  }
+  return out;
+}
+
+// By role: any one of the groups, all that is in it.
+Document json_of(const std::vector<RoleConstraints>& constraints) {
+  Json out;
+  for (const RoleConstraints& of_role : constraints) {
+    Document::List groups;
+    for (const ConstraintGroup& group : of_role.groups) {
+      Document::List all;
+      for (const OfferConstraint& one : group) all.emplace_back(to_text(one));
+      groups.emplace_back(std::move(all));
+    }
+    out.emplace_back(of_role.role, std::move(groups));
+  }
+  return out;
 }
 
 Document json_of(const FrameworkRow& row) {
@@ -91,6 +165,10 @@ Document json_of(const FrameworkRow& row) {
               {"user", row.info.user},
               {"principal", row.info.principal},
               {"roles", texts(row.info.roles)},
+              {"suppressed_roles", texts(row.info.suppressed_roles)},
+              {"capabilities", texts(capabilities_of(row.info))},
+              {"min_allocatable", json_of(row.info.min_allocatable)},
+              {"offer_constraints", json_of(row.info.offer_constraints)},
               {"state", row.state},
               {"tasks", row.tasks},
               {"allocated", json_of(row.allocated)},
@@ -189,6 +267,16 @@ constexpr std::string_view kTableNames[kTableCount] = {
 }  // namespace
 
 std::string json_of(Table table, const Rows& rows) { return to_json(json_rows(table, rows), 2); }
+
+std::string json_of(const OperateResources& request) {
+  constexpr std::string_view kNames[] = {"RESERVE", "UNRESERVE",   "CREATE",
+                                         "DESTROY", "GROW_VOLUME", "SHRINK_VOLUME"};
+  return to_json(Json{{"operation", kNames[static_cast<size_t>(request.type)]},
+                      {"agent_id", request.agent_id.value},
+                      {"resources", json_of(request.resources)},
+                      {"change", request.change.empty() ? Document() : json_of(request.change)}},
+                 2);
+}
 
 std::string json_of(const WatchEvent& event) {
   Json out = {{"version", static_cast<size_t>(event.state_version)}, {"resync", event.resync}};

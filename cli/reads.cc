@@ -52,28 +52,40 @@ void print(const Common& common, Table table, const Rows& rows) {
   std::fflush(stdout);
 }
 
-Outcome<int> watch(const Common& common, Client& client, Table table) {
-  Rows all;
-  const auto done = client.watch({.request = 0, .tables = {table}},
-                                 {.on_snapshot =
-                                      [&](const ListReply& part) {
-                                        print(common, table, part.rows);
-                                        return std::ferror(stdout) == 0;
-                                      },
-                                  .on_change =
-                                      [&](const WatchEvent& event) {
-                                        if (common.json) {
-                                          std::fputs((json_of(event) + "\n").c_str(), stdout);
-                                          std::fflush(stdout);
-                                        } else if (rows_of(table, event.changed) != 0) {
-                                          print(common, table, event.changed);
-                                        }
-                                        for (const WatchEvent::Removed& removed : event.removed) {
-                                          if (!common.json)
-                                            std::printf("%s is gone\n", removed.key.c_str());
-                                        }
-                                        return std::ferror(stdout) == 0;
-                                      }});
+void print_change(const Common& common, Table table, const WatchEvent& event) {
+  if (common.json) {
+    std::fputs((json_of(event) + "\n").c_str(), stdout);
+    std::fflush(stdout);
+    return;
+  }
+  if (rows_of(table, event.changed) != 0) print(common, table, event.changed);
+  for (const WatchEvent::Removed& removed : event.removed) {
+    std::printf("%s is gone\n", removed.key.c_str());
+  }
+  std::fflush(stdout);
+}
+
+// Only what `wanted` asks for is shown.
+Outcome<int> watch(const Common& common, Client& client, const ListRequest& wanted) {
+  const Table table = wanted.table;
+  const auto done = client.watch(
+      {.request = 0, .tables = {table}},
+      {.on_snapshot =
+           [&](const ListReply& part) {
+             Rows rows = part.rows;
+             keep_wanted(rows, wanted);
+             print(common, table, rows);
+             return std::ferror(stdout) == 0;
+           },
+       .on_change =
+           [&](const WatchEvent& event) {
+             WatchEvent shown = event;
+             keep_wanted(shown, wanted);
+             if (rows_of(table, shown.changed) != 0 || !shown.removed.empty() || shown.resync) {
+               print_change(common, table, shown);
+             }
+             return std::ferror(stdout) == 0;
+           }});
   if (!done) return lost(done.error());
   return kDone;
 }
@@ -129,15 +141,19 @@ Outcome<int> list(const Settings& settings, Table table) {
   const Common common = common_of(settings);
   auto client = connect(common);
   if (!client) return std::unexpected(client.error());
-  if (table != Table::kMetrics && settings.flag("watch")) return watch(common, **client, table);
   ListRequest request{.table = table};
   if (table != Table::kMetrics) request.key = first(settings.positional("ID"));
   if (table == Table::kTasks) {
     request.framework_id.value = settings.text("framework");
     request.agent_id.value = settings.text("agent");
   }
-  auto rows = (*client)->list(request);
+  if (table != Table::kMetrics && settings.flag("watch")) return watch(common, **client, request);
+  // Agents also go by their hostnames, which the master does not look up.
+  ListRequest asked = request;
+  if (table == Table::kAgents) asked.key.clear();
+  auto rows = (*client)->list(asked);
   if (!rows) return lost(rows.error());
+  keep_wanted(*rows, request);
   if (table == Table::kMetrics) {
     const std::string prefix = settings.text("prefix");
     std::erase_if(rows->metrics,
@@ -146,6 +162,10 @@ Outcome<int> list(const Settings& settings, Table table) {
   if (!request.key.empty() && rows_of(table, *rows) == 0) {
     return std::unexpected(
         Failure{kNotFound, fmt::format("there is no '{}' in {}", request.key, settings.command())});
+  }
+  if (table == Table::kAgents && !request.key.empty() && rows->agents.size() == 1 && !common.json) {
+    std::fputs(details_of(rows->agents.front(), now().wall).to_text(colour()).c_str(), stdout);
+    return kDone;
   }
   print(common, table, *rows);
   return kDone;
@@ -161,10 +181,7 @@ Outcome<int> kill(const Settings& settings) {
   if (settings.given("grace")) {
     request.kill_policy = KillPolicy{.grace_ns = settings.duration("grace")};
   }
-  if (const auto done = (*client)->command(request); !done) {
-    return std::unexpected(Failure{kNotFound, done.error().message});
-  }
-  return kDone;
+  return command(**client, request);
 }
 
 Outcome<int> logs(const Settings& settings) {

@@ -1,12 +1,16 @@
 // reserve, unreserve, volume: the resources of one agent, changed in an operator's name.
 #include <fmt/format.h>
 
+#include <cstdio>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "cli/operate.h"
+#include "cli/output.h"
+#include "common/io/resource_document.h"
+#include "common/operations.h"
 #include "common/roles.h"
-#include "common/text.h"
 
 namespace tepui::cli {
 
@@ -14,22 +18,44 @@ namespace {
 
 using Type = OperateResources::Type;
 
-Reservation reservation_for(const Common& common, const std::string& role) {
-  return {.type = Reservation::Type::kDynamic, .role = role, .principal = common.principal};
+std::unexpected<Failure> not_found(std::string message) {
+  return std::unexpected(Failure{kNotFound, std::move(message)});
+}
+
+// What the user names of an agent: resources as text or JSON, and on which disk.
+Outcome<Resources> named_resources(const Settings& settings, const AgentRow& agent) {
+  Result<Resources> named = read_resources(first(settings.positional("RESOURCES")), "RESOURCES");
+  if (!named) return usage(named.error().message);
+  const std::string root = settings.text("disk");
+  if (root.empty()) return *std::move(named);
+  std::optional<Disk> disk;
+  for (const Resource& item : agent.info.resources.items()) {
+    if (!item.kind->disk || item.kind->disk->source_root != root) continue;
+    disk = Disk{.source = item.kind->disk->source, .source_root = root};
+  }
+  if (!disk) {
+    return not_found(fmt::format("agent '{}' has no disk at '{}'", agent.info.id.value, root));
+  }
+  std::vector<Resource> items;
+  for (const Resource& item : named->items()) {
+    ResourceKind kind = *item.kind;
+    if (kind.name == "disk") kind.disk = disk;
+    items.push_back({.kind = make_kind(std::move(kind)), .amount = item.amount});
+  }
+  Result<Resources> made = Resources::create(std::move(items));
+  if (!made) return usage("--disk: " + made.error().message);
+  return *std::move(made);
 }
 
 // Plain resources, or such with reservations already, and one more on top.
-Outcome<Resources> reserved(const Common& common, const std::string& text,
-                            const std::string& role) {
-  if (const Result<void> valid = validate_role(role); !valid) {
-    return usage("--role: " + valid.error().message);
-  }
-  const Result<Resources> plain = Resources::parse(text);
-  if (!plain) return usage(plain.error().message);
+Outcome<Resources> reserved(const Common& common, const Resources& plain, const std::string& role) {
   std::vector<Resource> items;
-  for (const Resource& item : plain->items()) {
+  for (const Resource& item : plain.items()) {
     ResourceKind kind = *item.kind;
-    kind.reservations.push_back(reservation_for(common, role));
+    kind.reservations.push_back({.type = Reservation::Type::kDynamic,
+                                 .role = role,
+                                 .principal = common.principal,
+                                 .labels = {}});
     items.push_back({.kind = make_kind(std::move(kind)), .amount = item.amount});
   }
   Result<Resources> made = Resources::create(std::move(items));
@@ -37,14 +63,58 @@ Outcome<Resources> reserved(const Common& common, const std::string& text,
   return *std::move(made);
 }
 
+// Free of volumes, of the same disk if it is one, and reserved to the role.
+bool is_reserved_alike(const Resource& item, const ResourceKind& wanted, std::string_view role) {
+  return !is_volume(item) && item.kind->name == wanted.name && item.kind->disk == wanted.disk &&
+         item.kind->is_reserved() && item.kind->reservation_role() == role;
+}
+
+// What the agent has of these in reservations to the role, whoever made them.
+Outcome<Resources> as_reserved(const AgentRow& agent, const Resources& wanted,
+                               const std::string& role) {
+  Resources found;
+  for (Resource want : wanted.items()) {
+    Resources parts;
+    for (const Resource& item : agent.info.resources.items()) {
+      if (!is_reserved_alike(item, *want.kind, role)) continue;
+      want.kind = item.kind;
+      // Of what the agent has, as much as is still wanted.
+      const Result<Resources> whole = Resources::create({want});
+      const Result<Resources> all = Resources::create({item});
+      if (!whole || !all) continue;
+      const Resources left = whole->minus(*all);
+      parts += whole->minus(left);
+      if (left.empty()) {
+        want.amount = int64_t{0};
+        break;
+      }
+      want.amount = left.items().front().amount;
+    }
+    if (want.amount != Amount{int64_t{0}}) {
+      return not_found(fmt::format(
+          "agent '{}' has {} of '{}' reserved to '{}' and free of volumes, "
+          "less than what is named",
+          agent.info.id.value, parts.empty() ? "nothing" : to_text(parts), want.name(), role));
+    }
+    found += parts;
+  }
+  return found;
+}
+
 // The volume with this id as the agent has it.
-Outcome<Resources> find_volume(const AgentRow& agent, const std::string& id) {
-  const Resources found = agent.info.resources.filter([&id](const Resource& item) {
-    return item.kind->disk && item.kind->disk->persistence_id == id;
+Outcome<Resources> find_volume(const Settings& settings, const AgentRow& agent,
+                               const std::string& id) {
+  const std::string role = settings.text("role");
+  const Resources found = agent.info.resources.filter([&](const Resource& item) {
+    return is_volume(item) && item.kind->disk->persistence_id == id &&
+           (role.empty() || item.kind->reservation_role() == role);
   });
-  if (!found.empty()) return found;
-  return std::unexpected(
-      Failure{kNotFound, fmt::format("agent '{}' has no volume '{}'", agent.info.id.value, id)});
+  if (found.items().size() == 1) return found;
+  if (found.empty()) {
+    return not_found(fmt::format("agent '{}' has no volume '{}'{}", agent.info.id.value, id,
+                                 role.empty() ? "" : fmt::format(" of role '{}'", role)));
+  }
+  return usage(fmt::format("several roles have a volume '{}' on this agent: add --role", id));
 }
 
 Outcome<int64_t> size_of(const Settings& settings) {
@@ -56,17 +126,39 @@ Outcome<int64_t> size_of(const Settings& settings) {
   return disk->total_milli("disk");
 }
 
-Outcome<Resources> new_volume(const Settings& settings, const Common& common,
+// On disk that is reserved to the role, however its reservation came about.
+Outcome<Resources> new_volume(const Settings& settings, const Common& common, const AgentRow& agent,
                               const std::string& id) {
   const auto size = size_of(settings);
   if (!size) return std::unexpected(size.error());
   if (settings.text("path").empty()) return usage("volume create needs --path");
-  ResourceKind kind{.name = "disk",
-                    .reservations = {reservation_for(common, settings.text("role"))},
-                    .disk = Disk{.persistence_id = id,
-                                 .principal = common.principal,
-                                 .container_path = settings.text("path")},
-                    .shared = settings.flag("shared")};
+  const std::string role = settings.text("role");
+  if (role.empty()) return usage("volume create needs --role");
+  const std::string root = settings.text("disk");
+  const Resource* best = nullptr;
+  for (const Resource& item : agent.info.resources.items()) {
+    const std::string_view at =
+        item.kind->disk ? std::string_view(item.kind->disk->source_root) : std::string_view();
+    if (item.name() != "disk" || is_volume(item) || at != root || !item.kind->is_reserved() ||
+        item.kind->reservation_role() != role) {
+      continue;
+    }
+    if (best == nullptr || item.scalar_milli() > best->scalar_milli()) best = &item;
+  }
+  if (best == nullptr) {
+    const std::string on = root.empty() ? "" : fmt::format(" --disk={}", root);
+    return not_found(fmt::format(
+        "agent '{0}' has no disk reserved to '{1}'{2}; first: tepui reserve {0} disk:{3}{4} "
+        "--role={1}",
+        agent.info.id.value, role, root.empty() ? "" : fmt::format(" at '{}'", root),
+        settings.text("size"), on));
+  }
+  ResourceKind kind = *best->kind;
+  if (!kind.disk) kind.disk.emplace();
+  kind.disk->persistence_id = id;
+  kind.disk->principal = common.principal;
+  kind.disk->container_path = settings.text("path");
+  kind.shared = settings.flag("shared");
   Result<Resources> made =
       Resources::create({{.kind = make_kind(std::move(kind)), .amount = Amount{*size}}});
   if (!made) return usage(made.error().message);
@@ -94,7 +186,7 @@ Outcome<OperateResources> volume_request(const Settings& settings, const Common&
   OperateResources request{.agent_id = agent.info.id};
   if (verb == "create") {
     request.type = Type::kCreate;
-    auto volume = new_volume(settings, common, id);
+    auto volume = new_volume(settings, common, agent, id);
     if (!volume) return std::unexpected(volume.error());
     request.resources = *std::move(volume);
     return request;
@@ -102,7 +194,7 @@ Outcome<OperateResources> volume_request(const Settings& settings, const Common&
   if (verb != "destroy" && verb != "grow" && verb != "shrink") {
     return usage(fmt::format("volume cannot '{}', expected create, destroy, grow or shrink", verb));
   }
-  auto volume = find_volume(agent, id);
+  auto volume = find_volume(settings, agent, id);
   if (!volume) return std::unexpected(volume.error());
   request.resources = *std::move(volume);
   request.type = verb == "destroy" ? Type::kDestroy : verb == "grow" ? Type::kGrow : Type::kShrink;
@@ -114,19 +206,31 @@ Outcome<OperateResources> volume_request(const Settings& settings, const Common&
   return request;
 }
 
+Outcome<int> send(Client& client, const Common& common, const OperateResources& request) {
+  const Outcome<int> done = command(client, request);
+  if (done && common.json) std::fputs((json_of(request) + "\n").c_str(), stdout);
+  return done;
+}
+
 }  // namespace
 
 Outcome<int> reserve(const Settings& settings, OperateResources::Type type) {
   const Common common = common_of(settings);
+  const std::string role = settings.text("role");
+  if (const Result<void> valid = validate_role(role); !valid) {
+    return usage("--role: " + valid.error().message);
+  }
   auto client = connect(common);
   if (!client) return std::unexpected(client.error());
   const auto agent = find_agent(**client, first(settings.positional("AGENT")));
   if (!agent) return std::unexpected(agent.error());
-  auto resources = reserved(common, first(settings.positional("RESOURCES")), settings.text("role"));
+  const auto named = named_resources(settings, *agent);
+  if (!named) return std::unexpected(named.error());
+  auto resources =
+      type == Type::kReserve ? reserved(common, *named, role) : as_reserved(*agent, *named, role);
   if (!resources) return std::unexpected(resources.error());
-  return command(**client,
-                 OperateResources{
-                     .type = type, .agent_id = agent->info.id, .resources = *std::move(resources)});
+  return send(**client, common,
+              {.type = type, .agent_id = agent->info.id, .resources = *std::move(resources)});
 }
 
 Outcome<int> volume(const Settings& settings) {
@@ -137,7 +241,7 @@ Outcome<int> volume(const Settings& settings) {
   if (!agent) return std::unexpected(agent.error());
   const auto request = volume_request(settings, common, *agent);
   if (!request) return std::unexpected(request.error());
-  return command(**client, *request);
+  return send(**client, common, *request);
 }
 
 }  // namespace tepui::cli

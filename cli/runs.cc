@@ -134,6 +134,9 @@ class Runner final : private BatchOwner, private SignalsOwner {
                                        bit(FrameworkCapability::kMultiRole),
                        // Long enough to survive a restart of the master.
                        .failover_timeout = std::chrono::minutes(1)};
+    if (plan_.batch.revocable) {
+      info.capabilities |= bit(FrameworkCapability::kRevocableResources);
+    }
     if (!plan_.batch.constraints.empty()) {
       add_constraints(info, plan_.batch.role, plan_.batch.constraints);
     }
@@ -287,7 +290,11 @@ Outcome<Batch> batch_of_run(const Settings& settings) {
                .data = {}});
   auto constraints = constraints_of(settings);
   if (!constraints) return std::unexpected(constraints.error());
-  Batch batch{.name = name, .role = role, .constraints = *std::move(constraints), .tasks = {}};
+  Batch batch{.name = name,
+              .role = role,
+              .constraints = *std::move(constraints),
+              .revocable = settings.flag("revocable"),
+              .tasks = {}};
   const int64_t instances = settings.integer("instances");
   for (int64_t i = 0; i < instances; ++i) {
     batch.tasks.push_back(
@@ -344,6 +351,7 @@ Outcome<int> batch(const Settings& settings) {
   auto constraints = constraints_of(settings);
   if (!constraints) return std::unexpected(constraints.error());
   batch->constraints = *std::move(constraints);
+  batch->revocable = settings.flag("revocable");
   const std::string folder = settings.text("output");
   if (!folder.empty() && mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) {
     return std::unexpected(usage(fmt::format("cannot make {}: {}", folder, strerror(errno))));

@@ -17,12 +17,13 @@ std::string text_of(const Explanation::Role& role, bool colour) {
   std::string text = fmt::format("role {}", role.role);
   if (!role.active) text += ", not connected or too slow";
   if (role.suppressed) text += ", suppressed";
+  if (role.paused) text += ", no offers yet after an election";
   text += "\n";
-  TextTable table({"AGENTS", "WHY"});
+  TextTable table({"AGENTS", "WHY", "WHAT WOULD CHANGE IT"});
   std::vector<Explanation::Cause> causes = role.causes;
   std::ranges::stable_sort(causes, std::greater{}, &Explanation::Cause::agents);
   for (const Explanation::Cause& cause : causes) {
-    table.add({std::to_string(cause.agents), cause.name});
+    table.add({std::to_string(cause.agents), cause.name, cause.advice});
   }
   if (!table.empty()) text += table.to_text(colour);
   return text + fmt::format("To change it: {}.\n", role.advice);
@@ -31,14 +32,16 @@ std::string text_of(const Explanation::Role& role, bool colour) {
 Document json_of(const Explanation& explanation) {
   Document::List roles;
   for (const Explanation::Role& role : explanation.roles) {
-    Document::Table causes;
+    Document::List causes;
     for (const Explanation::Cause& cause : role.causes) {
-      causes.emplace_back(cause.name, cause.agents);
+      causes.push_back(
+          Document::Table{{"why", cause.name}, {"agents", cause.agents}, {"advice", cause.advice}});
     }
     roles.push_back(Document::Table{{"role", role.role},
                                     {"active", role.active},
                                     {"suppressed", role.suppressed},
-                                    {"agents", std::move(causes)},
+                                    {"paused", role.paused},
+                                    {"causes", std::move(causes)},
                                     {"advice", role.advice}});
   }
   return roles;

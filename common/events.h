@@ -134,6 +134,7 @@ struct InverseOfferAnswered {
   const FrameworkId* framework_id;
   const AgentId* agent_id;
   bool accepted;
+  WallTime at{};
 };
 // An operation was begun, refused, applied or lost; the agent is empty if it was refused, the
 // framework if it is an operator's.
@@ -210,19 +211,20 @@ struct MessageDropped {
 
 }  // namespace event
 
-using Event = std::variant<
-    event::Elected, event::Deposed, event::AgentAdded, event::AgentDisconnected,
-    event::AgentUnreachable, event::AgentRemoved, event::AgentBroken, event::FrameworkAdded,
-    event::FrameworkRecovered, event::FrameworkUpdated, event::FrameworkDisconnected,
-    event::FrameworkRemoved, event::TaskAdded, event::TaskUpdated, event::TaskRemoved,
-    event::OfferMade, event::OfferEnded, event::AllocationRan, event::RoleChanged,
-    event::RegistryWritten, event::RegistryFailed, event::AgentRegistered, event::MasterLost,
-    event::ContainerLaunching, event::ContainerStarted, event::ContainerLaunchFailed,
-    event::ContainerExited, event::ContainerDestroyed, event::TaskStatusCreated,
-    event::TaskStatusAcknowledged, event::AgentDegraded, event::PeerRejected,
-    event::MessageReceived, event::MessageDropped, event::QuotaChanged, event::AgentStanding,
-    event::AgentPlanned, event::MachineChanged, event::InverseOfferAnswered,
-    event::AgentUpdated, event::OperationUpdated>;
+using Event =
+    std::variant<event::Elected, event::Deposed, event::AgentAdded, event::AgentDisconnected,
+                 event::AgentUnreachable, event::AgentRemoved, event::AgentBroken,
+                 event::FrameworkAdded, event::FrameworkRecovered, event::FrameworkUpdated,
+                 event::FrameworkDisconnected, event::FrameworkRemoved, event::TaskAdded,
+                 event::TaskUpdated, event::TaskRemoved, event::OfferMade, event::OfferEnded,
+                 event::AllocationRan, event::RoleChanged, event::RegistryWritten,
+                 event::RegistryFailed, event::AgentRegistered, event::MasterLost,
+                 event::ContainerLaunching, event::ContainerStarted, event::ContainerLaunchFailed,
+                 event::ContainerExited, event::ContainerDestroyed, event::TaskStatusCreated,
+                 event::TaskStatusAcknowledged, event::AgentDegraded, event::PeerRejected,
+                 event::MessageReceived, event::MessageDropped, event::QuotaChanged,
+                 event::AgentStanding, event::AgentPlanned, event::MachineChanged,
+                 event::InverseOfferAnswered, event::AgentUpdated, event::OperationUpdated>;
 
 // Called synchronously by the core, on its thread.
 class EventSink {

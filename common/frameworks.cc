@@ -156,6 +156,19 @@ void set_min_allocatable(FrameworkInfo& info, std::string_view role, std::vector
   entry_of(info.min_allocatable, role).sets = std::move(sets);
 }
 
+Result<Domain> parse_domain(std::string_view text) {
+  if (text.empty()) return Domain{};
+  const size_t slash = text.find('/');
+  if (slash == std::string_view::npos || slash == 0 || slash + 1 == text.size() ||
+      text.find('/', slash + 1) != std::string_view::npos) {
+    return fail(
+        fmt::format("'{}' is not a domain, expected REGION/ZONE, one like eu-west/a", text));
+  }
+  TRY(check_text(text, "domain"));
+  return Domain{.region = std::string(text.substr(0, slash)),
+                .zone = std::string(text.substr(slash + 1))};
+}
+
 Result<void> validate(const AgentInfo& info) {
   if (!info.id.empty()) TRY(validate_id(info.id.value, "agent id"));
   if (info.hostname.empty()) return fail("agent hostname is empty");

@@ -64,12 +64,24 @@ Result<void> validate(const FrameworkInfo& info);
 void add_constraints(FrameworkInfo& info, std::string_view role, ConstraintGroup group);
 void set_min_allocatable(FrameworkInfo& info, std::string_view role, std::vector<Quantities> sets);
 
+// Messages of the scheduler's conversation. What the framework is like from now on, all of it: what
+// is offered and filtered in roles that stay, stays. Refused as a whole, or done.
+struct UpdateFramework {
+  FrameworkInfo info;  // the id may be left out; user, principal and checkpointing cannot change
+};
+// The answers come in the order of the updates.
+struct FrameworkUpdated {
+  std::string error;  // empty: done
+};
+
 struct Domain {
   std::string region;
   std::string zone;
   bool empty() const { return region.empty() && zone.empty(); }
   bool operator==(const Domain&) const = default;
 };
+// "region/zone"; empty text: no domain.
+Result<Domain> parse_domain(std::string_view text);
 
 struct AgentInfo {
   AgentId id;  // empty: a new agent

@@ -101,6 +101,11 @@ inline constexpr size_t kCommandItemsMax = 10000;
 // Filters.
 inline constexpr Duration kFilterDefault = 5s;
 inline constexpr Duration kFilterMax = 24h * 365;
+// Pairs of a framework's role and an agent whose returns in a row are counted, at some 400 bytes
+// each. While the table is full, a new pair takes the place of the one that returned nothing for
+// longest, if that is so long ago; else its returns are not counted.
+inline constexpr size_t kUnusedReturnsMax = 1 << 18;
+inline constexpr Duration kUnusedReturnsKept = 10min;
 
 // Offer constraints and minimum sets of one framework: what a scheduler with hundreds of
 // applications needs. Regular expressions cost the master memory and time for each agent, so they
@@ -120,6 +125,8 @@ inline constexpr uint32_t kSharesMax = 1 << 20;
 inline constexpr size_t kResourceItemsMax = 1 << 16;
 static_assert(kScalarMilliMax <= INT64_MAX / int64_t{kResourceItemsMax});
 inline constexpr size_t kResourceNameBytesMax = 255;
+// A file of resources as people write it.
+inline constexpr size_t kResourceFileBytesMax = 4 << 20;
 // Free text of an info that people read: names, hosts, addresses.
 inline constexpr size_t kInfoTextBytesMax = 4096;
 
@@ -154,6 +161,13 @@ inline constexpr size_t kMasterInfoBytesMax = 64 << 10;
 inline constexpr size_t kContendersMax = 1024;
 // Requests under way and answers that wait for the loop, of one client.
 inline constexpr size_t kZkInFlightMax = 256;
+
+// One record of a journal: a message, or an entry of the registry, with what stands around it.
+inline constexpr size_t kJournalRecordBytesMax = size_t{64} << 20;
+static_assert(kJournalRecordBytesMax >= 2 * size_t{kFrameBytesMax});
+
+// What may wait for a journal's disk: some seconds of a busy master. Beyond it the journal ends.
+inline constexpr size_t kJournalWaitingBytesMax = size_t{256} << 20;
 
 // Keys that a shell may add to the metrics: a few per link, resource and role.
 inline constexpr size_t kMetricKeysMax = 10000;

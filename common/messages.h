@@ -157,7 +157,7 @@ struct DeclineInverseOffers {
 using SchedulerToMaster =
     std::variant<Hello, Subscribe, Teardown, Accepts, Decline, Suppress, Revive, Kill, Acknowledge,
                  Reconcile, Heartbeat, Goodbye, AcceptInverseOffers, DeclineInverseOffers,
-                 AcknowledgeOperations, ReconcileOperations>;
+                 AcknowledgeOperations, ReconcileOperations, UpdateFramework>;
 
 // ------------------------------------------------------------------------- master to scheduler
 
@@ -228,9 +228,9 @@ struct RescindInverseOffers {
   std::vector<OfferId> offers;
 };
 
-using MasterToScheduler =
-    std::variant<HelloReply, Subscribed, OfferBatch, Rescind, Updates, Failure, ErrorMessage,
-                 Heartbeat, Goodbye, InverseOfferBatch, RescindInverseOffers, OperationUpdates>;
+using MasterToScheduler = std::variant<HelloReply, Subscribed, OfferBatch, Rescind, Updates,
+                                       Failure, ErrorMessage, Heartbeat, Goodbye, InverseOfferBatch,
+                                       RescindInverseOffers, OperationUpdates, FrameworkUpdated>;
 
 // ----------------------------------------------------------------------------- agent to master
 

@@ -109,6 +109,27 @@ bool is_volume(const Resource& item) {
   return item.kind->disk.has_value() && !item.kind->disk->persistence_id.empty();
 }
 
+Result<void> check_whole(const Resources& part, const Resources& all) {
+  for (const Resource& item : part.items()) {
+    const std::optional<Disk>& disk = item.kind->disk;
+    const bool is_mounted = disk && disk->source == Disk::Source::kMount;
+    if (!is_mounted && !is_volume(item)) continue;
+    const Resource* piece_of = nullptr;
+    for (const Resource& other : all.items()) {
+      if (*other.kind != *item.kind) continue;
+      piece_of = &other;
+      if (other.amount == item.amount) break;
+    }
+    if (piece_of == nullptr || piece_of->amount == item.amount) continue;
+    return fail(
+        fmt::format("{} has {} MB and goes only as a whole, not {} MB of it",
+                    is_volume(item) ? fmt::format("volume '{}'", disk->persistence_id)
+                                    : fmt::format("the disk mounted at '{}'", disk->source_root),
+                    milli_to_text(piece_of->scalar_milli()), milli_to_text(item.scalar_milli())));
+  }
+  return {};
+}
+
 bool is_terminal(OperationState state) {
   switch (state) {
     case OperationState::kFinished:

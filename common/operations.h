@@ -101,6 +101,9 @@ Result<void> validate(const Operation& operation, const OperationContext& contex
 
 // A persistent volume.
 bool is_volume(const Resource& item);
+// Persistent volumes and disks of source MOUNT are given, used and converted as a whole. The error
+// names what of `part` is only a piece of what `all` has; what `all` lacks is none.
+Result<void> check_whole(const Resources& part, const Resources& all);
 // Where a task sees a volume: relative to its sandbox, below it, not empty.
 Result<void> validate_container_path(std::string_view path);
 

@@ -158,6 +158,38 @@ Result<void> check_destroy(const Operation& operation, const OperationContext& c
   return {};
 }
 
+// Whoever reserved or made it.
+ResourceKind without_owners(ResourceKind kind) {
+  for (Reservation& reservation : kind.reservations) {
+    reservation.principal.clear();
+    reservation.labels.clear();
+  }
+  if (kind.disk) kind.disk->principal.clear();
+  return kind;
+}
+
+// Who has of the total what differs from these only in principals and labels; empty: nobody.
+std::string other_owners(const Resources& resources, const Resources& total) {
+  std::vector<std::string> owners;
+  for (const Resource& item : resources.items()) {
+    for (const Resource& other : total.items()) {
+      if (!other.kind->is_reserved() || *other.kind == *item.kind ||
+          without_owners(*other.kind) != without_owners(*item.kind)) {
+        continue;
+      }
+      const Reservation& reservation = other.kind->reservations.back();
+      std::string owner = fmt::format("'{}'", or_none(reservation.principal));
+      for (const Label& label : reservation.labels) {
+        owner += fmt::format(" with the label {}={}", label.key, label.value);
+      }
+      if (std::ranges::find(owners, owner) == owners.end()) owners.push_back(std::move(owner));
+    }
+  }
+  std::string text;
+  for (const std::string& owner : owners) text += (text.empty() ? "" : ", ") + owner;
+  return text;
+}
+
 }  // namespace
 
 Result<void> validate_container_path(std::string_view path) {
@@ -203,10 +235,15 @@ Result<void> validate(const Operation& operation, const OperationContext& contex
       break;
   }
   const Conversion conversion = TRY(convert(operation));
-  if (!context.total.contains(conversion.from)) {
+  if (context.total.contains(conversion.from)) {
+    return check_whole(conversion.from, context.total);
+  }
+  const std::string owners = other_owners(conversion.from, context.total);
+  if (owners.empty()) {
     return fail(fmt::format("the agent does not have {}", to_text(conversion.from)));
   }
-  return {};
+  return fail(
+      fmt::format("the agent has {} only as reserved by {}", to_text(conversion.from), owners));
 }
 
 }  // namespace tepui

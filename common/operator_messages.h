@@ -114,13 +114,15 @@ struct Explanation {
   struct Cause {
     std::string name;
     uint32_t agents = 0;
+    std::string advice;  // what would change it for these agents, one sentence
   };
   struct Role {
     std::string role;
     bool active = false;      // connected, and reading fast enough
     bool suppressed = false;  // it wants none
-    std::string advice;       // what would change it, one sentence
+    std::string advice;       // what to do first, one sentence
     std::vector<Cause> causes;
+    bool paused = false;  // after an election nothing is offered yet, to nobody
   };
   uint32_t request = 0;
   std::vector<Role> roles;
@@ -135,10 +137,19 @@ inline uint32_t request_of(const OperatorRequest& request) {
 
 // A machine of the maintenance schedule.
 struct MaintenanceRow {
+  // What a framework said last when it was asked to leave an agent there.
+  struct Answer {
+    AgentId agent_id;
+    FrameworkId framework_id;
+    bool accepted = false;
+    WallTime at{};
+    bool operator==(const Answer&) const = default;
+  };
   std::string hostname;
   std::string mode;  // "scheduled", "down"
   Unavailability unavailability;
   bool drain = false;
+  std::vector<Answer> answers;  // by agent, then framework
 };
 
 }  // namespace tepui

@@ -1,5 +1,6 @@
 #include "schemas/operator_generated.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/conversation_wire.h"
@@ -133,13 +134,34 @@ MetricRow read(WireReader& in, const wire::MetricRow& row, const WirePath& at) {
   return MetricRow{.key = in.line(row.key(), at / "key"), .value = row.value()};
 }
 
+Offset<wire::InverseAnswer> write(WireWriter& out, const MaintenanceRow::Answer& answer) {
+  wire::InverseAnswerBuilder table(out.builder());
+  table.add_agent_id(out.field(answer.agent_id.value));
+  table.add_framework_id(out.field(answer.framework_id.value));
+  table.add_accepted(answer.accepted);
+  table.add_at_ns(to_ns(answer.at));
+  return table.Finish();
+}
+
+MaintenanceRow::Answer read(WireReader& in, const wire::InverseAnswer& answer, const WirePath& at) {
+  return MaintenanceRow::Answer{
+      .agent_id = in.id<AgentId>(answer.agent_id(), at / "agent_id"),
+      .framework_id = in.id<FrameworkId>(answer.framework_id(), at / "framework_id"),
+      .accepted = answer.accepted(),
+      .at = WallTime(Duration(answer.at_ns())),
+  };
+}
+
 Offset<wire::MaintenanceRow> write(WireWriter& out, const MaintenanceRow& row) {
   const auto unavailability = write(out, row.unavailability);
+  const auto answers = out.tables<wire::InverseAnswer>(
+      row.answers, [&out](const MaintenanceRow::Answer& answer) { return write(out, answer); });
   wire::MaintenanceRowBuilder table(out.builder());
   table.add_hostname(out.field(row.hostname));
   table.add_mode(out.field(row.mode));
   table.add_unavailability(unavailability);
   table.add_drain(row.drain);
+  table.add_answers(answers);
   return table.Finish();
 }
 
@@ -149,6 +171,10 @@ MaintenanceRow read(WireReader& in, const wire::MaintenanceRow& row, const WireP
       .mode = in.line(row.mode(), at / "mode"),
       .unavailability = read_unavailability(in, row.unavailability(), at / "unavailability"),
       .drain = row.drain(),
+      .answers = in.tables(row.answers(), at / "answers",
+                           [&in](const wire::InverseAnswer& answer, const WirePath& path) {
+                             return read(in, answer, path);
+                           }),
   };
 }
 
@@ -288,12 +314,17 @@ Offset<wire::Explanation> write(WireWriter& out, const Explanation& message) {
             out.structs<wire::ExplainedCause>(role.causes, [&out](const Explanation::Cause& cause) {
               return wire::ExplainedCause(out.text(cause.name), cause.agents);
             });
+        std::vector<std::string> advices;
+        for (const Explanation::Cause& cause : role.causes) advices.push_back(cause.advice);
+        const auto advice_texts = out.texts(advices);
         wire::ExplainedRoleBuilder table(out.builder());
         table.add_role(out.field(role.role));
         table.add_active(role.active);
         table.add_suppressed(role.suppressed);
         table.add_advice(out.field(role.advice));
         table.add_causes(causes);
+        table.add_advices(advice_texts);
+        table.add_paused(role.paused);
         return table.Finish();
       });
   return wire::CreateExplanation(out.builder(), message.request, roles);
@@ -306,11 +337,18 @@ Explanation read(WireReader& in, const wire::Explanation& message) {
                               .agents = source.agents()};
   };
   const auto role = [&](const wire::ExplainedRole& source, const WirePath& path) {
-    return Explanation::Role{.role = in.line(source.role(), path / "role"),
+    Explanation::Role result{.role = in.line(source.role(), path / "role"),
                              .active = source.active(),
                              .suppressed = source.suppressed(),
                              .advice = in.line(source.advice(), path / "advice"),
-                             .causes = in.structs(source.causes(), path / "causes", cause)};
+                             .causes = in.structs(source.causes(), path / "causes", cause),
+                             .paused = source.paused()};
+    std::vector<std::string> advices = in.lines(source.advices(), path / "advices");
+    // A master that is older gives none.
+    for (size_t i = 0; i < std::min(advices.size(), result.causes.size()); ++i) {
+      result.causes[i].advice = std::move(advices[i]);
+    }
+    return result;
   };
   return Explanation{.request = message.request(),
                      .roles = in.tables(message.roles(), at / "roles", role)};

@@ -156,9 +156,9 @@ InverseOfferBatch read(WireReader& in, const wire::InverseOfferBatch& message) {
   const WirePath at{.field = "inverse_offers"};
   const auto item = [&in](const wire::InverseOffer& source, const WirePath& path) {
     return InverseOfferBatch::Item{.id = OfferId{source.id()},
-                               .agent_id = in.id<AgentId>(source.agent_id(), path / "agent_id"),
-                               .unavailability = read_unavailability(in, source.unavailability(),
-                                                                     path / "unavailability")};
+                                   .agent_id = in.id<AgentId>(source.agent_id(), path / "agent_id"),
+                                   .unavailability = read_unavailability(
+                                       in, source.unavailability(), path / "unavailability")};
   };
   return InverseOfferBatch{.offers = in.tables(message.offers(), at / "offers", item)};
 }
@@ -170,6 +170,15 @@ Offset<wire::RescindInverseOffers> write(WireWriter& out, const RescindInverseOf
 RescindInverseOffers read(WireReader& in, const wire::RescindInverseOffers& message) {
   const WirePath at{.field = "rescind_inverse_offers"};
   return RescindInverseOffers{.offers = read(in, message.offers(), at / "offers")};
+}
+
+Offset<wire::FrameworkUpdated> write(WireWriter& out, const FrameworkUpdated& message) {
+  return wire::CreateFrameworkUpdated(out.builder(), out.field(message.error));
+}
+
+FrameworkUpdated read(WireReader& in, const wire::FrameworkUpdated& message) {
+  const WirePath at{.field = "framework_updated"};
+  return FrameworkUpdated{.error = in.text(message.error(), at / "error", limits::kTextBytesMax)};
 }
 
 std::optional<MasterToScheduler> read_body(WireReader& in, const wire::MasterToScheduler& root) {
@@ -198,6 +207,8 @@ std::optional<MasterToScheduler> read_body(WireReader& in, const wire::MasterToS
       return read(in, *root.body_as_InverseOfferBatch());
     case wire::MasterToSchedulerBody::RescindInverseOffers:
       return read(in, *root.body_as_RescindInverseOffers());
+    case wire::MasterToSchedulerBody::FrameworkUpdated:
+      return read(in, *root.body_as_FrameworkUpdated());
     case wire::MasterToSchedulerBody::NONE:
       break;
   }

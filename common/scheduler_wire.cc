@@ -28,6 +28,15 @@ Subscribe read(WireReader& in, const wire::Subscribe& subscribe) {
   return Subscribe{.info = read(in, subscribe.info(), at / "info")};
 }
 
+Offset<wire::UpdateFramework> write(WireWriter& out, const UpdateFramework& update) {
+  return wire::CreateUpdateFramework(out.builder(), write(out, update.info));
+}
+
+UpdateFramework read(WireReader& in, const wire::UpdateFramework& update) {
+  const WirePath at{.field = "update_framework"};
+  return UpdateFramework{.info = read(in, update.info(), at / "info")};
+}
+
 Offset<wire::Teardown> write(WireWriter& out, const Teardown&) {
   return wire::CreateTeardown(out.builder());
 }
@@ -375,6 +384,8 @@ std::optional<SchedulerToMaster> read_body(WireReader& in, const wire::Scheduler
       return read(in, *root.body_as_AcceptInverseOffers());
     case wire::SchedulerToMasterBody::DeclineInverseOffers:
       return read(in, *root.body_as_DeclineInverseOffers());
+    case wire::SchedulerToMasterBody::UpdateFramework:
+      return read(in, *root.body_as_UpdateFramework());
     case wire::SchedulerToMasterBody::NONE:
       break;
   }

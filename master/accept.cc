@@ -9,6 +9,7 @@
 
 #include "master/conversions.h"
 #include "master/isolation.h"
+#include "master/loans.h"
 #include "master/offers.h"
 #include "master/operations.h"
 #include "master/outbox.h"
@@ -126,6 +127,7 @@ Result<void> check_task(const FrameworkEntry& framework, const Pool& pool, const
     return fail(fmt::format("task id '{}' is in use", info.id.value));
   }
   TRY(validate(info));
+  TRY(check_whole(info.spec->resources, pool.agent->info.resources));
   if (!pool.remaining.contains(info.spec->resources)) {
     return fail(fmt::format("task uses {}, more than the {} that are left of the offers",
                             to_text(info.spec->resources), to_text(pool.remaining)));
@@ -187,8 +189,7 @@ void on_accept(State& s, FrameworkEntry& framework, Accept accept) {
   pool.remaining += pool.withheld;
   if (pool.remaining.empty()) return;
   move_resources(s, *pool.agent, Column::kOffered, Column::kFree, pool.remaining);
-  s.allocator.recover(s.now, framework.handle, pool.agent->handle, pool.role, pool.remaining,
-                      refusal(accept.filters));
+  recover(s, *pool.agent, framework.handle, pool.role, pool.remaining, refusal(accept.filters));
 }
 
 }  // namespace tepui::master

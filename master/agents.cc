@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "common/limits.h"
+#include "master/loans.h"
 #include "master/maintenance.h"
 #include "master/offers.h"
 #include "master/operations.h"
@@ -106,10 +107,14 @@ void leave_allocator(State& s, AgentEntry& agent) {
   if (!std::exchange(agent.in_allocator, false)) return;
   rescind_inverse_offers_of(s, agent);
   s.allocator.remove_agent(agent.handle);
+  agent.info.resources = own_total(agent);
+  agent.lent = {};
+  agent.excess = {};
 }
 
 AgentShape shape_of(const AgentEntry& agent) {
   return {.total = agent.info.resources,
+          .lent = agent.lent,
           .hostname = agent.info.hostname,
           .region = agent.info.domain.region,
           .zone = agent.info.domain.zone,

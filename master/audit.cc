@@ -12,7 +12,7 @@ namespace {
 
 using Phase = AgentEntry::Phase;
 
-Result<void> audit_agent(const AgentEntry& agent) {
+Result<void> audit_agent(const State& s, const AgentEntry& agent) {
   Resources offered;
   Resources allocated;
   for (size_t i = 0; i < agent.offers.size(); ++i) {
@@ -34,6 +34,14 @@ Result<void> audit_agent(const AgentEntry& agent) {
     return fail("it is connected without a session");
   }
   if (!agent.in_allocator || agent.broken) return {};
+  if (agent.lent != s.allocator.lent(agent.handle)) {
+    return fail(fmt::format("{} are lent by the books, {} by the allocator", to_text(agent.lent),
+                            to_text(s.allocator.lent(agent.handle))));
+  }
+  if (agent.info.resources != agent.books.total()) {
+    return fail(fmt::format("its total is {}, that of its books {}", to_text(agent.info.resources),
+                            to_text(agent.books.total())));
+  }
   return agent.books.audit(offered, allocated);
 }
 
@@ -78,7 +86,7 @@ Result<void> audit(const State& s) {
     offers += agent->offers.size();
     tasks += agent->tasks.size();
     if (!result.has_value()) return;
-    result = audit_agent(*agent);
+    result = audit_agent(s, *agent);
     if (!result.has_value()) {
       result = std::unexpected(std::move(result).error().in("agent " + agent->info.id.value));
     }

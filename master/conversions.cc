@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "common/limits.h"
+#include "common/loans.h"
 #include "master/agents.h"
 #include "master/isolation.h"
+#include "master/loans.h"
 #include "master/offers.h"
 #include "master/operations.h"
 #include "master/outbox.h"
@@ -135,8 +137,16 @@ void convert_offered(State& s, FrameworkEntry& framework, Pool& pool, const Oper
 
 Result<void> operate(State& s, AgentEntry& agent, const Operation& operation,
                      std::string_view principal) {
-  if (!agent.is_offerable()) {
-    return fail(fmt::format("agent '{}' is not connected", agent.info.id.value));
+  // An operator prepares what is drained or deactivated, too.
+  if (!agent.is_operable()) {
+    return fail(fmt::format("agent '{}' is {}", agent.info.id.value,
+                            agent.broken ? "isolated until it registers again: its books did not "
+                                           "balance"
+                                         : "not connected: try again when it is back"));
+  }
+  if (agent.operations.size() >= limits::kAgentOperationsMax) {
+    return fail(fmt::format("{} operations of agent '{}' are not acknowledged yet, try again later",
+                            agent.operations.size(), agent.info.id.value));
   }
   if (!operation.id.empty()) return fail("an operator's operation has no id");
   TRY(authorize(s, principal, operation));
@@ -161,20 +171,23 @@ Result<void> operate(State& s, AgentEntry& agent, const Operation& operation,
 
 void on_update_agent(State& s, AgentEntry& agent, const UpdateAgent& message) {
   const bool is_mixed = message.revocable.non_revocable() != Resources{};
-  if (is_mixed || !agent.is_offerable()) {
+  const bool is_in_reach = agent.is_connected() && agent.in_allocator && !agent.broken;
+  if (is_mixed || !is_in_reach) {
     s.emit(event::MessageDropped{
         .name = "update_agent",
         .why = is_mixed ? "not all of it is revocable" : "the agent is not in reach"});
     return;
   }
-  if (message.revocable == agent.info.resources.revocable()) return;
-  rescind_offers_that(s, agent,
-                      [](const OfferEntry& offer) { return !offer.resources.revocable().empty(); });
-  // What tasks hold they keep, even if it is more than the agent lends now.
+  if (message.revocable == own_total(agent).revocable()) return;
+  rescind_revocable_offers_of(s, agent);
+  // What tasks hold they keep, even if it is more than the agent has now; loans are repaid first.
   const Resources held = agent.books.column(Column::kAllocated).revocable();
+  const Resources lent = common_part(agent.lent, held.minus(message.revocable));
   const Conversion change{.from = agent.books.column(Column::kFree).revocable(),
-                          .to = message.revocable.minus(held)};
+                          .to = message.revocable.minus(held) + as_regular(agent.lent.minus(lent))};
   if (!convert_resources(s, agent, Column::kFree, change)) return;
+  agent.lent = lent;
+  agent.excess = held.minus(message.revocable + lent);
   agent.info.resources = agent.books.total();
   s.allocator.update_agent(agent.handle, shape_of(agent));
   s.emit(event::AgentUpdated{.info = &agent.info});

@@ -33,7 +33,7 @@ void convert_offered(State& s, FrameworkEntry& framework, Pool& pool, const Oper
 Result<void> operate(State& s, AgentEntry& agent, const Operation& operation,
                      std::string_view principal);
 
-// The agent lends more or less: offers that hold revocable resources of it are rescinded.
+// The agent has more or less that is revocable: offers that hold any of it are rescinded.
 void on_update_agent(State& s, AgentEntry& agent, const UpdateAgent& message);
 
 }  // namespace tepui::master

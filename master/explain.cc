@@ -31,6 +31,8 @@ std::string_view advice_for(OfferCause cause) {
       return "subscribe with the capability REGION_AWARE";
     case OfferCause::kNothingLeft:
       return "add agents, or give the role a weight or a guarantee";
+    case OfferCause::kLent:
+      return "wait: offers of what was lent are being rescinded; or end the tasks that borrow";
     case OfferCause::kNotUsable:
       return "unreserve resources, or subscribe with the role or the capability that may use them";
     case OfferCause::kBelowMinimum:
@@ -42,7 +44,7 @@ std::string_view advice_for(OfferCause cause) {
     case OfferCause::kRefused:
       return "revive, or wait: the framework refused these agents, and its filters end";
     case OfferCause::kWaiting:
-      return "wait: it could be offered, others come first";
+      return "wait: the next rounds may offer it, unless others come first";
   }
   return {};
 }
@@ -50,6 +52,11 @@ std::string_view advice_for(OfferCause cause) {
 // For the cause that most agents have; what it holds already is no obstacle where others are.
 std::string advice(const Explanation::Role& told, const OfferExplanation& found) {
   if (!told.active) return "let the framework reconnect, and read what it is sent";
+  if (told.paused) {
+    return "wait: the master has just been elected and some role has a quota, so nothing is "
+           "offered "
+           "until most agents are back";
+  }
   if (told.suppressed) return "let the framework revive the role: it has suppressed it";
   OfferCause most = OfferCause::kOffered;
   for (size_t i = 0; i < kOfferCauses; ++i) {
@@ -82,11 +89,14 @@ void explain(State& s, const Asker& asker, const Explain& message) {
     told.role = role;
     told.active = found.active && !framework->congested;
     told.suppressed = found.suppressed;
+    told.paused = s.allocator.is_paused();
     told.advice = advice(told, found);
     for (size_t i = 0; i < kOfferCauses; ++i) {
       if (found.agents[i] == 0) continue;
-      told.causes.push_back(
-          {.name = std::string(to_text(static_cast<OfferCause>(i))), .agents = found.agents[i]});
+      const auto cause = static_cast<OfferCause>(i);
+      told.causes.push_back({.name = std::string(to_text(cause)),
+                             .agents = found.agents[i],
+                             .advice = std::string(advice_for(cause))});
     }
   }
   s.effects.send(asker.session, explanation);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "master/maintenance.h"
 #include "master/offers.h"
 #include "master/operations.h"
 #include "master/outbox.h"
@@ -64,8 +65,7 @@ FrameworkId new_framework_id(State& s) {
 }
 
 // What the scheduler sent, made whole and checked; the error is for the scheduler.
-Result<FrameworkInfo> check_info(State& s, const Session& session, const Subscribe& message) {
-  FrameworkInfo info = message.info;
+Result<FrameworkInfo> check_info(State& s, const Session& session, FrameworkInfo info) {
   for (std::vector<std::string>* roles : {&info.roles, &info.suppressed_roles}) {
     std::sort(roles->begin(), roles->end());
     roles->erase(std::unique(roles->begin(), roles->end()), roles->end());
@@ -95,12 +95,22 @@ Result<FrameworkInfo> check_info(State& s, const Session& session, const Subscri
   return info;
 }
 
+// Offers of roles that it leaves, or that it needs a capability for which it drops.
+void rescind_unfit_offers(State& s, FrameworkEntry& framework, const FrameworkInfo& next) {
+  const bool drops_any = (framework.info.capabilities & ~next.capabilities) != 0;
+  const std::vector<OfferEntry*> offers = framework.offers;
+  for (OfferEntry* offer : offers) {
+    if (!drops_any && std::ranges::binary_search(next.roles, offer->role)) continue;
+    end_offer(s, *offer, event::OfferEnd::kRescinded, std::nullopt);
+  }
+}
+
 // A known framework says what it is like now. User and checkpointing stay as they were.
 void update_info(State& s, FrameworkEntry& framework, FrameworkInfo info) {
   info.user = framework.info.user;
   info.checkpoint = framework.info.checkpoint;
   if (info == framework.info) return;
-  discard_offers_of(s, framework);
+  rescind_unfit_offers(s, framework, info);
   framework.info = std::move(info);
   s.allocator.update_framework(framework.handle, shape_of(framework));
   // Agents are told anew, with the next launch.
@@ -153,7 +163,7 @@ void set_suppressed(State& s, FrameworkEntry& framework, std::vector<std::string
 }  // namespace
 
 void on_subscribe(State& s, Session& session, const Subscribe& message) {
-  Result<FrameworkInfo> checked = check_info(s, session, message);
+  Result<FrameworkInfo> checked = check_info(s, session, message.info);
   if (!checked.has_value()) {
     return reject(s, session.id, session.peer, checked.error().message);
   }
@@ -178,6 +188,21 @@ void on_subscribe(State& s, Session& session, const Subscribe& message) {
   }
   s.emit(event::FrameworkAdded{.info = &framework->info, .resubscribed = has_id});
   send_subscribed(s, *framework);
+}
+
+void on_update_framework(State& s, const Session& session, FrameworkEntry& framework,
+                         const UpdateFramework& message) {
+  const auto answer = [&](std::string error) {
+    s.effects.send(session.id, MasterToScheduler(FrameworkUpdated{.error = std::move(error)}));
+  };
+  Result<FrameworkInfo> checked = check_info(s, session, message.info);
+  if (!checked.has_value()) return answer(checked.error().message);
+  if (checked->user != framework.info.user) return answer("the user of a framework cannot change");
+  if (checked->checkpoint != framework.info.checkpoint) {
+    return answer("whether a framework checkpoints cannot change");
+  }
+  update_info(s, framework, *std::move(checked));
+  answer({});
 }
 
 void on_teardown(State& s, FrameworkEntry& framework) {
@@ -269,6 +294,7 @@ void remove_framework(State& s, FrameworkEntry& framework, std::string_view why)
     send_now(s, *agent, ShutdownFramework{.framework_id = id});
   });
   s.allocator.remove_framework(framework.handle);
+  forget_inverse_answers_of(s, id);
   s.frameworks_completed.add(id);
   s.emit(event::FrameworkRemoved{.id = &id, .why = why});
   if (framework.is_connected()) {

@@ -16,6 +16,9 @@
 namespace tepui::master {
 
 void on_subscribe(State& s, Session& session, const Subscribe& message);
+// What it may not change, or not ask for, is refused with the reason, and nothing changes.
+void on_update_framework(State& s, const Session& session, FrameworkEntry& framework,
+                         const UpdateFramework& message);
 void on_teardown(State& s, FrameworkEntry& framework);
 void on_suppress(State& s, FrameworkEntry& framework, const Suppress& message);
 void on_revive(State& s, FrameworkEntry& framework, const Revive& message);

@@ -1,5 +1,6 @@
 #include "master/isolation.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +10,13 @@
 #include "master/sessions.h"
 
 namespace tepui::master {
+
+namespace {
+bool any_revocable(const Resources& resources) {
+  return std::ranges::any_of(resources.items(),
+                             [](const Resource& item) { return item.kind->revocable; });
+}
+}  // namespace
 
 bool stays_sound(State& s, AgentEntry& agent, const Result<void>& booked) {
   if (booked.has_value()) return true;
@@ -21,7 +29,13 @@ bool move_resources(State& s, AgentEntry& agent, Books::Column from, Books::Colu
                     const Resources& what) {
   if (agent.broken) return false;
   if (!agent.in_allocator) return true;  // closed: an agent out of reach holds nothing
-  return stays_sound(s, agent, agent.books.move(from, to, what));
+  if (!stays_sound(s, agent, agent.books.move(from, to, what))) return false;
+  const bool is_run = from == Books::Column::kAllocated || to == Books::Column::kAllocated;
+  if (is_run && any_revocable(what)) {
+    const Resources& allocated = agent.books.column(Books::Column::kAllocated);
+    s.allocator.set_running(agent.handle, allocated.revocable());
+  }
+  return true;
 }
 
 bool convert_resources(State& s, AgentEntry& agent, Books::Column column,

@@ -55,6 +55,7 @@ void forget_everything(State& s) {
   s.agent_outboxes.clear();
   s.drain_checks.clear();
   s.inverse_offers.clear();
+  s.inverse_answers.clear();
   s.window_timer = {};
   s.broken.clear();
   s.wake_wish = kNever;

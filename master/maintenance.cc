@@ -260,9 +260,12 @@ void on_inverse_answers(State& s, FrameworkEntry& framework, std::span<const Off
     }
     const auto* agent = s.agents.find(found->second.agent);
     if (agent != nullptr) {
+      const AgentId& agent_id = (*agent)->info.id;
+      s.inverse_answers[{agent_id, framework.info.id}] = {.accepted = accepted, .at = s.now.wall};
       s.emit(event::InverseOfferAnswered{.framework_id = &framework.info.id,
-                                         .agent_id = &(*agent)->info.id,
-                                         .accepted = accepted});
+                                         .agent_id = &agent_id,
+                                         .accepted = accepted,
+                                         .at = s.now.wall});
     }
     // Asked again at once, a framework would answer the same again and again.
     erase_inverse(s, id, refusal(filters).value_or(limits::kFilterDefault));
@@ -270,6 +273,8 @@ void on_inverse_answers(State& s, FrameworkEntry& framework, std::span<const Off
 }
 
 void rescind_inverse_offers_of(State& s, const AgentEntry& agent) {
+  std::erase_if(s.inverse_answers,
+                [&agent](const auto& entry) { return entry.first.first == agent.info.id; });
   std::vector<std::pair<OfferId, FrameworkHandle>> ending;
   for (const auto& [id, grant] : s.inverse_offers) {
     if (grant.agent == agent.handle) ending.emplace_back(id, grant.framework);
@@ -288,6 +293,11 @@ void forget_inverse_offers_of(State& s, const FrameworkEntry& framework) {
     if (grant.framework == framework.handle) ending.push_back(id);
   }
   for (const OfferId id : ending) erase_inverse(s, id, std::nullopt);
+}
+
+void forget_inverse_answers_of(State& s, const FrameworkId& framework) {
+  std::erase_if(s.inverse_answers,
+                [&framework](const auto& entry) { return entry.first.second == framework; });
 }
 
 }  // namespace tepui::master

@@ -32,7 +32,9 @@ void on_window_due(State& s);
 void make_inverse_offers(State& s);
 void on_inverse_answers(State& s, FrameworkEntry& framework, std::span<const OfferId> offers,
                         const Filters& filters, bool accepted);
+// The plan has changed, or the agent goes: what was asked and answered about it is void.
 void rescind_inverse_offers_of(State& s, const AgentEntry& agent);
 void forget_inverse_offers_of(State& s, const FrameworkEntry& framework);
+void forget_inverse_answers_of(State& s, const FrameworkId& framework);
 
 }  // namespace tepui::master

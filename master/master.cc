@@ -17,6 +17,7 @@
 #include "master/frameworks.h"
 #include "master/isolation.h"
 #include "master/leadership.h"
+#include "master/loans.h"
 #include "master/maintenance.h"
 #include "master/offers.h"
 #include "master/operations.h"
@@ -108,6 +109,10 @@ struct SchedulerCall {
   void operator()(const ReconcileOperations& message) const {
     FrameworkEntry* framework = subscribed("reconcile_operations");
     if (framework != nullptr) on_reconcile_operations(s, *framework, message);
+  }
+  void operator()(const UpdateFramework& message) const {
+    FrameworkEntry* framework = subscribed("update_framework");
+    if (framework != nullptr) on_update_framework(s, session, *framework, message);
   }
   void operator()(const Heartbeat&) const {}
   void operator()(const Goodbye& message) const { lose_session(s, session.id, message.why); }
@@ -218,7 +223,9 @@ void wish_to_wake(State& s) {
 
 Master::Master(MasterConfig config, uint64_t seed, Allocator& allocator, Authorizer& authorizer,
                MasterEffects& effects)
-    : state_(std::make_unique<State>(std::move(config), seed, allocator, authorizer, effects)) {}
+    : state_(std::make_unique<State>(std::move(config), seed, allocator, authorizer, effects)) {
+  allocator.set_lending(state_->config.tunables.lend_guarantees);
+}
 
 Master::~Master() = default;
 
@@ -303,6 +310,7 @@ void Master::on_whitelist(Now now, std::optional<std::set<std::string>> hostname
 void Master::on_tunables(Now now, const MasterTunables& tunables) {
   state_->now = now;
   state_->config.tunables = tunables;
+  master::set_lending(*state_, tunables.lend_guarantees);
   if (state_->leading) master::restart_allocation_timer(*state_);
 }
 

@@ -44,6 +44,8 @@ struct MasterTunables {
   Duration allocation_interval = std::chrono::seconds(1);
   uint32_t allocation_slice_agents = 2000;  // per turn
   uint32_t completed_tasks_max = 1000;      // per framework
+  // What guarantees hold back is lent, as revocable resources, while nobody uses it.
+  bool lend_guarantees = false;
 };
 
 struct MasterConfig {
@@ -51,6 +53,7 @@ struct MasterConfig {
   std::string hostname;
   // Role weights in thousandths; roles not named weigh 1000.
   std::vector<std::pair<std::string, int64_t>> weights;
+  bool require_agent_domain = false;  // agents without one are refused
   MasterTunables tunables;
 };
 

@@ -10,6 +10,7 @@
 #include "common/limits.h"
 #include "common/offer_constraints.h"
 #include "master/isolation.h"
+#include "master/loans.h"
 #include "master/maintenance.h"
 #include "master/outbox.h"
 
@@ -21,20 +22,23 @@ using Column = Books::Column;
 
 constexpr int kCounterBits = 40;
 
-void give_back(State& s, const Grant& grant) {
+void give_back(State& s, AgentEntry* agent, const Grant& grant) {
   s.allocator.recover(s.now, grant.framework, grant.agent, grant.role, grant.resources,
                       std::nullopt);
+  if (agent != nullptr) settle_loan(s, *agent);
 }
 
 void make_offer(State& s, const Grant& grant) {
   const auto* framework_slot = s.frameworks.find(grant.framework);
   const auto* agent_slot = s.agents.find(grant.agent);
-  if (framework_slot == nullptr || agent_slot == nullptr) return give_back(s, grant);
-  FrameworkEntry& framework = **framework_slot;
+  if (agent_slot == nullptr) return give_back(s, nullptr, grant);
   AgentEntry& agent = **agent_slot;
+  if (framework_slot == nullptr) return give_back(s, &agent, grant);
+  FrameworkEntry& framework = **framework_slot;
   if (!framework.is_connected() || framework.congested || !agent.is_offerable()) {
-    return give_back(s, grant);
+    return give_back(s, &agent, grant);
   }
+  settle_loan(s, agent);
   if (!move_resources(s, agent, Column::kFree, Column::kOffered, grant.resources)) return;
 
   const OfferId id = next_offer_id(s);
@@ -87,6 +91,7 @@ bool run_allocation(State& s) {
   s.grants.clear();
   if (step == Allocator::Step::kMore) return true;
   s.round_running = false;
+  recall_loans(s);
   make_inverse_offers(s);
   const AllocatorStats& stats = s.allocator.stats();
   s.emit(event::AllocationRan{
@@ -120,8 +125,7 @@ void take_offer(State& s, OfferEntry& offer, event::OfferEnd how) {
 
 void end_offer(State& s, OfferEntry& offer, event::OfferEnd how, std::optional<Duration> refuse) {
   move_resources(s, *offer.agent, Column::kOffered, Column::kFree, offer.resources);
-  s.allocator.recover(s.now, offer.framework->handle, offer.agent->handle, offer.role,
-                      offer.resources, refuse);
+  recover(s, *offer.agent, offer.framework->handle, offer.role, offer.resources, refuse);
   const bool is_withdrawn = how == event::OfferEnd::kRescinded || how == event::OfferEnd::kTimedOut;
   if (is_withdrawn && offer.sent) queue_rescind(s, *offer.framework, offer.id);
   take_offer(s, offer, how);
@@ -130,6 +134,14 @@ void end_offer(State& s, OfferEntry& offer, event::OfferEnd how, std::optional<D
 void rescind_offers_of(State& s, AgentEntry& agent) {
   while (!agent.offers.empty()) {
     end_offer(s, *agent.offers.back(), event::OfferEnd::kRescinded, std::nullopt);
+  }
+}
+
+void rescind_revocable_offers_of(State& s, AgentEntry& agent) {
+  const std::vector<OfferEntry*> offers = agent.offers;
+  for (OfferEntry* offer : offers) {
+    if (offer->resources.revocable().empty()) continue;
+    end_offer(s, *offer, event::OfferEnd::kRescinded, std::nullopt);
   }
 }
 

@@ -32,6 +32,8 @@ void end_offer(State& s, OfferEntry& offer, event::OfferEnd how, std::optional<D
 void take_offer(State& s, OfferEntry& offer, event::OfferEnd how);
 
 void rescind_offers_of(State& s, AgentEntry& agent);
+// Those with anything revocable in them.
+void rescind_revocable_offers_of(State& s, AgentEntry& agent);
 void discard_offers_of(State& s, FrameworkEntry& framework);
 void on_offer_expired(State& s, OfferId id);
 void on_decline(State& s, FrameworkEntry& framework, const Decline& decline);

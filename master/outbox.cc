@@ -77,6 +77,17 @@ void flush_offers(State& s, FrameworkEntry& framework) {
   if (!batch.offers.empty()) s.effects.send(framework.session, MasterToScheduler(std::move(batch)));
 }
 
+template <class Message, class Status>
+void send_in_batches(State& s, const FrameworkEntry& framework, std::vector<Status> statuses) {
+  for (size_t begin = 0; begin < statuses.size(); begin += limits::kUpdateBatchMax) {
+    const size_t end = std::min(statuses.size(), begin + limits::kUpdateBatchMax);
+    Message part;
+    part.statuses.assign(std::make_move_iterator(statuses.begin() + begin),
+                         std::make_move_iterator(statuses.begin() + end));
+    s.effects.send(framework.session, MasterToScheduler(std::move(part)));
+  }
+}
+
 void flush(State& s, FrameworkEntry& framework) {
   framework.outbox_queued = false;
   if (!framework.is_connected()) return forget_outbox(framework);
@@ -84,19 +95,8 @@ void flush(State& s, FrameworkEntry& framework) {
     s.effects.send(framework.session,
                    MasterToScheduler(Rescind{std::exchange(framework.rescinds, {})}));
   }
-  std::vector<TaskStatus> updates = std::exchange(framework.updates, {});
-  for (size_t begin = 0; begin < updates.size(); begin += limits::kUpdateBatchMax) {
-    const size_t end = std::min(updates.size(), begin + limits::kUpdateBatchMax);
-    Updates part;
-    part.statuses.assign(std::make_move_iterator(updates.begin() + begin),
-                         std::make_move_iterator(updates.begin() + end));
-    s.effects.send(framework.session, MasterToScheduler(std::move(part)));
-  }
-  if (!framework.operation_updates.empty()) {
-    s.effects.send(
-        framework.session,
-        MasterToScheduler(OperationUpdates{std::exchange(framework.operation_updates, {})}));
-  }
+  send_in_batches<Updates>(s, framework, std::exchange(framework.updates, {}));
+  send_in_batches<OperationUpdates>(s, framework, std::exchange(framework.operation_updates, {}));
   for (AgentId& id : std::exchange(framework.failures, {})) {
     s.effects.send(framework.session, MasterToScheduler(Failure{.agent_id = std::move(id)}));
   }

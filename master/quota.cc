@@ -13,6 +13,7 @@
 #include "common/quota_text.h"
 #include "common/roles.h"
 #include "master/commands.h"
+#include "master/loans.h"
 #include "master/offers.h"
 
 namespace tepui::master {
@@ -137,7 +138,7 @@ Result<void> check_limits(State& s, const UpdateQuota& message) {
 Result<void> check_capacity(State& s, const Quotas& quotas) {
   Quantities capacity;
   s.agents.each([&capacity](AgentHandle, const std::unique_ptr<AgentEntry>& agent) {
-    if (agent->is_registered()) capacity.add(agent->info.resources.non_revocable().quantities());
+    if (agent->is_registered()) capacity.add(own_total(*agent).non_revocable().quantities());
   });
   const Quantities promised = total_guarantees(quotas);
   for (const Quantities::Item& item : promised.items()) {
@@ -225,8 +226,11 @@ void rescind_for_guarantee(State& s, const UpdateQuota::Item& item) {
     const std::vector<OfferEntry*> offers = (*s.agents.find(handle))->offers;
     for (OfferEntry* offer : offers) {
       if (is_within(offer->role, item.role)) continue;
+      const AgentEntry& agent = **s.agents.find(handle);
+      const Resources lent = agent.lent;
       wanted.subtract(counted(*offer));
       rescind(s, *offer);
+      wanted.subtract(lent.minus(agent.lent).quantities());
     }
   }
 }

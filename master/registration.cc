@@ -11,6 +11,7 @@
 #include "master/agents.h"
 #include "master/drain.h"
 #include "master/frameworks.h"
+#include "master/loans.h"
 #include "master/maintenance.h"
 #include "master/offers.h"
 #include "master/operations.h"
@@ -26,6 +27,8 @@ using Phase = AgentEntry::Phase;
 using Leaving = AgentEntry::Leaving;
 
 constexpr std::string_view kDown = "the machine is down for maintenance";
+constexpr std::string_view kNoDomain =
+    "this master takes only agents that say where they are: start it with --domain=REGION/ZONE";
 constexpr std::string_view kStale = "the agent has a newer session";
 
 void send_registered(State& s, AgentEntry& agent, bool reregistered) {
@@ -70,6 +73,11 @@ void shut_down(State& s, SessionId id, std::string why) {
   close_session(s, id, why);
 }
 
+// Its tasks go on: the agent tries again, and may come back with a domain.
+bool lacks_domain(const State& s, const AgentInfo& info) {
+  return s.config.require_agent_domain && info.domain.empty();
+}
+
 Result<void> check_tasks(State& s, const ReregisterAgent& message) {
   std::unordered_set<FrameworkId> named;
   for (const FrameworkInfo& info : message.frameworks) {
@@ -109,6 +117,7 @@ void on_register(State& s, Session& session, const RegisterAgent& message) {
     return shut_down(s, session.id, fmt::format("'{}' may not register agents", session.principal));
   }
   if (is_down(s, message.info.hostname)) return shut_down(s, session.id, std::string(kDown));
+  if (lacks_domain(s, message.info)) return reject(s, session.id, session.peer, kNoDomain);
   session.registering = true;
   RegistryChange change{.kind = RegistryChange::Kind::kAdmit,
                         .agent = {fmt::format("{}-a{}", s.master_id, s.next_agent++)},
@@ -156,14 +165,17 @@ void admit_again(State& s, const ReregisterAgent& message, Session& session) {
   const Phase before = found == nullptr ? Phase::kRecovered : found->phase;
   AgentEntry& agent = found == nullptr ? add_agent(s, message.info, Phase::kDisconnected) : *found;
   // With other attributes its filters and offers are void too, for they were made for the old ones.
-  const bool keeps_books = agent.in_allocator && !agent.broken && agent.info == message.info;
+  const bool keeps_books = agent.in_allocator && !agent.broken && is_known_as(agent, message.info);
   const bool is_repeated = agent.session == session.id;
-  if (agent.info != message.info) set_info(s, agent, message.info);
+  if (!keeps_books) {
+    leave_allocator(s, agent);
+    rescind_offers_of(s, agent);
+    if (agent.info != message.info) set_info(s, agent, message.info);
+  }
   bind(s, agent, session);
   if (keeps_books) {
     s.allocator.set_agent_active(agent.handle, !agent.standing.deactivated);
   } else {
-    rescind_offers_of(s, agent);
     open_books(s, agent);
   }
   s.emit(event::AgentAdded{.info = &agent.info, .reregistered = true});
@@ -187,7 +199,7 @@ void on_reregister(State& s, Session& session, const ReregisterAgent& request) {
   // Likewise its total does not yet show the operations of this session.
   const AgentEntry* bound = session.agent;
   if (bound != nullptr && bound->in_allocator && !bound->broken) {
-    message.info.resources = bound->info.resources;
+    message.info.resources = own_total(*bound);
   }
   if (session.agent != nullptr && session.agent->info.id != message.info.id) {
     return reject(s, session.id, session.peer, "the session belongs to another agent");
@@ -205,9 +217,10 @@ void on_reregister(State& s, Session& session, const ReregisterAgent& request) {
     return shut_down(s, session.id, "the agent was removed, and its tasks with it");
   }
   if (is_down(s, message.info.hostname)) return shut_down(s, session.id, std::string(kDown));
+  if (lacks_domain(s, message.info)) return reject(s, session.id, session.peer, kNoDomain);
   if (is_stale(known, session.id)) return close_session(s, session.id, kStale);
   const bool is_recorded = known != nullptr && known->phase != Phase::kUnreachable &&
-                           known->leaving == Leaving::kNo && known->info == message.info;
+                           known->leaving == Leaving::kNo && is_known_as(*known, message.info);
   if (is_recorded) return admit_again(s, message, session);
   session.registering = true;
   RegistryChange change{.kind = RegistryChange::Kind::kReadmit,

@@ -79,6 +79,7 @@ class Replay {
     }
     if (agent.unavailability) {
       emit(event::AgentPlanned{.id = &agent.info.id, .unavailability = &*agent.unavailability});
+      tell_answers(agent.info.id);
     }
     if (agent.phase == Phase::kDisconnected) emit(event::AgentDisconnected{.id = &agent.info.id});
     if (agent.phase == Phase::kUnreachable) {
@@ -86,6 +87,17 @@ class Replay {
     }
     if (agent.broken) {
       emit(event::AgentBroken{.id = &agent.info.id, .why = "its books do not balance"});
+    }
+  }
+
+  void tell_answers(const AgentId& agent) {
+    const auto& answers = s_.inverse_answers;
+    for (auto at = answers.lower_bound({agent, {}}); at != answers.end(); ++at) {
+      if (at->first.first != agent) return;
+      emit(event::InverseOfferAnswered{.framework_id = &at->first.second,
+                                       .agent_id = &at->first.first,
+                                       .accepted = at->second.accepted,
+                                       .at = at->second.at});
     }
   }
 

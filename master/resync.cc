@@ -6,6 +6,7 @@
 
 #include "master/frameworks.h"
 #include "master/isolation.h"
+#include "master/loans.h"
 #include "master/outbox.h"
 #include "master/tasks.h"
 
@@ -22,6 +23,7 @@ class Resync {
     for (const FrameworkInfo& info : message.frameworks) meet(info);
     for (const Task& task : message.tasks) merge(task);
     settle_missing();
+    book_revocable();
     for (const FrameworkId& id : shutdowns_) {
       send_now(s_, agent_, ShutdownFramework{.framework_id = id});
     }
@@ -68,18 +70,33 @@ class Resync {
     }
   }
 
+  // What is revocable may be lent, or less than it was when the task began.
   bool is_free(const TaskEntry& entry) const {
-    return agent_.books.column(Books::Column::kFree).contains(entry.task.resources);
+    const Resources wanted = entry.task.resources.non_revocable();
+    return agent_.books.column(Books::Column::kFree).contains(wanted) &&
+           check_whole(wanted, agent_.books.total()).has_value();
   }
 
+  // What is regular of all tasks comes before what is revocable of any: what of that is lent is
+  // seen by what is left.
   void book(TaskEntry& entry) {
     if (!entry.holds_resources()) return;
-    if (!move_resources(s_, agent_, Books::Column::kFree, Books::Column::kAllocated,
-                        entry.task.resources)) {
-      return;
-    }
-    s_.allocator.allocate(entry.framework->handle, agent_.handle, entry.task.role,
-                          entry.task.resources);
+    book(entry, entry.task.resources.non_revocable());
+    if (!entry.task.resources.revocable().empty()) revocable_.push_back(&entry);
+  }
+
+  void book_revocable() {
+    for (TaskEntry* entry : revocable_) book(*entry, entry->task.resources.revocable());
+    revocable_.clear();
+  }
+
+  // First the allocator, which sees what is lent.
+  void book(const TaskEntry& entry, const Resources& resources) {
+    if (!agent_.in_allocator || agent_.broken) return;
+    s_.allocator.allocate(entry.framework->handle, agent_.handle, entry.task.role, resources);
+    settle_loan(s_, agent_);
+    keep_what_runs(s_, agent_, resources.revocable());
+    move_resources(s_, agent_, Books::Column::kFree, Books::Column::kAllocated, resources);
   }
 
   TaskEntry& add(FrameworkEntry& framework, const Task& told) {
@@ -105,6 +122,7 @@ class Resync {
   void confirm(TaskEntry& entry, const Task& told) {
     if (options_.new_books) book(entry);
     if (entry.holds_resources() && told.state != entry.task.state) {
+      if (is_terminal(told.state)) book_revocable();  // to give it back at once
       set_state(s_, entry, told.state, told.last_status);
     }
   }
@@ -156,6 +174,7 @@ class Resync {
   AgentEntry& agent_;
   const ResyncOptions options_;
   std::unordered_set<const TaskEntry*> seen_;
+  std::vector<TaskEntry*> revocable_;  // of which that is still to be booked
   std::vector<FrameworkId> shutdowns_;
   std::vector<KillTask> kills_;
   ReconcileTasks missing_;

@@ -92,7 +92,11 @@ struct AgentEntry {
   Leaving leaving = Leaving::kNo;
   SessionId session;         // null unless connected
   SessionId newest_session;  // what comes in an older one is stale
-  Books books;               // closed (empty) unless in_allocator
+  // Of info.resources, what the allocator has lent (master/loans.h); revocable.
+  Resources lent;
+  // And what is held although the agent has less that is revocable now; gone when it comes back.
+  Resources excess;
+  Books books;  // closed (empty) unless in_allocator
   bool in_allocator = false;
   bool broken = false;  // its books did not balance; void until it registers again
   WallTime unreachable_since{};
@@ -121,9 +125,9 @@ struct AgentEntry {
 
   bool is_connected() const { return phase == Phase::kConnected && leaving == Leaving::kNo; }
   bool is_registered() const { return phase == Phase::kConnected || phase == Phase::kDisconnected; }
-  bool is_offerable() const {
-    return is_connected() && in_allocator && !broken && !standing.deactivated;
-  }
+  // Its resources may be reserved and made volumes, also while they are offered to nobody.
+  bool is_operable() const { return is_connected() && in_allocator && !broken; }
+  bool is_offerable() const { return is_operable() && !standing.deactivated; }
 };
 
 struct FrameworkEntry {
@@ -235,6 +239,12 @@ struct State {
 
   // Asked and not answered yet; few, for they are one per framework and agent under maintenance.
   std::map<OfferId, InverseGrant> inverse_offers;
+  // What was answered last, until the plan changes or agent or framework goes. As few.
+  struct InverseAnswer {
+    bool accepted = false;
+    WallTime at{};
+  };
+  std::map<std::pair<AgentId, FrameworkId>, InverseAnswer> inverse_answers;
   TimerId window_timer;
 
   RegistryQueue registry;

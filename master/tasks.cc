@@ -6,6 +6,7 @@
 #include "common/limits.h"
 #include "master/drain.h"
 #include "master/isolation.h"
+#include "master/loans.h"
 #include "master/outbox.h"
 #include "master/reconciliation.h"
 
@@ -17,8 +18,8 @@ using Column = Books::Column;
 
 void release(State& s, TaskEntry& entry) {
   move_resources(s, *entry.agent, Column::kAllocated, Column::kFree, entry.task.resources);
-  s.allocator.recover(s.now, entry.framework->handle, entry.agent->handle, entry.task.role,
-                      entry.task.resources, std::nullopt);
+  recover(s, *entry.agent, entry.framework->handle, entry.task.role, entry.task.resources,
+          std::nullopt);
 }
 
 // States that only a master pronounces, or that nobody may report.

@@ -3,11 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
-#include "common/limits.h"
-#include "common/rng.h"
+#include "sdk/scheduler_state.h"
 
 namespace tepui {
 
@@ -18,79 +16,11 @@ constexpr int kHeartbeatsMissedMax = 3;
 
 }  // namespace
 
-struct Scheduler::State {
-  enum class Phase : uint8_t {
-    kDisconnected,
-    kGreeting,     // Hello is out
-    kSubscribing,  // Subscribe is out
-    kSubscribed,
-    kEnded,  // torn down, or the master said that this is over
-  };
+Scheduler::Scheduler(SchedulerOptions options, uint64_t seed, SchedulerHandler& handler,
+                     SchedulerEffects& effects)
+    : state_(std::make_unique<State>(*this, std::move(options), seed, handler, effects)) {}
 
-  State(Scheduler& owner, SchedulerOptions given, uint64_t seed, SchedulerHandler& its_handler,
-        SchedulerEffects& its_effects)
-      : scheduler(owner),
-        options(std::move(given)),
-        info(options.info),
-        rng(seed),
-        handler(its_handler),
-        effects(its_effects) {}
-
-  // ---- the conversation
-  void on(const HelloReply& reply);
-  void on(const Subscribed& subscribed);
-  void on(const OfferBatch& batch);
-  void on(const Rescind& rescind);
-  void on(const Updates& updates);
-  void on(const OperationUpdates& updates);
-  void on(const Failure& failure);
-  void on(const ErrorMessage& error);
-  void on(const Heartbeat&);
-  void on(const Goodbye& goodbye);
-  void on(const InverseOfferBatch& message);
-  void on(const RescindInverseOffers& message);
-
-  void greet();
-  void subscribe();
-  void lose(std::string_view why);
-  void lose_and_reconnect(std::string_view why);
-  void set_deadline(Instant when);
-  bool expect(Phase wanted, std::string_view name);
-  Result<void> learn_agents(const OfferBatch& batch);
-  Result<std::vector<Offer>> resolve(const OfferBatch& batch) const;
-
-  // ---- calls
-  bool call(std::string_view name, SchedulerToMaster message);
-  void dropped(std::string_view name, std::string_view why);
-  bool keep_has_room(std::string_view name) const;
-  void send_kept();
-  void send_acknowledgements();
-
-  Scheduler& scheduler;
-  const SchedulerOptions options;
-  FrameworkInfo info;
-  Rng rng;
-  SchedulerHandler& handler;
-  SchedulerEffects& effects;
-
-  Phase phase = Phase::kDisconnected;
-  Now now{};
-  uint64_t epoch = 0;  // the highest seen
-  Duration subscribe_wait{};
-  Duration silence_max{};  // 0: the master promised no heartbeats
-  Instant deadline = kNever;
-
-  // What offers of this session refer to. Looked up by number, dropped with the session.
-  std::map<uint32_t, std::shared_ptr<const AgentFacts>> agents;
-
-  bool delivering_updates = false;
-  std::vector<Acknowledge::Item> acknowledgements;
-
-  // Kept while there is no subscription.
-  std::map<TaskId, std::optional<KillPolicy>> kept_kills;
-  std::map<TaskId, AgentId> kept_reconciles;
-  bool kept_reconcile_all = false;
-};
+Scheduler::~Scheduler() = default;
 
 // ---------------------------------------------------------------------------- the conversation
 
@@ -123,6 +53,7 @@ void Scheduler::State::lose(std::string_view why) {
   phase = Phase::kDisconnected;
   set_deadline(kNever);
   acknowledgements.clear();
+  updates.clear();
   if (was_subscribed) handler.on_disconnected(scheduler, why);
 }
 
@@ -244,10 +175,18 @@ void Scheduler::State::on(const RescindInverseOffers& message) {
   }
 }
 
-void Scheduler::State::on(const Updates& updates) {
+void Scheduler::State::on(const FrameworkUpdated& message) {
+  if (!expect(Phase::kSubscribed, "framework_updated")) return;
+  if (updates.empty()) return dropped("framework_updated", "no update was sent");
+  if (message.error.empty()) info = std::move(updates.front());
+  updates.pop_front();
+  handler.on_framework_updated(scheduler, message.error);
+}
+
+void Scheduler::State::on(const Updates& message) {
   if (!expect(Phase::kSubscribed, "updates")) return;
   delivering_updates = true;
-  for (const TaskStatus& status : updates.statuses) {
+  for (const TaskStatus& status : message.statuses) {
     handler.on_update(scheduler, status);
     if (phase != Phase::kSubscribed) break;
     if (!options.explicit_acknowledgements) scheduler.acknowledge(status);
@@ -256,9 +195,9 @@ void Scheduler::State::on(const Updates& updates) {
   send_acknowledgements();
 }
 
-void Scheduler::State::on(const OperationUpdates& updates) {
+void Scheduler::State::on(const OperationUpdates& message) {
   if (!expect(Phase::kSubscribed, "operation_updates")) return;
-  for (const OperationStatus& status : updates.statuses) {
+  for (const OperationStatus& status : message.statuses) {
     handler.on_operation_update(scheduler, status);
     if (phase != Phase::kSubscribed) return;
     if (!options.explicit_acknowledgements) scheduler.acknowledge(status);
@@ -287,165 +226,6 @@ void Scheduler::State::on(const Goodbye& goodbye) {
   effects.on_event(event::MessageReceived{.name = "goodbye"});
   lose_and_reconnect(fmt::format("the master ended the session: {}", goodbye.why));
 }
-
-// --------------------------------------------------------------------------------------- calls
-
-void Scheduler::State::dropped(std::string_view name, std::string_view why) {
-  effects.on_event(event::MessageDropped{.name = name, .why = why});
-}
-
-bool Scheduler::State::call(std::string_view name, SchedulerToMaster message) {
-  if (phase != Phase::kSubscribed) {
-    dropped(name, "not subscribed");
-    return false;
-  }
-  effects.send(std::move(message));
-  return true;
-}
-
-bool Scheduler::State::keep_has_room(std::string_view name) const {
-  if (phase == Phase::kEnded) {
-    effects.on_event(event::MessageDropped{.name = name, .why = "the subscription has ended"});
-    return false;
-  }
-  if (kept_kills.size() + kept_reconciles.size() < limits::kSchedulerKeptCallsMax) return true;
-  effects.on_event(event::MessageDropped{.name = name, .why = "too many calls are kept already"});
-  return false;
-}
-
-// After on_subscribed, so that what the author asks for there goes first; nothing is sent if the
-// author tore the framework down in it.
-void Scheduler::State::send_kept() {
-  if (phase != Phase::kSubscribed) return;
-  for (const auto& [task, policy] : kept_kills) {
-    effects.send(Kill{.task_id = task, .agent_id = {}, .kill_policy = policy});
-  }
-  kept_kills.clear();
-  if (!kept_reconciles.empty()) {
-    Reconcile reconcile;
-    for (const auto& [task, agent] : kept_reconciles) {
-      reconcile.items.push_back({.task_id = task, .agent_id = agent});
-    }
-    effects.send(std::move(reconcile));
-    kept_reconciles.clear();
-  }
-  if (kept_reconcile_all) effects.send(Reconcile{});
-  kept_reconcile_all = false;
-}
-
-void Scheduler::State::send_acknowledgements() {
-  if (acknowledgements.empty()) return;
-  Acknowledge message{.items = std::exchange(acknowledgements, {})};
-  call("acknowledge", std::move(message));
-}
-
-Scheduler::Scheduler(SchedulerOptions options, uint64_t seed, SchedulerHandler& handler,
-                     SchedulerEffects& effects)
-    : state_(std::make_unique<State>(*this, std::move(options), seed, handler, effects)) {}
-
-Scheduler::~Scheduler() = default;
-
-void Scheduler::launch(std::span<const OfferId> offers, std::vector<TaskInfo> tasks,
-                       std::optional<Duration> refuse) {
-  std::vector<OfferOperation> operations;
-  operations.push_back({.type = OfferOperation::Type::kLaunch, .tasks = std::move(tasks)});
-  accept(offers, std::move(operations), refuse);
-}
-
-void Scheduler::accept(std::span<const OfferId> offers, std::vector<OfferOperation> operations,
-                       std::optional<Duration> refuse) {
-  if (offers.empty()) return state_->dropped("accept", "no offers named");
-  Accept accept{.offers = {offers.begin(), offers.end()},
-                .operations = std::move(operations),
-                .filters = {refuse}};
-  Accepts message;
-  message.accepts.push_back(std::move(accept));
-  state_->call("accept", std::move(message));
-}
-
-void Scheduler::decline(std::span<const OfferId> offers, std::optional<Duration> refuse) {
-  if (offers.empty()) return;
-  state_->call("decline", Decline{.offers = {offers.begin(), offers.end()}, .filters = {refuse}});
-}
-
-void Scheduler::accept_inverse(std::span<const OfferId> offers, std::optional<Duration> refuse) {
-  if (offers.empty()) return;
-  state_->call("accept_inverse_offers",
-               AcceptInverseOffers{.offers = {offers.begin(), offers.end()}, .filters = {refuse}});
-}
-
-void Scheduler::decline_inverse(std::span<const OfferId> offers, std::optional<Duration> refuse) {
-  if (offers.empty()) return;
-  state_->call("decline_inverse_offers",
-               DeclineInverseOffers{.offers = {offers.begin(), offers.end()}, .filters = {refuse}});
-}
-
-void Scheduler::suppress(std::vector<std::string> roles) {
-  std::vector<std::string>& suppressed = state_->info.suppressed_roles;
-  for (const std::string& role : state_->info.roles) {
-    const bool meant = roles.empty() || std::ranges::find(roles, role) != roles.end();
-    if (meant && std::ranges::find(suppressed, role) == suppressed.end())
-      suppressed.push_back(role);
-  }
-  std::ranges::sort(suppressed);
-  state_->call("suppress", Suppress{.roles = std::move(roles)});
-}
-
-void Scheduler::revive(std::vector<std::string> roles) {
-  std::erase_if(state_->info.suppressed_roles, [&roles](const std::string& role) {
-    return roles.empty() || std::ranges::find(roles, role) != roles.end();
-  });
-  state_->call("revive", Revive{.roles = std::move(roles)});
-}
-
-void Scheduler::kill(const TaskId& task, std::optional<KillPolicy> policy) {
-  if (state_->phase == State::Phase::kSubscribed) {
-    state_->effects.send(Kill{.task_id = task, .agent_id = {}, .kill_policy = policy});
-  } else if (state_->keep_has_room("kill")) {
-    state_->kept_kills[task] = policy;
-  }
-}
-
-void Scheduler::acknowledge(const TaskStatus& status) {
-  if (status.uuid.is_nil()) return;
-  state_->acknowledgements.push_back(
-      {.agent_id = status.agent_id, .task_id = status.task_id, .uuid = status.uuid});
-  if (!state_->delivering_updates) state_->send_acknowledgements();
-}
-
-void Scheduler::acknowledge(const OperationStatus& status) {
-  if (status.uuid.is_nil()) return;
-  AcknowledgeOperations message;
-  message.items.push_back(
-      {.agent_id = status.agent_id, .operation_id = status.operation_id, .uuid = status.uuid});
-  state_->call("acknowledge_operations", std::move(message));
-}
-
-void Scheduler::reconcile_operations(std::vector<ReconcileOperations::Item> operations) {
-  state_->call("reconcile_operations", ReconcileOperations{.items = std::move(operations)});
-}
-
-void Scheduler::reconcile(std::vector<Reconcile::Item> tasks) {
-  if (state_->phase == State::Phase::kSubscribed) {
-    state_->effects.send(Reconcile{.items = std::move(tasks)});
-    return;
-  }
-  if (tasks.empty() && state_->phase != State::Phase::kEnded) state_->kept_reconcile_all = true;
-  for (Reconcile::Item& item : tasks) {
-    if (!state_->keep_has_room("reconcile")) return;
-    state_->kept_reconciles[item.task_id] = std::move(item.agent_id);
-  }
-}
-
-void Scheduler::teardown() {
-  if (!state_->call("teardown", Teardown{})) return;
-  state_->phase = State::Phase::kEnded;
-  state_->set_deadline(kNever);
-}
-
-bool Scheduler::subscribed() const { return state_->phase == State::Phase::kSubscribed; }
-const FrameworkInfo& Scheduler::info() const { return state_->info; }
-uint64_t Scheduler::epoch() const { return state_->epoch; }
 
 // -------------------------------------------------------------------------------------- inputs
 

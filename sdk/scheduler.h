@@ -49,6 +49,8 @@ class SchedulerHandler {
   virtual void on_update(Scheduler& scheduler, const TaskStatus& status) = 0;
   // What became of an operation that has an id. Acknowledged likewise.
   virtual void on_operation_update(Scheduler&, const OperationStatus&) {}
+  // The answer to update(), in order; `error` is empty if it is done.
+  virtual void on_framework_updated(Scheduler&, std::string_view /*error*/) {}
   virtual void on_agent_lost(Scheduler& scheduler, const AgentId& agent) = 0;
   // The machines of these agents will be out of service: whoever can should leave them by then.
   // Answered with accept_inverse() or decline_inverse(); either is only advice to the operator.
@@ -99,6 +101,11 @@ class Scheduler {
                        std::optional<Duration> refuse = std::nullopt);
   void suppress(std::vector<std::string> roles = {});
   void revive(std::vector<std::string> roles = {});
+  // Other roles, suppressed roles, constraints, minimum sets, capabilities, name: all of it as it
+  // shall be, best begun from info(). Fails at once where the info is not valid or there is no
+  // subscription; the master's word comes in on_framework_updated(). Offers of roles that are left
+  // are rescinded. An update that was not answered when the session ended did not happen.
+  Result<void> update(FrameworkInfo info);
   void kill(const TaskId& task, std::optional<KillPolicy> policy = std::nullopt);
   void acknowledge(const TaskStatus& status);
   void acknowledge(const OperationStatus& status);

@@ -14,7 +14,10 @@
 #include <utility>
 #include <vector>
 
+#include "agent/configured.h"
 #include "agent/linux/files.h"
+#include "agent/linux/volumes.h"
+#include "common/io/resource_document.h"
 
 namespace tepui {
 namespace {
@@ -56,6 +59,14 @@ Result<Resources> detect_resources(const std::string& work_dir) {
   return Resources::create(std::move(items));
 }
 
+Result<void> check_usable(const Resources& given, const std::string& work_dir) {
+  TRY(check_configured(given, work_dir));
+  for (const Resource& item : given.items()) {
+    if (item.kind->disk) TRY(check_disk(*item.kind->disk));
+  }
+  return {};
+}
+
 }  // namespace
 
 int64_t offered_memory_mb(int64_t total_mb) {
@@ -79,9 +90,10 @@ Result<Machine> detect_machine(const std::string& work_dir, const std::string& r
   Machine machine;
   Resources given;
   if (!resources_flag.empty()) {
-    Result<Resources> parsed = Resources::parse(resources_flag);
-    if (!parsed) return std::unexpected(std::move(parsed).error().in("--resources"));
-    given = *std::move(parsed);
+    given = TRY(read_resources(resources_flag, "--resources"));
+    if (Result<void> usable = check_usable(given, work_dir); !usable) {
+      return std::unexpected(std::move(usable).error().in("--resources"));
+    }
   }
   machine.resources = override_resources(TRY(detect_resources(work_dir)), given);
   char name[HOST_NAME_MAX + 1] = {};

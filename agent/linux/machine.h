@@ -26,8 +26,9 @@ int64_t offered_disk_mb(int64_t total_mb);
 // `given`, and of `detected` what no resource of the same name was given for.
 Resources override_resources(const Resources& detected, const Resources& given);
 
-// `resources_flag` as Resources::parse takes it; empty gives what is detected. The disk is that of
-// `work_dir`, which must exist.
+// `resources_flag` as read_resources takes it; empty gives what is detected. The disk is that of
+// `work_dir`, which must exist. So must the roots of disks that are given, and those of MOUNT disks
+// must be mount points.
 Result<Machine> detect_machine(const std::string& work_dir, const std::string& resources_flag);
 
 }  // namespace tepui

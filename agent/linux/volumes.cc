@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -49,12 +51,25 @@ Result<std::vector<Entry>> list_entries(int directory) {
   return entries;
 }
 
+// Neither a symbolic link nor what somebody mounted there: that is not the volume's.
+Fd open_beneath(int parent, const std::string& name) {
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS;
+  return Fd(static_cast<int>(syscall(SYS_openat2, parent, name.c_str(), &how, sizeof how)));
+}
+
 // Its own mode may keep us out, where we are not root.
 Result<Fd> open_to_empty(int parent, const std::string& name) {
-  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  Fd directory(openat(parent, name.c_str(), kFlags));
+  Fd directory = open_beneath(parent, name);
   if (!directory && errno == EACCES && fchmodat(parent, name.c_str(), 0700, 0) == 0) {
-    directory = Fd(openat(parent, name.c_str(), kFlags));
+    directory = open_beneath(parent, name);
+  }
+  if (!directory && errno == EXDEV) {
+    return fail(fmt::format("something is mounted at {} in a volume that is to be destroyed; it is "
+                            "left as it is",
+                            name),
+                EXDEV);
   }
   if (!directory) return std::unexpected(system_error(errno, "opening " + name + " to empty it"));
   if (fchmod(directory.get(), 0700) != 0) {
@@ -108,15 +123,25 @@ Result<void> sync(int directory, const std::string& name) {
   return std::unexpected(system_error(errno, "syncing directory " + name));
 }
 
-Result<Fd> open_base(const VolumePlace& place) {
-  Result<Fd> base = open_directory_at(AT_FDCWD, place.base);
-  if (!base || !place.directory.empty()) return base;
+// Never the root of everything, which is a mount point too.
+Result<bool> is_mount_point(int directory, const std::string& name) {
   struct stat own{};
   struct stat above{};
-  if (fstat(base->get(), &own) != 0 || fstatat(base->get(), "..", &above, 0) != 0) {
-    return std::unexpected(system_error(errno, "looking at " + place.base));
+  struct statx more{};
+  if (fstat(directory, &own) != 0 || fstatat(directory, "..", &above, 0) != 0 ||
+      statx(directory, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &more) != 0) {
+    return std::unexpected(system_error(errno, "looking at " + name));
   }
-  if (own.st_dev == above.st_dev) {
+  const bool is_top = own.st_dev == above.st_dev && own.st_ino == above.st_ino;
+  // The attribute (Linux 5.8) also knows a bind mount within one file system.
+  const bool is_told = (more.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0;
+  return !is_top && (is_told ? (more.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0
+                             : own.st_dev != above.st_dev);
+}
+
+Result<Fd> open_base(const VolumePlace& place) {
+  Fd base = TRY(open_directory_at(AT_FDCWD, place.base));
+  if (place.directory.empty() && !TRY(is_mount_point(base.get(), place.base))) {
     return fail(fmt::format("{} is to be the mount point of a disk, and nothing is mounted there",
                             place.base));
   }
@@ -124,6 +149,17 @@ Result<Fd> open_base(const VolumePlace& place) {
 }
 
 }  // namespace
+
+Result<void> check_disk(const Disk& disk) {
+  if (disk.source == Disk::Source::kRoot) return {};
+  const bool is_mounted = disk.source == Disk::Source::kMount;
+  const Result<Fd> base =
+      open_base({.base = disk.source_root, .directory = is_mounted ? "" : "volumes"});
+  if (base) return {};
+  return std::unexpected(
+      Error(base.error())
+          .in(fmt::format("the {} disk at '{}'", is_mounted ? "MOUNT" : "PATH", disk.source_root)));
+}
 
 Result<void> create_volume(const VolumePlace& place) {
   const Fd base = TRY(open_base(place));

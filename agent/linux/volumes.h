@@ -12,6 +12,9 @@
 
 namespace tepui {
 
+// The root of a PATH or MOUNT disk is there, and that of a MOUNT disk is a mount point.
+Result<void> check_disk(const Disk& disk);
+
 // The directory is there, empty if it was not, and survives a power failure. The base of a PATH or
 // MOUNT disk must exist, and that of a MOUNT disk must be a mount point.
 Result<void> create_volume(const VolumePlace& place);

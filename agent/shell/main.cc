@@ -67,10 +67,15 @@ std::vector<Option> machine_options() {
       option("cgroup-root", "tepui",
              "The cgroup v2 subtree for containers, below the place that the machine permits. "
              "Every agent of a machine needs its own."),
-      option("resources", "",
-             "What to offer, as 'cpus:8;mem:16GB;disk:100GB;ports:[31000-32000]'. What is not "
-             "named is detected."),
+      option(
+          "resources", "",
+          "What to offer, as 'cpus:8;mem:16GB;disk:100GB;ports:[31000-32000]'; as a JSON array in "
+          "Mesos' form, which can also name PATH and MOUNT disks (their roots must exist); or "
+          "/PATH or file://PATH of a file with either. What is not named is detected."),
       option("attributes", "", "For constraints and people, as 'rack:r12;zone:a'."),
+      option("domain", "",
+             "Where this machine is, as REGION/ZONE. A master of another region offers it only to "
+             "frameworks with the capability REGION_AWARE."),
       option("shim", "", "The program tepui-shim; looked for beside this one if not given."),
   };
   Option required = option("require-controllers", "",
@@ -103,16 +108,23 @@ std::vector<Option> task_options() {
 }
 
 Program program() {
-  Program program{.name = "tepui-agent",
-                  .description =
-                      "Offers the resources of this machine to a Tepui master, and runs the tasks "
-                      "that frameworks launch on them, each in a cgroup of its own.",
-                  .examples =
-                      "  tepui-agent --master=127.0.0.1:5050\n"
-                      "  tepui-agent --master=10.0.0.1:5050 --listen=10.0.0.7:5051 \\\n"
-                      "      --resources='cpus:8;mem:16GB' --require-controllers=cpu,memory\n",
-                  .options = {},
-                  .commands = {}};
+  Program program{
+      .name = "tepui-agent",
+      .description =
+          "Offers the resources of this machine to a Tepui master, and runs the tasks "
+          "that frameworks launch on them, each in a cgroup of its own.",
+      .examples =
+          "  tepui-agent --master=127.0.0.1:5050\n"
+          "  tepui-agent --master=10.0.0.1:5050 --listen=10.0.0.7:5051 \\\n"
+          "      --resources='cpus:8;mem:16GB' --require-controllers=cpu,memory\n"
+          "  tepui-agent --master=127.0.0.1:5050 --resources=/etc/tepui/resources.json\n"
+          "    with a mounted disk for volumes beside the rest:\n"
+          "    [{\"name\": \"disk\", \"type\": \"SCALAR\", \"scalar\": {\"value\": 10240}},\n"
+          "     {\"name\": \"disk\", \"type\": \"SCALAR\", \"scalar\": {\"value\": 512000},\n"
+          "      \"disk\": {\"source\": {\"type\": \"MOUNT\",\n"
+          "                          \"mount\": {\"root\": \"/mnt/ssd1\"}}}}]\n",
+      .options = {},
+      .commands = {}};
   for (std::vector<Option> part :
        {master_options(), machine_options(), task_options(), Log::option_table()}) {
     std::ranges::move(part, std::back_inserter(program.options));
@@ -162,6 +174,9 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
   Result<std::vector<Attribute>> attributes = parse_attributes(settings.text("attributes"));
   if (!attributes) return std::unexpected(std::move(attributes).error().in("--attributes"));
   info.attributes = std::move(*attributes);
+  Result<Domain> domain = parse_domain(settings.text("domain"));
+  if (!domain) return std::unexpected(std::move(domain).error().in("--domain"));
+  info.domain = *std::move(domain);
   config.agent.build = version_text();
   config.agent.principal = settings.text("principal");
   config.agent.tunables.registration_backoff = settings.duration("registration-backoff-factor");

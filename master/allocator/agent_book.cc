@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/check.h"
+#include "common/loans.h"
 
 namespace tepui {
 
@@ -29,6 +30,8 @@ bool AgentBook::set_shape(AgentShape shape) {
   const bool changed = labels_ == nullptr || *labels_ != *labels || region_ != shape.region;
   labels_ = std::move(labels);
   region_ = std::move(shape.region);
+  if (loan_ == nullptr && !shape.lent.empty()) loan_ = std::make_unique<Loan>();
+  if (loan_ != nullptr) loan_->lent = std::move(shape.lent);
   set_total(std::move(shape.total));
   return changed;
 }
@@ -52,6 +55,7 @@ void AgentBook::set_total(Resources total) {
     if (item.kind->shared) has_shared_ = true;
   }
   recompute();
+  if (loan_ != nullptr) settle_loan();
 }
 
 bool AgentBook::has_for(std::string_view role) const {
@@ -172,6 +176,46 @@ void AgentBook::convert(uint32_t framework, uint32_t role, const Resources& from
 
 void AgentBook::convert_available(const Resources& from, const Resources& to) {
   set_total(total_ - from + to);
+}
+
+// ---------------------------------------------------------------- loans
+
+namespace {
+const Resources kNothing;
+}
+
+const Resources& AgentBook::lent() const { return loan_ == nullptr ? kNothing : loan_->lent; }
+
+const Resources& AgentBook::recallable() const {
+  return loan_ == nullptr ? kNothing : loan_->recallable;
+}
+
+void AgentBook::lend(const Resources& regular) {
+  if (loan_ == nullptr) loan_ = std::make_unique<Loan>();
+  const Resources lent = as_revocable(regular);
+  loan_->lent += lent;
+  set_total(total_ - regular + lent);
+}
+
+void AgentBook::repay() {
+  if (loan_ == nullptr) return;
+  const Resources back = common_part(loan_->lent, available_);
+  if (back.empty()) return;
+  loan_->lent -= back;
+  set_total(total_ - back + as_regular(back));
+}
+
+void AgentBook::set_running(const Resources& revocable) {
+  if (loan_ == nullptr && revocable.empty()) return;
+  if (loan_ == nullptr) loan_ = std::make_unique<Loan>();
+  loan_->running = revocable;
+  settle_loan();
+}
+
+void AgentBook::settle_loan() {
+  const Resources revocable = total_.revocable();
+  loan_->lent = common_part(loan_->lent, revocable);
+  loan_->recallable = common_part(loan_->lent, revocable.minus(loan_->running));
 }
 
 void AgentBook::prefetch() const {

@@ -4,7 +4,8 @@
 //
 // Invariant: available is the total minus all allocations, never below nothing. An agent whose
 // total shrank below what is allocated stays over-allocated until enough comes back. Shared
-// resources stay available however many hold them.
+// resources stay available however many hold them. While something is lent, nothing of that kind
+// is available: what comes back is regular again at once (repay).
 //
 // Pure.
 
@@ -74,6 +75,16 @@ class AgentBook {
   void convert(uint32_t framework, uint32_t role, const Resources& from, const Resources& to);
   void convert_available(const Resources& from, const Resources& to);
 
+  // What of the total is lent; what of that tasks do not run on, so that offers hold it.
+  const Resources& lent() const;
+  const Resources& recallable() const;
+  bool has_loan() const { return loan_ != nullptr; }  // or had one
+  // Of what is available.
+  void lend(const Resources& regular);
+  // What of it is available becomes regular.
+  void repay();
+  void set_running(const Resources& revocable);
+
   // From scratch.
   Resources compute_available(bool& over_allocated) const;
 
@@ -86,6 +97,7 @@ class AgentBook {
   bool listed = true;        // not excluded by the whitelist
   bool maintenance = false;  // planned to go
   bool held_back = false;    // something of it was kept from someone by quota
+  bool unlent = false;       // more of it could have been lent
   uint64_t since_round = 0;  // the last one begun when the agent came
   Amounts total_amounts;     // as it was added to the cluster's totals
 
@@ -94,6 +106,7 @@ class AgentBook {
   void spell_out(Allocation& allocation);
   void set_total(Resources total);
   void recompute();
+  void settle_loan();
 
   // What only constraints look at.
   struct Labels {
@@ -115,6 +128,13 @@ class AgentBook {
   std::string region_;
   Resources total_;
   std::unique_ptr<Labels> labels_;
+  // Most agents have none.
+  struct Loan {
+    Resources lent;
+    Resources recallable;
+    Resources running;
+  };
+  std::unique_ptr<Loan> loan_;
 };
 
 }  // namespace tepui

@@ -13,6 +13,12 @@
 // used of them is held back from the others (headroom), and no grant brings a role or an ancestor
 // of it above a limit. master/allocator/quota_book.h says how exactly.
 //
+// Loans (docs/decisions/008): with lending on, what is held back for guarantees may be lent to
+// frameworks that take revocable resources. A loan turns that much of the agent's total revocable
+// until it comes back. What was lent and sits in offers still counts for the guarantee, as it can
+// be had by rescinding them, and is recalled when a framework could take it; what tasks run on does
+// not count, and the guarantee is pursued elsewhere.
+//
 // Pure, one thread. A round can be cut in slices: call step() until it answers kDone; what changes
 // between slices counts from the next round.
 
@@ -67,6 +73,8 @@ struct FrameworkShape {
 
 struct AgentShape {
   Resources total;
+  // What of the total's revocable resources is lent, that is, regular again when it comes back.
+  Resources lent;
   std::string hostname;
   std::string region;
   std::string zone;
@@ -117,6 +125,7 @@ enum class OfferCause : uint8_t {
   kGpu,           // has gpus, and the framework lacks GPU_RESOURCES
   kRegion,        // of another region, and the framework lacks REGION_AWARE
   kNothingLeft,   // others hold it all
+  kLent,          // what the role is guaranteed there is lent, and not back yet
   kNotUsable,     // what is left is reserved to others, or of a kind the framework cannot use
   kBelowMinimum,  // what is left is below the minimum worth offering
   kQuotaLimit,    // the role, or an ancestor, would exceed a limit
@@ -124,7 +133,7 @@ enum class OfferCause : uint8_t {
   kRefused,       // a filter of the framework excludes it
   kWaiting,       // it could be offered: others come first, or the next round does it
 };
-inline constexpr size_t kOfferCauses = 13;
+inline constexpr size_t kOfferCauses = 14;
 std::string_view to_text(OfferCause cause);
 
 struct OfferExplanation {
@@ -160,6 +169,14 @@ struct AllocatorStats {
   uint64_t agents_visited = 0;  // since the start
   uint64_t grants = 0;
   uint64_t filters_active = 0;
+  uint64_t loans = 0;    // grants with something lent in them
+  uint64_t recalls = 0;  // agents whose offers were to be rescinded for a guarantee
+};
+
+// What is lent of all agents, and what of it sits in offers.
+struct LentSums {
+  Quantities lent;
+  Quantities offered;
 };
 
 class Allocator {
@@ -189,10 +206,13 @@ class Allocator {
   // Valid ones only (validate() in common/quota.h); the default Quota removes it. Nothing is taken
   // back that is already allocated.
   virtual void set_quota(std::string_view role, const Quota& quota) = 0;
+  // Whether guarantees that are not used are lent. Off: all that is lent and offered is recalled.
+  virtual void set_lending(bool on) = 0;
   // The hostnames that are offered; none: all.
   virtual void set_whitelist(std::optional<std::set<std::string>> hostnames) = 0;
 
-  // Tasks that came with an agent: counted without a round.
+  // Tasks that came with an agent: counted without a round. What of it is revocable, beyond what
+  // is there, is taken for lent as far as the agent has it regular and free.
   virtual void allocate(FrameworkHandle framework, AgentHandle agent, std::string_view role,
                         const Resources& resources) = 0;
   // Resources come back (declined, unused, task ended, offer rescinded). With `refuse`, the
@@ -209,6 +229,15 @@ class Allocator {
   // The same on what is available. Fails, and changes nothing, if `from` is not.
   virtual Result<void> convert_available(AgentHandle agent, const Resources& from,
                                          const Resources& to) = 0;
+
+  // What of the agent's revocable resources tasks run on: it cannot be had back by rescinding.
+  virtual void set_running(AgentHandle agent, const Resources& revocable) = 0;
+  // What of its total is lent now; nothing of unknown agents. Rounds, recover() and allocate()
+  // change it, and with it the total.
+  virtual Resources lent(AgentHandle agent) const = 0;
+  // Since the last call: whose offers with revocable resources are to be rescinded, as a guarantee
+  // could be served by it. In the order in which they were chosen.
+  virtual std::vector<AgentHandle> take_recalls() = 0;
 
   // Whether the agent is planned to go. A changed plan is set again: all are asked anew.
   virtual void set_maintenance(AgentHandle agent, bool planned) = 0;
@@ -244,6 +273,7 @@ class Allocator {
   // a framework, in order of name. Computed when asked.
   virtual RoleUse use(std::string_view role) const = 0;
   virtual std::vector<RoleUse> uses() const = 0;
+  virtual LentSums lent_sums() const = 0;
   // Looks at every agent now; a round keeps no notes for it.
   virtual OfferExplanation explain(FrameworkHandle framework, std::string_view role) const = 0;
   virtual const AllocatorStats& stats() const = 0;

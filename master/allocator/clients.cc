@@ -63,6 +63,20 @@ Clients::Member& Clients::hold(Framework& framework, std::string_view role) {
   return make_member(framework, role);
 }
 
+std::vector<uint32_t> Clients::by_name() const {
+  std::vector<uint32_t> roles;
+  for (const auto& [name, role] : roles_by_name_) roles.push_back(role);
+  return roles;
+}
+
+bool Clients::is_listed(uint32_t framework, uint32_t role) const {
+  const Framework* known = at(framework);
+  if (known == nullptr || !known->active) return false;
+  return std::ranges::any_of(known->members, [role](const Member& member) {
+    return member.role == role && member.subscribed && !member.suppressed;
+  });
+}
+
 bool Clients::list(const Framework& framework, const Member& member) {
   Role& role = *roles_[member.role];
   const bool listed = framework.active && member.subscribed && !member.suppressed;

@@ -107,6 +107,10 @@ class Clients {
   void converted(uint32_t framework, uint32_t role, const Demand& before, const Demand& after,
                  bool is_last);
 
+  // All roles that exist, in order of name.
+  std::vector<uint32_t> by_name() const;
+  // The framework takes part in rounds under that role.
+  bool is_listed(uint32_t framework, uint32_t role) const;
   bool any_listed() const { return sorter_.active_clients() > 0; }
   uint32_t listed_roles() const { return sorter_.active_clients(); }
   bool allocates(uint32_t name) const { return sorter_.allocates(name); }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/check.h"
+#include "common/loans.h"
 
 namespace tepui {
 
@@ -89,6 +90,7 @@ void DrfAllocator::update_agent(AgentHandle agent, AgentShape shape) {
   }
   if (quota_.is_kept()) quota_.add_reserved(book->total());
   if (!same_total) recount_total(*book);
+  book->repay();
   on_agent_changed(agent.index);
 }
 
@@ -110,7 +112,10 @@ void DrfAllocator::remove_agent(AgentHandle agent) {
     quota_.subtract_reserved(book->total());
     row_.assign(quota_.names(), 0);
     quota_.set_free(agent.index, row_);
+    if (book->has_loan()) quota_.set_lent(agent.index, row_, row_);
   }
+  lenders_.erase(agent.index);
+  lent_agents_.erase(agent.index);
   loosened_ = true;
   *book = AgentBook();
   release_names();
@@ -139,11 +144,14 @@ void DrfAllocator::set_whitelist(std::optional<std::set<std::string>> hostnames)
 }
 
 bool DrfAllocator::is_offerable(const AgentBook& book) const {
-  if (!book.active || !book.listed || book.available().empty()) return false;
+  if (!book.active || !book.listed) return false;
+  if (lending_ && !book.recallable().empty()) return true;
+  if (book.available().empty()) return false;
   return clients_.any_minimum() || holds_any(book.available(), options_.min_allocatable);
 }
 
 void DrfAllocator::update_free(uint32_t agent) {
+  if (books_[agent].has_loan()) note_loan(books_[agent]);
   candidates_.set_free(agent, is_offerable(books_[agent]));
   if (quota_.is_kept()) update_quota_free(books_[agent]);
 }
@@ -245,6 +253,7 @@ void DrfAllocator::set_quota(std::string_view role, const Quota& quota) {
   CHECK(validate(quota).has_value());
   quota_.set(role, quota);
   loosened_ = true;
+  if (lending_) candidates_.touch_all();
 }
 
 // ---------------------------------------------------------------- allocations
@@ -256,6 +265,11 @@ void DrfAllocator::allocate(FrameworkHandle framework, AgentHandle agent, std::s
   if (holder == nullptr || book == nullptr || resources.empty()) return;
   const uint32_t index = clients_.hold(*holder, role).role;
   const bool is_new = book->find(framework.index, index) == nullptr;
+  const Resources lacking = resources.revocable().minus(book->available());
+  if (!lacking.empty()) {
+    const Resources loan = common_part(as_revocable(lendable(book->available())), lacking);
+    if (!loan.empty()) book->lend(as_regular(loan));
+  }
   book->allocate(framework.index, index, resources);
   demand_.measure(resources, agent.index, totals_);
   clients_.allocated(framework.index, index, demand_, is_new);
@@ -270,6 +284,7 @@ void DrfAllocator::give_back(AgentBook& book, uint32_t framework, uint32_t role,
   demand_.measure(resources, book.handle().index, totals_);
   release(role, resources);
   book.give_back(framework, role, resources);
+  book.repay();
   clients_.unallocated(framework, role, demand_, book.find(framework, role) == nullptr);
 }
 
@@ -292,7 +307,8 @@ void DrfAllocator::recover(Now now, FrameworkHandle framework, AgentHandle agent
   if (refuse && holder->active && member->subscribed) {
     if (*refuse <= Duration{}) {
       const Resources kept = book->resources_of(*allocation) - resources;
-      refuse = returns_.on_returned({framework.index, index}, agent.index, resources, kept);
+      refuse =
+          returns_.on_returned(now.mono, {framework.index, index}, agent.index, resources, kept);
     }
     if (*refuse > Duration{}) {
       filters_.add(agent.index, {.framework = framework.index, .role = index}, resources,

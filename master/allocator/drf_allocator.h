@@ -56,6 +56,7 @@ class DrfAllocator : public Allocator {
   void revive(FrameworkHandle framework, std::span<const std::string> roles) override;
   void set_weight(std::string_view role, int64_t weight_milli) override;
   void set_quota(std::string_view role, const Quota& quota) override;
+  void set_lending(bool on) override;
   void set_whitelist(std::optional<std::set<std::string>> hostnames) override;
 
   void allocate(FrameworkHandle framework, AgentHandle agent, std::string_view role,
@@ -67,6 +68,10 @@ class DrfAllocator : public Allocator {
                                  const Resources& to) override;
   Result<void> convert_available(AgentHandle agent, const Resources& from,
                                  const Resources& to) override;
+
+  void set_running(AgentHandle agent, const Resources& revocable) override;
+  Resources lent(AgentHandle agent) const override;
+  std::vector<AgentHandle> take_recalls() override;
 
   void set_maintenance(AgentHandle agent, bool planned) override;
   void answer_inverse(Now now, FrameworkHandle framework, AgentHandle agent,
@@ -84,12 +89,16 @@ class DrfAllocator : public Allocator {
   std::vector<RoleShare> shares() const override;
   RoleUse use(std::string_view role) const override;
   std::vector<RoleUse> uses() const override;
+  LentSums lent_sums() const override;
   OfferExplanation explain(FrameworkHandle framework, std::string_view role) const override;
   const AllocatorStats& stats() const override;
   Result<void> audit() const override;
 
  private:
   AgentBook* find(AgentHandle agent);
+  const AgentBook* find(AgentHandle agent) const {
+    return const_cast<DrfAllocator*>(this)->find(agent);
+  }
   bool is_whitelisted(const AgentShape& shape) const;
   void count_total(AgentBook& book);
   void uncount_total(AgentBook& book);
@@ -115,6 +124,8 @@ class DrfAllocator : public Allocator {
   void visit_guaranteed(uint32_t agent, std::vector<Grant>& grants);
   void serve_role(AgentBook& book, uint32_t role, std::vector<Grant>& grants);
   Resources guaranteed_offer(const Resources& left, std::string_view role) const;
+  // What the role is guaranteed of resources that all count; `most` becomes what was not taken.
+  Resources guaranteed_part(const Resources& counted, QuotaBook::Row& most) const;
   // All the quota of the role lets through what is left of the agent.
   bool is_unbounded(const AgentBook& book, uint32_t role);
   Resources bounded_offer(AgentBook& book, uint32_t role, Resources offer);
@@ -130,6 +141,21 @@ class DrfAllocator : public Allocator {
   Resources usable_by_any(const AgentBook& book) const;
   void find_capabilities();
   bool is_only_counted(const AgentBook& book) const;
+
+  // Loans; none of these does anything while nothing is lent and lending is off.
+  void note_loan(const AgentBook& book);
+  void count_lent(const AgentBook& book, QuotaBook& quota) const;
+  bool is_lending() const { return lending_ && quota_.is_kept(); }
+  bool may_lend_more() const;
+  void touch_unlent();
+  void lend_from(uint32_t agent, std::vector<Grant>& grants);
+  void lend_to(AgentBook& book, uint32_t role, std::vector<Grant>& grants);
+  // In the order in which they are asked to give back: the largest amounts first.
+  std::vector<uint32_t> lenders() const;
+  void recall();
+  bool could_serve(const AgentBook& book);
+  bool is_lent_away(const AgentBook& book, uint32_t role, const QuotaBook& quota) const;
+
   uint64_t last_round_done() const { return in_round_ ? stats_.rounds - 1 : stats_.rounds; }
 
   void begin_round(Now now);
@@ -139,7 +165,11 @@ class DrfAllocator : public Allocator {
   void visit_plain(AgentBook& book, uint32_t role, std::vector<Grant>& grants);
   void visit_mixed(AgentBook& book, uint32_t role, std::vector<Grant>& grants);
   // What is left that the framework can use and would take; empty if nothing is.
-  Resources offer_for(const AgentBook& book, uint32_t framework, uint32_t role) const;
+  Resources offer_for(const AgentBook& book, uint32_t framework, uint32_t role) const {
+    return offer_of(book, book.available(), framework, role);
+  }
+  Resources offer_of(const AgentBook& book, const Resources& available, uint32_t framework,
+                     uint32_t role) const;
   void grant(AgentBook& book, uint32_t framework, uint32_t role, Resources offer,
              std::vector<Grant>& grants);
   bool is_capable(const Clients::Framework& framework, const AgentBook& book) const;
@@ -177,6 +207,14 @@ class DrfAllocator : public Allocator {
   std::set<uint32_t> shared_agents_;  // whose shared resources each full round offers again
   QuotaBook quota_;
   std::vector<uint32_t> held_;  // agents of which something was held back by quota
+  bool lending_ = false;
+  std::set<uint32_t> lent_agents_;  // of which something is lent
+  std::set<uint32_t> lenders_;      // and recallable
+  std::vector<AgentHandle> recalls_;
+  std::set<uint32_t> recalled_agents_;  // in this round
+  std::vector<uint32_t> unlent_;        // agents of which less was lent than was there
+  QuotaBook::Row unlent_above_;         // what might still be lent when they were left
+  std::vector<std::pair<QuotaBook::Node, QuotaBook::Row>> planned_;  // to serve by recalls
   // Something came back, was added or configured since: what is held back may be less.
   bool loosened_ = false;
   std::optional<std::set<std::string>> whitelist_;
@@ -194,7 +232,10 @@ class DrfAllocator : public Allocator {
   bool in_round_ = false;
   std::vector<uint32_t> order_;  // of the round
   size_t next_ = 0;              // in order_
-  // The part of the round before that, which serves guarantees:
+  // The part of the round after that, which lends:
+  bool recalled_ = false;  // it was seen what is to come back
+  size_t lend_next_ = 0;   // in order_
+  // The part of the round before, which serves guarantees:
   std::vector<uint32_t> first_order_;
   size_t first_next_ = 0;
   std::vector<bool> needy_;  // by role: may still take something as guaranteed

@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "common/loans.h"
 #include "master/allocator/drf_allocator.h"
 
 namespace tepui {
@@ -46,6 +47,16 @@ Result<void> DrfAllocator::audit() const {
         book.is_whole() != book.allocations().empty()) {
       return fail(fmt::format("agent {} has {} left, but its allocations leave {}", agent,
                               to_text(book.available()), to_text(available)));
+    }
+    if (!common_part(book.lent(), available).empty()) {
+      return fail(fmt::format("agent {} has {} lent and {} left", agent, to_text(book.lent()),
+                              to_text(available)));
+    }
+    if (lenders_.contains(agent) == book.recallable().empty() ||
+        lent_agents_.contains(agent) == book.lent().empty()) {
+      return fail(fmt::format("agent {} has {} to recall and is {} as a lender", agent,
+                              to_text(book.recallable()),
+                              lenders_.contains(agent) ? "listed" : "not listed"));
     }
     if (candidates_.is_free(agent) != is_offerable(book)) {
       return fail(fmt::format("agent {} with {} left is {} as free", agent, to_text(available),

@@ -48,6 +48,7 @@ Result<void> DrfAllocator::convert_allocated(FrameworkHandle framework, AgentHan
   if (quota_.is_kept()) quota_.subtract_reserved(book->total());
   release(index, from);
   book->convert(framework.index, index, from, to);
+  book->repay();
   consume(index, to);
   if (quota_.is_kept()) quota_.add_reserved(book->total());
   Demand before;
@@ -70,6 +71,7 @@ Result<void> DrfAllocator::convert_available(AgentHandle agent, const Resources&
   }
   if (quota_.is_kept()) quota_.subtract_reserved(book->total());
   book->convert_available(from, to);
+  book->repay();
   if (quota_.is_kept()) quota_.add_reserved(book->total());
   recount_total(*book);
   on_agent_changed(agent.index);

@@ -26,6 +26,8 @@ std::string_view to_text(OfferCause cause) {
       return "in another region, which the framework does not ask for";
     case OfferCause::kNothingLeft:
       return "held by others";
+    case OfferCause::kLent:
+      return "lent to others as revocable, recalled from offers but not from tasks";
     case OfferCause::kNotUsable:
       return "what is left is reserved to others or not usable by the framework";
     case OfferCause::kBelowMinimum:
@@ -37,7 +39,7 @@ std::string_view to_text(OfferCause cause) {
     case OfferCause::kRefused:
       return "refused by the framework, filter still active";
     case OfferCause::kWaiting:
-      return "free, others come first";
+      return "free, could be offered";
   }
   return "unknown";
 }
@@ -137,11 +139,15 @@ OfferCause DrfAllocator::cause(const AgentBook& book, const Clients::Framework& 
   if (!is_wanted(index, role, book)) return unless_held(OfferCause::kConstraint);
   if (needs_gpu_capability(book) && !framework.gpu_resources) return unless_held(OfferCause::kGpu);
   if (is_foreign(book) && !framework.region_aware) return unless_held(OfferCause::kRegion);
-  if (book.available().empty()) return unless_held(OfferCause::kNothingLeft);
+  const bool is_lent = is_lent_away(book, role, quota);
+  const auto lack = [&](OfferCause cause) {
+    return unless_held(is_lent ? OfferCause::kLent : cause);
+  };
+  if (book.available().empty()) return lack(OfferCause::kNothingLeft);
   const Resources offer =
       usable(framework, book.available().allocatable_to(clients_.role(role).name));
-  if (offer.empty()) return unless_held(OfferCause::kNotUsable);
-  if (!is_worth_offering(index, role, offer)) return unless_held(OfferCause::kBelowMinimum);
+  if (offer.empty()) return lack(OfferCause::kNotUsable);
+  if (!is_worth_offering(index, role, offer)) return lack(OfferCause::kBelowMinimum);
   const OfferCause by_quota = quota_cause(offer, index, role, quota);
   if (by_quota != OfferCause::kWaiting) return unless_held(by_quota);
   return is_refused(book, index, role, offer) ? OfferCause::kRefused : OfferCause::kWaiting;

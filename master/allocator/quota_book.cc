@@ -18,6 +18,15 @@ bool is_choppable(const Resource& item) {
   return !disk || (disk->persistence_id.empty() && disk->source != Disk::Source::kMount);
 }
 
+void replace(std::vector<int64_t>& all, size_t begin, std::span<const int64_t> row,
+             QuotaBook::Row& sum) {
+  if (begin + row.size() > all.size()) all.resize(begin + row.size(), 0);
+  for (size_t name = 0; name < row.size(); ++name) {
+    sum[name] += row[name] - all[begin + name];
+    all[begin + name] = row[name];
+  }
+}
+
 Resources one(const Resource& item, int64_t milli) {
   return Resources::create({{.kind = item.kind, .amount = milli}}).value();
 }
@@ -54,6 +63,10 @@ void QuotaBook::begin_rebuild() {
   held_back_.assign(names_.size(), 0);
   free_sum_.assign(names_.size(), 0);
   free_.clear();
+  lent_sum_.assign(names_.size(), 0);
+  recallable_sum_.assign(names_.size(), 0);
+  lent_.clear();
+  recallable_.clear();
   for (const auto& [role, quota] : quotas_) add_node(role, quota);
 }
 
@@ -144,11 +157,19 @@ void QuotaBook::add_all_reserved(const Resources& total, int64_t sign) {
 }
 
 void QuotaBook::set_free(uint32_t agent, std::span<const int64_t> row) {
-  const size_t begin = agent * names_.size();
-  if (begin + names_.size() > free_.size()) free_.resize(begin + names_.size(), 0);
+  replace(free_, agent * names_.size(), row, free_sum_);
+}
+
+void QuotaBook::set_lent(uint32_t agent, std::span<const int64_t> lent,
+                         std::span<const int64_t> recallable) {
+  replace(lent_, agent * names_.size(), lent, lent_sum_);
+  replace(recallable_, agent * names_.size(), recallable, recallable_sum_);
+}
+
+void QuotaBook::lendable(Row& row) const {
+  row.assign(names_.size(), 0);
   for (size_t name = 0; name < names_.size(); ++name) {
-    free_sum_[name] += row[name] - free_[begin + name];
-    free_[begin + name] = row[name];
+    row[name] = std::max<int64_t>(0, held_back_[name] - lent_sum_[name]);
   }
 }
 
@@ -193,7 +214,8 @@ void QuotaBook::bounds(Node node, Bounds& bounds) const {
     }
     bounds.guaranteed[name] = serves;
     bounds.limit[name] = limit;
-    bounds.surplus[name] = std::max<int64_t>(0, free_sum_[name] - held_back_[name]);
+    bounds.surplus[name] =
+        std::max<int64_t>(0, free_sum_[name] + recallable_sum_[name] - held_back_[name]);
   }
 }
 
@@ -231,6 +253,13 @@ Result<void> QuotaBook::compare(const QuotaBook& expected) const {
     }
   }
   for (size_t name = 0; name < names_.size(); ++name) {
+    if (lent_sum_[name] != expected.lent_sum_[name] ||
+        recallable_sum_[name] != expected.recallable_sum_[name]) {
+      return fail(fmt::format("{} of {} are lent and {} of that offered, but {} and {} are kept",
+                              expected.lent_sum_[name], names_[name],
+                              expected.recallable_sum_[name], lent_sum_[name],
+                              recallable_sum_[name]));
+    }
     if (free_sum_[name] == expected.free_sum_[name] &&
         held_back_[name] == expected.held_back_[name]) {
       continue;

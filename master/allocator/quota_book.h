@@ -10,7 +10,8 @@
 //   need     = what must still be kept for it: max(guarantee - consumed, sum of the children's
 //              need), within its room
 // The cluster holds back the sum of the need of those without parent. Free is what of agents that
-// can be offered is unreserved, not revocable, not shared and not allocated.
+// can be offered is unreserved, not revocable, not shared and not allocated; beside it stands what
+// is lent of such agents and only offered, which counts as free for what is held back.
 //
 // A grant to a role must keep three rules: no role on its path goes above its limit; inside a
 // limited role it leaves room for the need of the children that it does not serve; it takes no
@@ -78,6 +79,10 @@ class QuotaBook {
   void subtract_reserved(const Resources& total);
   void set_free(uint32_t agent, std::span<const int64_t> row);
   std::span<const int64_t> free(uint32_t agent) const;
+  // What is lent of the agent, and what of it rescinding would bring back to what is free.
+  void set_lent(uint32_t agent, std::span<const int64_t> lent, std::span<const int64_t> recallable);
+  // What may still be lent in all: what is held back, less what is lent already.
+  void lendable(Row& row) const;
 
   struct Bounds {
     Row guaranteed;  // may be taken as guaranteed
@@ -130,6 +135,10 @@ class QuotaBook {
   Row held_back_;
   Row free_sum_;
   std::vector<int64_t> free_;  // names() per agent
+  Row lent_sum_;
+  Row recallable_sum_;
+  std::vector<int64_t> lent_;  // names() per agent, as far as any has lent anything
+  std::vector<int64_t> recallable_;
 };
 
 }  // namespace tepui

@@ -13,7 +13,8 @@ bool DrfAllocator::wants_round() const {
   if (is_paused()) return false;
   if (inverse_.any_due()) return true;
   return clients_.any_listed() &&
-         (!candidates_.empty() || filters_.any_overdue() || (loosened_ && !held_.empty()));
+         (!candidates_.empty() || filters_.any_overdue() || (loosened_ && !held_.empty()) ||
+          (lending_ && loosened_ && !lenders_.empty()) || may_lend_more());
 }
 
 // Agents that nobody wanted as they are would only be refused again; what is shared, however, is
@@ -25,9 +26,13 @@ void DrfAllocator::request_full_round() {
 void DrfAllocator::begin_round(Now now) {
   on_time(now);
   touch_held();
+  touch_unlent();
   ++stats_.rounds;
   in_round_ = true;
   next_ = 0;
+  recalled_ = false;
+  recalled_agents_.clear();
+  lend_next_ = 0;
   shared_offered_.clear();
   candidates_.take(Candidates::round_key(seed_, stats_.rounds), order_);
   if (!clients_.any_listed()) order_.clear();
@@ -64,6 +69,14 @@ Allocator::Step DrfAllocator::step(Now now, uint32_t agents_max, std::vector<Gra
     if (visited == agents_max) return Step::kMore;
     prefetch();
     visit(order_[next_++], grants);
+  }
+  if (is_lending()) {
+    if (!std::exchange(recalled_, true)) recall();
+    for (; any_framework_.revocable_resources && lend_next_ < order_.size(); ++visited) {
+      if (visited == agents_max) return Step::kMore;
+      lend_from(order_[lend_next_++], grants);
+    }
+    quota_.lendable(unlent_above_);
   }
   in_round_ = false;
   ask_to_leave();
@@ -183,14 +196,15 @@ void DrfAllocator::visit_plain(AgentBook& book, uint32_t role, std::vector<Grant
   }
 }
 
-Resources DrfAllocator::offer_for(const AgentBook& book, uint32_t framework, uint32_t role) const {
+Resources DrfAllocator::offer_of(const AgentBook& book, const Resources& available,
+                                 uint32_t framework, uint32_t role) const {
   const Clients::Framework& known = *clients_.at(framework);
   if (!is_capable(known, book) || !is_wanted(framework, role, book)) return {};
   Resources left;
   if (book.is_plain()) {
-    left = book.available();
+    left = available;
   } else {
-    left = book.available().allocatable_to(clients_.role(role).name);
+    left = available.allocatable_to(clients_.role(role).name);
     const auto offered = shared_offered_.find(book.handle().index);
     if (offered != shared_offered_.end()) left = left.minus(offered->second);
     left = usable(known, left);

@@ -24,6 +24,7 @@ void DrfAllocator::fill(QuotaBook& quota) const {
     quota.add_reserved(book.total());
     quota.measure(book.active && book.listed ? book.available() : Resources(), row);
     quota.set_free(book.handle().index, row);
+    if (book.has_loan()) count_lent(book, quota);
     for (const AgentBook::Allocation& allocation : book.allocations()) {
       quota.measure(book.resources_of(allocation), row);
       quota.consume(quota.node_of(clients_.role(allocation.role).name), row);
@@ -61,6 +62,7 @@ void DrfAllocator::update_quota_free(const AgentBook& book) {
     row_.assign(quota_.names(), 0);
   }
   quota_.set_free(book.handle().index, row_);
+  if (book.has_loan()) count_lent(book, quota_);
 }
 
 // ---------------------------------------------------------------- guarantees
@@ -127,14 +129,20 @@ void DrfAllocator::serve_role(AgentBook& book, uint32_t role, std::vector<Grant>
   }
 }
 
+Resources DrfAllocator::guaranteed_part(const Resources& counted, QuotaBook::Row& most) const {
+  most = bounds_.guaranteed;
+  for (size_t i = 0; i < most.size(); ++i) most[i] = std::min(most[i], bounds_.limit[i]);
+  return quota_.take(counted, most, QuotaBook::Unnamed::kDrop);
+}
+
 // What the role is guaranteed of it, if anything, and what goes with that: what is reserved to the
 // role, what no quota counts, and of the rest what limits and headroom leave.
 Resources DrfAllocator::guaranteed_offer(const Resources& left, std::string_view role) const {
   const Resources counted = left.filter(counts_in_quota);
-  QuotaBook::Row most = bounds_.guaranteed;
-  for (size_t i = 0; i < most.size(); ++i) most[i] = std::min(most[i], bounds_.limit[i]);
-  QuotaBook::Row rest = most;
-  Resources offer = quota_.take(counted, most, QuotaBook::Unnamed::kDrop);
+  QuotaBook::Row most;
+  Resources offer = guaranteed_part(counted, most);
+  QuotaBook::Row rest = bounds_.guaranteed;
+  for (size_t i = 0; i < rest.size(); ++i) rest[i] = std::min(rest[i], bounds_.limit[i]);
   if (offer.empty()) return offer;
   // `most` is what of the guarantee was not taken.
   for (size_t i = 0; i < rest.size(); ++i) {

@@ -54,6 +54,14 @@ void TimedAllocator::append_rows(std::vector<MetricRow>& rows) const {
         {.key = "allocator/mesos/offer_filters/roles/" + std::string(share.role) + "/active",
          .value = static_cast<double>(share.filters_active)});
   }
+  rows.push_back({.key = "allocator/mesos/loans", .value = static_cast<double>(stats().loans)});
+  rows.push_back({.key = "allocator/mesos/recalls", .value = static_cast<double>(stats().recalls)});
+  const LentSums sums = lent_sums();
+  for (const Quantities::Item& item : sums.lent.items()) {
+    const std::string prefix = "allocator/mesos/resources/" + item.name;
+    rows.push_back({.key = prefix + "/lent", .value = units(item.milli)});
+    rows.push_back({.key = prefix + "/lent_offered", .value = units(sums.offered.get(item.name))});
+  }
 }
 
 void put_cluster_rows(const ClusterUse& use, MetricRows& rows) {
@@ -75,7 +83,9 @@ void put_cluster_rows(const ClusterUse& use, MetricRows& rows) {
   }
 }
 
-void put_quota_rows(const std::map<std::string, RoleRow>& roles, MetricRows& rows) {
+void put_quota_rows(const std::map<std::string, RoleRow>& roles,
+                    const std::function<Quantities(const std::string&)>& consumed,
+                    MetricRows& rows) {
   const auto held_by = [&roles](const std::string& name) {
     Quantities held;
     const std::string below = name + "/";
@@ -91,9 +101,11 @@ void put_quota_rows(const std::map<std::string, RoleRow>& roles, MetricRows& row
     if (row.quota.is_default()) continue;
     const std::string prefix = "allocator/mesos/quota/roles/" + role + "/resources/";
     const Quantities held = held_by(role);
+    const Quantities used = consumed(role);
     const auto put_one = [&](const std::string& name, const char* what, int64_t milli) {
       put(rows, prefix + name + what, units(milli));
       put(rows, prefix + name + "/offered_or_allocated", units(held.get(name)));
+      put(rows, prefix + name + "/consumed", units(used.get(name)));
     };
     for (const Quantities::Item& item : row.quota.guarantees.items()) {
       put_one(item.name, "/guarantee", item.milli);

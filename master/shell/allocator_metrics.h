@@ -3,6 +3,7 @@
 // and wait, the filters in force, and, from the reader's tables, what is offered or allocated of
 // the cluster and of each quota.
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -45,6 +46,8 @@ struct ClusterUse {
 // Also those that Mesos' master has of the same: `master/cpus_total`, `_used`, `_percent`.
 void put_cluster_rows(const ClusterUse& use, MetricRows& rows);
 // What a role holds, it holds with all below it.
-void put_quota_rows(const std::map<std::string, RoleRow>& roles, MetricRows& rows);
+void put_quota_rows(const std::map<std::string, RoleRow>& roles,
+                    const std::function<Quantities(const std::string&)>& consumed,
+                    MetricRows& rows);
 
 }  // namespace tepui

@@ -105,6 +105,12 @@ MaybeItem copy_other(const Event& event) {
             if (e.unavailability != nullptr) row.unavailability = *e.unavailability;
             return MachineChange{.row = std::move(row)};
           },
+          [](const event::InverseOfferAnswered& e) -> MaybeItem {
+            return InverseAnswer{{.agent_id = *e.agent_id,
+                                  .framework_id = *e.framework_id,
+                                  .accepted = e.accepted,
+                                  .at = e.at}};
+          },
           [](const event::Elected& e) -> MaybeItem {
             return Elected{.epoch = e.epoch, .master_id = std::string(e.master_id)};
           },

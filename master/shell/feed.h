@@ -94,6 +94,9 @@ struct AgentPlanned {
 struct MachineChange {
   MaintenanceRow row;  // without a mode: it left the schedule
 };
+struct InverseAnswer {
+  MaintenanceRow::Answer answer;
+};
 // Answers what the reader asked for: the metrics live with the loop, which counts every event.
 struct MetricsSnapshot {
   std::vector<MetricRow> rows;
@@ -102,10 +105,10 @@ struct MetricsSnapshot {
 struct Reset {};
 struct Complete {};
 
-using Item =
-    std::variant<Elected, Deposed, AgentUp, AgentDown, FrameworkUp, FrameworkDown, TaskUp,
-                 TaskChange, TaskDown, OfferUp, event::OfferEnded, RoleWeight, RoleQuota,
-                 AgentStanding, AgentPlanned, MachineChange, MetricsSnapshot, Reset, Complete>;
+using Item = std::variant<Elected, Deposed, AgentUp, AgentDown, FrameworkUp, FrameworkDown, TaskUp,
+                          TaskChange, TaskDown, OfferUp, event::OfferEnded, RoleWeight, RoleQuota,
+                          AgentStanding, AgentPlanned, MachineChange, InverseAnswer,
+                          MetricsSnapshot, Reset, Complete>;
 
 }  // namespace feed
 

@@ -50,6 +50,16 @@ std::vector<Option> option_table() {
        .help = "A leader that ZooKeeper does not hear of for so long has lost its leadership; it "
                "stops by itself some time before.",
        .group = "Registry"},
+      {.name = "journal",
+       .help = "Keep a journal of all that this master is told in this directory, for `tepui "
+               "replay`. It holds the environment and the commands of tasks.",
+       .group = "Registry"},
+      {.name = "journal-bytes",
+       .kind = OptionKind::kBytes,
+       .fallback = "1GB",
+       .help = "How long the journals of that directory may become together: those of earlier "
+               "lives make room, and that of this one ends there.",
+       .group = "Registry"},
       {.name = "weights",
        .kind = OptionKind::kList,
        .help = "Weights of roles, as role=weight. A role with twice the weight gets twice the "
@@ -59,7 +69,7 @@ std::vector<Option> option_table() {
       {.name = "min-allocatable-resources",
        .fallback = "cpus:0.01|mem:32",
        .help = "What an agent must have free, at least, to be offered: alternatives separated by "
-               "'|'.",
+               "'|'; none: whatever is free is offered.",
        .group = "Allocation"},
       {.name = "fair-sharing-excluded-resource-names",
        .kind = OptionKind::kList,
@@ -87,9 +97,13 @@ std::vector<Option> option_table() {
                "every 5 seconds; *: all.",
        .group = "Allocation"},
       {.name = "domain",
-       .help = "Where this master is, as region/zone: agents of other regions are offered only to "
+       .help = "Where this master is, as REGION/ZONE: agents of other regions are offered only to "
                "frameworks with the capability REGION_AWARE.",
        .group = "Allocation"},
+      {.name = "require-agent-domain",
+       .kind = OptionKind::kFlag,
+       .help = "Refuse agents that do not say where they are (tepui-agent --domain).",
+       .group = "Agents and frameworks"},
       {.name = "allocation-gap",
        .kind = OptionKind::kDuration,
        .fallback = "5ms",
@@ -98,7 +112,12 @@ std::vector<Option> option_table() {
       {.name = "allocation-interval",
        .kind = OptionKind::kDuration,
        .fallback = "1secs",
-       .help = "Every agent is looked at again so often, whatever happened.",
+       .help = "Every agent is looked at again so often, whatever happened; 0secs: never.",
+       .group = "Allocation"},
+      {.name = "lend-guarantees",
+       .kind = OptionKind::kFlag,
+       .fallback = "false",
+       .help = "Lend what guarantees hold back and nobody uses, as revocable resources.",
        .group = "Allocation"},
       {.name = "offer-timeout",
        .kind = OptionKind::kDuration,
@@ -179,16 +198,33 @@ Result<std::vector<std::pair<std::string, int64_t>>> parse_weights(
 
 Result<std::vector<Quantities>> parse_min_allocatable(std::string_view text) {
   std::vector<Quantities> alternatives;
-  while (!text.empty()) {
-    const size_t bar = text.find('|');
-    Result<Resources> resources = Resources::parse(text.substr(0, bar));
+  if (text == "none") return alternatives;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find('|', begin), text.size());
+    Result<Resources> resources = Resources::parse(text.substr(begin, end - begin));
     if (!resources) {
       return std::unexpected(std::move(resources).error().in("--min-allocatable-resources"));
     }
+    if (resources->quantities().empty()) {
+      return fail(fmt::format(
+          "--min-allocatable-resources: '{}' has an alternative that asks for nothing; to offer "
+          "everything, say none",
+          text));
+    }
     alternatives.push_back(resources->quantities());
-    text = bar == std::string_view::npos ? std::string_view() : text.substr(bar + 1);
+    begin = end + 1;
   }
   return alternatives;
+}
+
+Result<std::vector<std::string>> check_excluded(std::vector<std::string> names) {
+  for (const std::string& name : names) {
+    Result<void> valid = validate_resource_name(name, "resource name");
+    if (!valid) {
+      return std::unexpected(std::move(valid).error().in("--fair-sharing-excluded-resource-names"));
+    }
+  }
+  return names;
 }
 
 SorterPolicy sorter(std::string_view name) {
@@ -207,7 +243,8 @@ MasterTunables tunables(const Settings& settings) {
           .agent_reregister_timeout = settings.duration("agent-reregister-timeout"),
           .heartbeat_interval = settings.duration("heartbeat-interval"),
           .allocation_gap = settings.duration("allocation-gap"),
-          .allocation_interval = settings.duration("allocation-interval")};
+          .allocation_interval = settings.duration("allocation-interval"),
+          .lend_guarantees = settings.flag("lend-guarantees")};
 }
 
 Result<CoordinationConfig> coordination(const Settings& settings) {
@@ -246,6 +283,8 @@ Result<MasterShellConfig> read(const Settings& settings) {
       return fail(fmt::format("--{} must be longer than nothing", name));
     }
   }
+  Result<Domain> domain = parse_domain(settings.text("domain"));
+  if (!domain) return std::unexpected(std::move(domain).error().in("--domain"));
   MasterShellConfig config{
       .listen = settings.text("listen"),
       .coordination = TRY(coordination(settings)),
@@ -253,16 +292,20 @@ Result<MasterShellConfig> read(const Settings& settings) {
                  .hostname =
                      settings.given("hostname") ? settings.text("hostname") : own_hostname(),
                  .weights = TRY(parse_weights(settings.list("weights"))),
+                 .require_agent_domain = settings.flag("require-agent-domain"),
                  .tunables = tunables(settings)},
       .allocator = {.min_allocatable =
                         TRY(parse_min_allocatable(settings.text("min-allocatable-resources"))),
-                    .fairness_excluded = settings.list("fair-sharing-excluded-resource-names"),
-                    .region = settings.text("domain").substr(0, settings.text("domain").find('/')),
+                    .fairness_excluded =
+                        TRY(check_excluded(settings.list("fair-sharing-excluded-resource-names"))),
+                    .region = std::move(domain->region),
                     .filter_gpu_resources = settings.flag("filter-gpu-resources"),
                     .unused_returns_max = UnusedReturns::kUsualMax,
                     .role_sorter = sorter(settings.text("role-sorter")),
                     .framework_sorter = sorter(settings.text("framework-sorter"))},
-      .whitelist = settings.text("agent-whitelist")};
+      .whitelist = settings.text("agent-whitelist"),
+      .journal_dir = settings.text("journal"),
+      .journal_bytes_max = static_cast<uint64_t>(settings.bytes("journal-bytes"))};
   if (getrandom(&config.seed, sizeof config.seed, 0) != sizeof config.seed) {
     return fail("the system has no random numbers");
   }

@@ -32,7 +32,11 @@ MasterShell::MasterShell(MasterShellConfig config, Log& log)
     : config_(std::move(config)),
       log_(log),
       allocator_(config_.allocator, config_.seed ^ 1, clock_),
-      master_(config_.master, config_.seed, allocator_, authorizer_, *this),
+      master_({.config = config_.master,
+               .allocator = config_.allocator,
+               .seed = config_.seed,
+               .allocator_seed = config_.seed ^ 1},
+              allocator_, authorizer_, *this),
       feed_(kFeedItemsMax),
       whitelist_(config_.whitelist) {}
 
@@ -43,6 +47,7 @@ MasterShell::~MasterShell() {
 Result<void> MasterShell::open() {
   const Address listen = TRY(resolve_address(config_.listen));
   reactor_ = TRY(Reactor::create());
+  TRY(open_journal());
   TRY(read_whitelist());
   signals_ = TRY(Signals::create(*reactor_, *this));
   transport_ = TRY(TcpTransport::create(*reactor_, links_));
@@ -61,6 +66,19 @@ Result<void> MasterShell::open() {
                                           ? to_text(*config_.coordination.zookeeper)
                                           : config_.coordination.directory},
                          {"reach", bound.is_loopback() ? "this machine only" : "the network"}}});
+  return {};
+}
+
+Result<void> MasterShell::open_journal() {
+  if (config_.journal_dir.empty()) return {};
+  journal_ = TRY(JournalFile::create(
+      *reactor_,
+      {.directory = config_.journal_dir, .name = "master", .bytes_max = config_.journal_bytes_max},
+      *this));
+  master_.record_to(*journal_, reactor_->now());
+  log_.write({.severity = Severity::kInfo,
+              .name = "journal.opened",
+              .fields = {{"file", journal_->path()}}});
   return {};
 }
 
@@ -94,6 +112,7 @@ bool MasterShell::turn(bool more) {
   const bool work_left = master_.work(at);
   hold_back_if_too_late();
   allocator_.note_turn();
+  if (journal_ != nullptr) journal_->flush();
   feed_reader(at);
   measure(at.mono);
   log_.flush();
@@ -129,7 +148,7 @@ void MasterShell::resync_reader() {
     log_.write({.severity = Severity::kWarning, .name = "reader.resync", .fields = {}});
   }
   if (resync_ && feed_.room() > kFeedItemsMax / 4) {
-    if (master_.replay_state(feed_, *resync_, kResyncSlice)) {
+    if (master_.master().replay_state(feed_, *resync_, kResyncSlice)) {
       feed_.complete();
       resync_.reset();
     }
@@ -162,7 +181,7 @@ std::vector<MetricRow> MasterShell::metrics() const {
   std::vector<MetricRow> rows = metrics_.snapshot();
   const TransportStats& links = transport_->stats();
   const AllocatorStats& allocator = allocator_.stats();
-  const MasterTotals totals = master_.totals();
+  const MasterTotals totals = master_.master().totals();
   const auto add = [&rows](std::string key, double value) {
     rows.push_back({.key = std::move(key), .value = value});
   };
@@ -297,6 +316,12 @@ void MasterShell::on_mail(FromReader item) {
   } else {
     metrics_wanted_ = true;
   }
+}
+
+void MasterShell::on_journal_ended(const std::string& why) {
+  log_.write({.severity = Severity::kWarning,
+              .name = "journal.ended",
+              .fields = {{"file", journal_->path()}, {"why", why}}});
 }
 
 void MasterShell::on_signal(int signal) {

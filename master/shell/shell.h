@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "common/io/journal_file.h"
 #include "common/io/log.h"
 #include "common/io/mailbox.h"
 #include "common/io/reactor.h"
@@ -20,7 +21,7 @@
 #include "common/io/tcp.h"
 #include "common/metrics.h"
 #include "master/authorizer.h"
-#include "master/master.h"
+#include "master/recorded_master.h"
 #include "master/shell/allocator_metrics.h"
 #include "master/shell/coordination.h"
 #include "master/shell/feed.h"
@@ -37,6 +38,8 @@ struct MasterShellConfig {
   MasterConfig master;
   AllocatorOptions allocator;
   std::string whitelist = "*";  // of --agent-whitelist
+  std::string journal_dir;      // of --journal; empty: none is kept
+  uint64_t journal_bytes_max = 0;
 };
 
 class MasterShell final : private MasterEffects,
@@ -46,6 +49,7 @@ class MasterShell final : private MasterEffects,
                           private CoordinationOwner,
                           private ReleaseClient,
                           private MailboxOwner<FromReader>,
+                          private JournalOwner,
                           private SignalsOwner {
  public:
   // Opens everything: what cannot be opened (an address in use, a registry of another master) is
@@ -60,6 +64,7 @@ class MasterShell final : private MasterEffects,
  private:
   MasterShell(MasterShellConfig config, Log& log);
   Result<void> open();
+  Result<void> open_journal();
 
   bool turn(bool more);
   void feed_reader(Now now);
@@ -104,6 +109,7 @@ class MasterShell final : private MasterEffects,
   void on_shut_out(std::string_view why) override { stop(std::string(why), 1); }
 
   void on_mail(FromReader item) override;
+  void on_journal_ended(const std::string& why) override;
   void on_signal(int signal) override;
 
   MasterShellConfig config_;
@@ -116,7 +122,8 @@ class MasterShell final : private MasterEffects,
   SystemClock clock_;
   TimedAllocator allocator_;
   AllowAll authorizer_;
-  Master master_;
+  std::unique_ptr<JournalFile> journal_;  // null: none
+  RecordedMaster master_;
   Metrics metrics_{Metrics::Side::kMaster};
   Feed feed_;
   std::unique_ptr<Mailbox<FromReader>> from_reader_;

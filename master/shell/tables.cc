@@ -1,6 +1,7 @@
 #include "master/shell/tables.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "common/limits.h"
 #include "common/roles.h"
@@ -34,6 +35,7 @@ void Tables::apply(feed::Item item, WallTime at) {
   if (const auto* i = std::get_if<feed::AgentStanding>(&item)) return on(*i);
   if (const auto* i = std::get_if<feed::AgentPlanned>(&item)) return on(*i);
   if (auto* i = std::get_if<feed::MachineChange>(&item)) return on(std::move(*i));
+  if (const auto* i = std::get_if<feed::InverseAnswer>(&item)) return on(*i);
   if (auto* i = std::get_if<feed::MetricsSnapshot>(&item)) {
     metrics_ = std::move(i->rows);
   } else if (const auto* elected = std::get_if<feed::Elected>(&item)) {
@@ -95,6 +97,8 @@ void Tables::count_in_cluster(const AgentRow& row, int64_t sign) {
       reserved.subtract(amount);
     }
     if (reserved.empty()) reserved_.erase(role);
+    this->role(role);
+    touch_role(role);
   }
 }
 
@@ -125,12 +129,14 @@ void Tables::on(const feed::AgentDown& item) {
     case feed::AgentDown::How::kUnreachable:
       if (counted) count_in_cluster(row, -1);
       row.state = kUnreachable;
+      forget_answers_about(row);
       break;
     case feed::AgentDown::How::kBroken:
       if (counted) row.state = kBroken;
       break;
     case feed::AgentDown::How::kRemoved:
       if (counted) count_in_cluster(row, -1);
+      forget_answers_about(row);
       agents_.erase(found);
       gone(Table::kAgents, item.id.value);
       return;
@@ -160,6 +166,7 @@ void Tables::on(const feed::FrameworkDown& item) {
   row.state = item.removed ? kCompleted : "disconnected";
   touch(Table::kFrameworks, item.id.value);
   if (!item.removed) return;
+  forget_answers_of(item.id);
   for (const std::string& name : row.info.roles) {
     --role(name).frameworks;
     touch_role(name);
@@ -280,6 +287,7 @@ void Tables::on(const feed::AgentPlanned& item) {
   const auto found = agents_.find(item.id);
   if (found == agents_.end()) return;
   found->second.unavailability = item.unavailability;
+  forget_answers_about(found->second);
   touch(Table::kAgents, item.id.value);
 }
 
@@ -289,8 +297,48 @@ void Tables::on(feed::MachineChange item) {
     if (maintenance_.erase(hostname) > 0) gone(Table::kMaintenance, hostname);
     return;
   }
-  maintenance_.insert_or_assign(hostname, std::move(item.row));
+  MaintenanceRow& row = maintenance_[hostname];
+  // What was answered to another plan is void.
+  if (row.unavailability == item.row.unavailability) item.row.answers = std::move(row.answers);
+  row = std::move(item.row);
   touch(Table::kMaintenance, hostname);
+}
+
+void Tables::on(const feed::InverseAnswer& item) {
+  const auto agent = agents_.find(item.answer.agent_id);
+  if (agent == agents_.end()) return;
+  const auto machine = maintenance_.find(agent->second.info.hostname);
+  if (machine == maintenance_.end()) return;
+  const auto key = [](const MaintenanceRow::Answer& answer) {
+    return std::tie(answer.agent_id, answer.framework_id);
+  };
+  std::vector<MaintenanceRow::Answer>& answers = machine->second.answers;
+  const auto at = std::ranges::lower_bound(answers, key(item.answer), {}, key);
+  if (at != answers.end() && key(*at) == key(item.answer)) {
+    *at = item.answer;
+  } else {
+    answers.insert(at, item.answer);
+  }
+  touch(Table::kMaintenance, machine->first);
+}
+
+void Tables::forget_answers_about(const AgentRow& agent) {
+  const auto machine = maintenance_.find(agent.info.hostname);
+  if (machine == maintenance_.end()) return;
+  const size_t erased = std::erase_if(
+      machine->second.answers,
+      [&agent](const MaintenanceRow::Answer& answer) { return answer.agent_id == agent.info.id; });
+  if (erased > 0) touch(Table::kMaintenance, machine->first);
+}
+
+void Tables::forget_answers_of(const FrameworkId& framework) {
+  for (auto& [hostname, row] : maintenance_) {
+    const size_t erased =
+        std::erase_if(row.answers, [&framework](const MaintenanceRow::Answer& answer) {
+          return answer.framework_id == framework;
+        });
+    if (erased > 0) touch(Table::kMaintenance, hostname);
+  }
 }
 
 Quantities Tables::consumed(const std::string& role) const {
@@ -375,11 +423,18 @@ RoleRow& Tables::role(const std::string& name) {
 }
 
 void Tables::touch_role(const std::string& name) {
+  // What it consumes, those above it consume.
+  for (size_t slash = name.find('/'); slash != std::string::npos;
+       slash = name.find('/', slash + 1)) {
+    if (std::string above = name.substr(0, slash); roles_.contains(above)) {
+      touch(Table::kRoles, above);
+    }
+  }
   const auto found = roles_.find(name);
   if (found == roles_.end()) return;
   const RoleRow& row = found->second;
   if (row.frameworks != 0 || row.weight_milli != kDefaultWeightMilli || !row.allocated.empty() ||
-      !row.offered.empty() || !row.quota.is_default()) {
+      !row.offered.empty() || !row.quota.is_default() || reserved_.contains(name)) {
     return touch(Table::kRoles, name);
   }
   roles_.erase(found);

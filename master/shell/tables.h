@@ -86,6 +86,7 @@ class Tables {
   void on(const feed::AgentStanding& item);
   void on(const feed::AgentPlanned& item);
   void on(feed::MachineChange item);
+  void on(const feed::InverseAnswer& item);
 
   enum class Hold : uint8_t { kAllocated, kOffered };
   void hold(Hold kind, const Held& held);
@@ -97,12 +98,16 @@ class Tables {
   // When this was first seen, also before a reset.
   WallTime since(Table table, const std::string& key, WallTime at) const;
   void count_in_cluster(const AgentRow& row, int64_t sign);
+  // Answers to inverse offers that are void.
+  void forget_answers_about(const AgentRow& agent);
+  void forget_answers_of(const FrameworkId& framework);
   AgentRow with_sums(AgentRow row) const;
   FrameworkRow with_sums(FrameworkRow row) const;
   void touch(Table table, const std::string& key, const std::string& within = {});
   void gone(Table table, const std::string& key, const std::string& within = {});
   RoleRow& role(const std::string& name);
-  // A role that nobody has and that weighs nothing special is forgotten.
+  // A role that nobody has, that weighs nothing special, and for which nothing is reserved or
+  // promised, is forgotten.
   void touch_role(const std::string& name);
   int64_t dominant_share_ppm(const RoleRow& row) const;
   // Of the role and all below it: reserved, or running and neither reserved nor revocable.

@@ -148,7 +148,7 @@ std::map<std::string, MetricRow> Tables::metric_rows() const {
     use.offered.add(sums.offered.quantities());
   }
   put_cluster_rows(use, rows);
-  put_quota_rows(roles_, rows);
+  put_quota_rows(roles_, [this](const std::string& role) { return consumed(role); }, rows);
   for (const auto& [name, row] : roles_) {
     const std::string key = "allocator/mesos/roles/" + name + "/shares/dominant";
     rows[key] = {.key = key, .value = static_cast<double>(dominant_share_ppm(row)) / 1e6};

@@ -1,8 +1,10 @@
 // A framework that keeps its data: it runs a command beside a persistent volume of its role, which
 // the command sees as the directory `data`. The first run reserves disk and makes the volume; later
-// runs, of whatever process, find it in an offer again. The command `destroy` gives it back.
+// runs, of whatever process, find it in an offer again; so they do with one that an operator made.
+// The commands `grow` and `shrink` change its size, `destroy` gives it back.
 //
 //   volume-framework 127.0.0.1:5050 eng 'date >> data/log; cat data/log'
+//   volume-framework 127.0.0.1:5050 eng grow
 //   volume-framework 127.0.0.1:5050 eng destroy
 //
 // The exit status is 0 if the command finished, or the volume is gone.
@@ -44,7 +46,7 @@ class VolumeFramework final : public tepui::SchedulerHandler {
                 std::string(to_text(status.state)).c_str(), status.message.c_str());
     const bool is_done = status.state == tepui::OperationState::kFinished;
     if (!is_done && is_terminal(status.state)) end(scheduler, 1);
-    if (is_done && status.operation_id.value == "unreserve") {
+    if (is_done && status.operation_id.value == last_operation_) {
       scheduler.acknowledge(status);  // before the framework ends
       end(scheduler, 0);
     }
@@ -56,6 +58,12 @@ class VolumeFramework final : public tepui::SchedulerHandler {
     if (is_terminal(status.state)) {
       end(scheduler, status.state == tepui::TaskState::kFinished ? 0 : 1);
     }
+  }
+
+  // Its data stays behind; the next run finds it when the machine is back.
+  void on_inverse_offers(Scheduler& scheduler,
+                         std::span<const tepui::InverseOfferBatch::Item> asked) override {
+    for (const auto& one : asked) scheduler.accept_inverse(std::span(&one.id, 1));
   }
 
   void on_rescinded(Scheduler&, tepui::OfferId) override {}  // offers are used at once, or not
@@ -74,17 +82,27 @@ class VolumeFramework final : public tepui::SchedulerHandler {
     driver_->stop(status);
   }
 
+  // What the command says, in operations that build on each other.
+  std::vector<tepui::OfferOperation> change(const Resources& volume, const Resources& disk) const {
+    if (command_ == "grow") return {reserve(disk, "reserve"), grow_volume(volume, disk, "grow")};
+    // What it gives back can be unreserved in a later offer.
+    if (command_ == "shrink") {
+      return {shrink_volume(volume, disk.total_milli("disk"), "shrink")};
+    }
+    return {destroy_volume(volume, "destroy"), unreserve(disk, "unreserve")};
+  }
+
   // False: the offer is of no use.
   bool use(Scheduler& scheduler, const Offer& offer) {
     std::vector<tepui::OfferOperation> operations;
     Resources volume = offer.resources.filter([](const tepui::Resource& item) {
       return is_volume(item) && item.kind->disk->persistence_id == "kept";
     });
-    const bool destroys = command_ == "destroy";
     const Resources disk = reserved(kDisk, role_, kPrincipal);
-    if (destroys) {
+    if (command_ == "destroy" || command_ == "grow" || command_ == "shrink") {
       if (volume.empty()) return false;
-      operations = {destroy_volume(volume, "destroy"), unreserve(disk, "unreserve")};
+      operations = change(volume, disk);
+      last_operation_ = operations.back().operation.id.value;
     } else {
       if (volume.empty()) {
         if (!offer.resources.contains(kDisk)) return false;
@@ -109,6 +127,7 @@ class VolumeFramework final : public tepui::SchedulerHandler {
   const std::string command_;
   tepui::SchedulerDriver* driver_ = nullptr;
   bool started_ = false;
+  std::string last_operation_;  // it ends with this one
 };
 
 }  // namespace
@@ -121,7 +140,8 @@ int main(int argc, char** argv) {
   setvbuf(stdout, nullptr, _IOLBF, 0);
   VolumeFramework keeper(argv[2], argv[3]);
   tepui::FrameworkInfo info{.name = "volume", .principal = kPrincipal, .roles = {argv[2]}};
-  info.capabilities = bit(tepui::FrameworkCapability::kReservationRefinement);
+  info.capabilities = bit(tepui::FrameworkCapability::kReservationRefinement) |
+                      bit(tepui::FrameworkCapability::kSharedResources);
   auto driver =
       tepui::SchedulerDriver::create({.master = argv[1], .scheduler = {.info = info}}, keeper);
   if (!driver) {

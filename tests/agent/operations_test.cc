@@ -34,6 +34,16 @@ struct Rig {
     const uint64_t serial = bench.effects.checkpoints.back().serial;
     bench.turn([&](Now now) { bench.agent.on_checkpointed(now, serial); });
   }
+  void launch_on_volume() {
+    auto spec = std::make_shared<TaskSpec>();
+    spec->resources = kVolume + Resources::scalars({{"cpus", 1000}});
+    spec->command.value = "true";
+    FrameworkInfo info{.id = {"f"}, .name = "f", .roles = {"eng"}};
+    say(LaunchTasks{.frameworks = {info},
+                    .tasks = {{.framework_id = {"f"},
+                               .role = "eng",
+                               .task = {.id = {"t"}, .name = "t", .spec = spec}}}});
+  }
   std::vector<AgentOperation> reports() {
     std::vector<AgentOperation> all;
     for (const auto& message : bench.effects.take<OperationReports>()) {
@@ -87,14 +97,7 @@ TEST(AgentOperations, AreRepeatedWithBackOffUntilAcknowledged) {
 TEST(AgentOperations, HoldBackTheLaunchesThatBuildOnThem) {
   Rig r;
   r.say(ApplyOperations{{r.make(reserve(kReserved)), r.make(create_volume(kVolume))}});
-  auto spec = std::make_shared<TaskSpec>();
-  spec->resources = kVolume + Resources::scalars({{"cpus", 1000}});
-  spec->command.value = "true";
-  FrameworkInfo info{.id = {"f"}, .name = "f", .roles = {"eng"}};
-  r.say(LaunchTasks{.frameworks = {info},
-                    .tasks = {{.framework_id = {"f"},
-                               .role = "eng",
-                               .task = {.id = {"t"}, .name = "t", .spec = spec}}}});
+  r.launch_on_volume();
   EXPECT_TRUE(r.bench.effects.launches.empty());
   r.durable();
   ASSERT_EQ(r.bench.effects.launches.size(), 1u);
@@ -109,6 +112,23 @@ TEST(AgentOperations, HoldBackTheLaunchesThatBuildOnThem) {
   r.durable();
   EXPECT_TRUE(r.bench.effects.checkpoints.back().destroy.empty());
   EXPECT_TRUE(r.total().contains(kVolume));
+}
+
+TEST(AgentOperations, HoldTheirLaunchesBackAlsoWhileAnEarlierOneIsBeingForgotten) {
+  Rig r;
+  r.say(ApplyOperations{{r.make(reserve(reserved(kDisk, "other", "p")))}});
+  r.durable();
+  const AgentOperation report = r.reports().at(0);
+  // What was acknowledged is being forgotten durably when the next operations come.
+  r.say(AcknowledgeOperationReports{{{report.uuid, report.status.uuid}}});
+  const uint64_t forgetting = r.bench.effects.checkpoints.back().serial;
+  r.say(ApplyOperations{{r.make(reserve(kReserved)), r.make(create_volume(kVolume))}});
+  r.launch_on_volume();
+  EXPECT_TRUE(r.bench.effects.take<StatusUpdates>().empty());
+  r.bench.turn([&](Now now) { r.bench.agent.on_checkpointed(now, forgetting); });
+  EXPECT_TRUE(r.bench.effects.launches.empty());
+  r.durable();
+  EXPECT_EQ(r.bench.effects.launches.size(), 1u);
 }
 
 TEST(AgentOperations, ThatDoNotFitAreDroppedAndTheAgentRegistersAgain) {
@@ -146,6 +166,41 @@ TEST(AgentOperations, AVolumeMadeAgainBeginsEmpty) {
   EXPECT_GT(second.serial, first.serial);
   EXPECT_TRUE(second.destroy.empty());
   EXPECT_EQ(second.make.size(), 1u);
+}
+
+TEST(AgentOperations, ResizeDurablyAndKeepTheData) {
+  Rig r;
+  r.say(ApplyOperations{{r.make(reserve(kReserved + kReserved)), r.make(create_volume(kVolume))}});
+  r.durable();
+  r.say(ApplyOperations{{r.make(grow_volume(kVolume, kReserved, "grow"))}});
+  const AgentCheckpoint grown = r.bench.effects.checkpoints.back();
+  const Resources large =
+      volume_on(kReserved + kReserved, {.id = "v", .path = "data", .principal = "p"});
+  EXPECT_TRUE(grown.total.contains(large));
+  EXPECT_TRUE(grown.make.empty());
+  EXPECT_FALSE(r.total().contains(large)) << "not before it is durable";
+  r.durable();
+  EXPECT_TRUE(r.total().contains(large));
+  EXPECT_EQ(r.reports().back().status.converted, large);
+  r.say(ApplyOperations{{r.make(shrink_volume(large, 10'000))}});
+  const AgentCheckpoint shrunk = r.bench.effects.checkpoints.back();
+  EXPECT_TRUE(shrunk.total.contains(kVolume + kReserved));
+  EXPECT_TRUE(shrunk.make.empty() && shrunk.destroy.empty()) << "its directory stays as it is";
+}
+
+TEST(AgentOperations, APieceOfAVolumeIsNeverTakenForTheWhole) {
+  Rig r;
+  r.say(ApplyOperations{{r.make(reserve(kReserved)), r.make(create_volume(kVolume))}});
+  r.durable();
+  r.reports();
+  // The master believes that it has shrunk; here it has not.
+  const Resources piece = *Resources::create(
+      {{.kind = kVolume.items().front().kind, .amount = Amount{int64_t{4'000}}}});
+  r.say(ApplyOperations{{r.make(destroy_volume(piece))}});
+  r.durable();
+  EXPECT_TRUE(r.bench.effects.checkpoints.back().destroy.empty());
+  EXPECT_TRUE(r.total().contains(kVolume));
+  EXPECT_EQ(r.bench.effects.reconnects.size(), 1u) << "the master must hear what is so";
 }
 
 TEST(AgentOperations, OfAnEarlierLifeAreToldAgain) {

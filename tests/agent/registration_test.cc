@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "common/limits.h"
+#include "common/loans.h"
 #include "tests/agent/fake_effects.h"
 
 namespace tepui {
@@ -20,6 +21,25 @@ TEST(Registration, BeginsWithHello) {
   ASSERT_EQ(hello.size(), 1u);
   EXPECT_EQ(hello[0].build, "test");
   EXPECT_EQ(hello[0].epoch, 0u);
+}
+
+TEST(Registration, TellsWhatIsRevocableAndHowItChanges) {
+  const auto revocable = [](int64_t milli) {
+    return as_revocable(Resources::scalars({{"cpus", milli}}));
+  };
+  Bench bench;
+  bench.turn([&](Now now) { bench.agent.on_revocable(now, revocable(2000)); });
+  bench.connect();
+  bench.greet();
+  bench.advance(1s);
+  EXPECT_EQ(bench.effects.take<RegisterAgent>().at(0).info.resources.revocable(), revocable(2000));
+  bench.turn([&](Now now) { bench.agent.on_revocable(now, revocable(1000)); });
+  EXPECT_TRUE(bench.effects.take<UpdateAgent>().empty()) << "it is not registered yet";
+  bench.receive(bench.registered());
+  EXPECT_EQ(bench.effects.take<UpdateAgent>().at(0).revocable, revocable(1000));
+  bench.turn([&](Now now) { bench.agent.on_revocable(now, {}); });
+  EXPECT_TRUE(bench.effects.take<UpdateAgent>().at(0).revocable.empty());
+  EXPECT_TRUE(bench.agent.info().resources.revocable().empty());
 }
 
 TEST(Registration, WaitsARandomWhileBeforeItAsks) {

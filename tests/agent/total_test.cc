@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/loans.h"
 #include "sdk/operations.h"
 
 namespace tepui {
@@ -19,6 +20,46 @@ TEST(Total, HoldsWhatIsSharedForEverybody) {
   EXPECT_TRUE(can_hold(shared, shared + shared));
   EXPECT_FALSE(can_hold(kDisk, shared));
   EXPECT_FALSE(can_hold(volume("v", "data"), volume("v", "data") + volume("v", "data")));
+}
+
+TEST(Total, HoldsNoPieceOfAVolume) {
+  const Resources whole = volume("v", "data");
+  const Resources half =
+      *Resources::create({{.kind = whole.items().front().kind, .amount = Amount{int64_t{5'000}}}});
+  EXPECT_TRUE(can_hold(whole, whole));
+  EXPECT_FALSE(can_hold(whole, half));
+}
+
+TEST(Total, AMountedDiskWithAVolumeKeepsItsSize) {
+  const auto disk = [](int64_t milli) {
+    return *Resources::create(
+        {{.kind = make_kind(
+              {.name = "disk", .disk = Disk{.source = Disk::Source::kMount, .source_root = "/m"}}),
+          .amount = Amount{milli}}});
+  };
+  const Resources made =
+      volume_on(reserved(disk(5'000), "eng", "p"), {.id = "v", .path = "data", .principal = "p"});
+  EXPECT_EQ(restore_total(disk(5'000), made), made);
+  const Result<Resources> larger = restore_total(disk(6'000), made);
+  ASSERT_FALSE(larger.has_value());
+  EXPECT_NE(larger.error().message.find("configure their disks with the size they had: the disk "
+                                        "mounted at '/m' has 6 MB"),
+            std::string::npos)
+      << larger.error().message;
+}
+
+TEST(Total, TakesTasksOnWhatWasLentOfTheRest) {
+  const Resources four = Resources::scalars({{"cpus", 4000}});
+  const Resources two = Resources::scalars({{"cpus", 2000}});
+  const Resources one = Resources::scalars({{"cpus", 1000}});
+  EXPECT_TRUE(can_take(four, two, as_revocable(two)));
+  EXPECT_FALSE(can_take(four, two + as_revocable(one), as_revocable(two)));
+  EXPECT_TRUE(can_take(four + as_revocable(one), two + as_revocable(one), as_revocable(two)));
+  EXPECT_FALSE(can_take(*Resources::parse("cpus(eng):4"), {}, as_revocable(one)))
+      << "what is reserved is not lent";
+  EXPECT_TRUE(can_take(four, as_revocable(four), four))
+      << "what is regular does not wait for what is revocable";
+  EXPECT_FALSE(can_take(four, four, one));
 }
 
 TEST(Total, KeepsVolumesInWhatIsConfiguredAnew) {

@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "common/loans.h"
+
 // Goal: every task of a batch ends exactly once, whatever offers, losses and connections do, and
 // what is not needed is given back. Method: the real scheduler core over effects that record; the
 // master's messages by hand.
@@ -66,8 +68,10 @@ struct BatchFrameworkTest : ::testing::Test {
   uint64_t offers = 0;
   uint64_t updates = 0;
 
-  void begin(const std::vector<int64_t>& cpus) {
-    framework = std::make_unique<BatchFramework>(batch_of(cpus), out);
+  void begin(const std::vector<int64_t>& cpus, bool revocable = false) {
+    Batch batch = batch_of(cpus);
+    batch.revocable = revocable;
+    framework = std::make_unique<BatchFramework>(std::move(batch), out);
     SchedulerOptions options;
     options.info.name = "batch";
     options.info.roles = {"*"};
@@ -115,6 +119,19 @@ struct BatchFrameworkTest : ::testing::Test {
   }
   using Ids = std::vector<std::string>;
 };
+
+TEST_F(BatchFrameworkTest, TakesRevocableResourcesOnlyWhenItMay) {
+  const Resources lent = as_revocable(Resources::scalars({{"cpus", 2000}}));
+  begin({2});
+  offer(lent);
+  EXPECT_TRUE(launched().empty());
+  begin({2}, true);
+  offer(lent + Resources::scalars({{"cpus", 2000}}));
+  const auto accepts = out.take<Accepts>();
+  ASSERT_EQ(accepts.size(), 1u);
+  const TaskInfo& task = accepts[0].accepts.at(0).operations.at(0).tasks.at(0);
+  EXPECT_EQ(task.spec->resources, lent) << "rather than what is regular";
+}
 
 TEST_F(BatchFrameworkTest, PacksOffersAndDeclinesWhatItCannotUse) {
   begin({2, 4, 2, 1});

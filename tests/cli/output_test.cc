@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/io/document.h"
+#include "common/loans.h"
 
 // Goal: tables align whatever is in them, and JSON is JSON with the same content.
 
@@ -41,6 +42,25 @@ TaskRow task_row() {
   row.task.last_status.exit_status = 3;
   row.task.last_status.message = "exited with 3";
   return row;
+}
+
+TEST(Output, ACommandThatIsDoneSaysWhatItNamed) {
+  EXPECT_EQ(json_of(OperateResources{.type = OperateResources::Type::kShrink,
+                                     .agent_id = {"a1"},
+                                     .resources = *Resources::parse("disk(eng):60"),
+                                     .change = *Resources::parse("disk:20")}),
+            R"({
+  "operation": "SHRINK_VOLUME",
+  "agent_id": "a1",
+  "resources": {
+    "disk": 60.0,
+    "text": "disk(eng):60"
+  },
+  "change": {
+    "disk": 20.0,
+    "text": "disk:20"
+  }
+})");
 }
 
 TEST(Output, ColumnsAlignNumbersToTheRight) {
@@ -96,7 +116,8 @@ TEST(Output, EveryTableShowsItsRows) {
   rows.agents.push_back({.info = {.id = {"a1"},
                                   .hostname = "host",
                                   .address = "h:1",
-                                  .resources = Resources::scalars({{"cpus", 8000}}),
+                                  .resources = Resources::scalars({{"cpus", 8000}}) +
+                                               as_revocable(Resources::scalars({{"cpus", 2000}})),
                                   .degraded = {"no cpu controller", "no memory controller"}},
                          .state = "active",
                          .allocated = Resources::scalars({{"cpus", 1500}}),
@@ -112,7 +133,9 @@ TEST(Output, EveryTableShowsItsRows) {
   rows.maintenance.push_back({.hostname = "h",
                               .mode = "scheduled",
                               .unavailability = {.start = WallTime(Duration(0)), .duration = 90s},
-                              .drain = true});
+                              .drain = true,
+                              .answers = {{{"a1"}, {"f1"}, true, WallTime(Duration(0))},
+                                          {{"a1"}, {"f2"}, false, WallTime(Duration(0))}}});
   rows.offers.push_back({.id = {7}, .role = "r", .made_at = kNow - 200s});
   rows.metrics.push_back({"links/bytes_received", 123456789});
   rows.metrics.push_back({"share", 0.25});
@@ -121,9 +144,10 @@ TEST(Output, EveryTableShowsItsRows) {
             "ID  NAME  FRAMEWORK  AGENT  ROLE  STATE   CPUS  MEM  AGE  MESSAGE\n"
             "t1  name  f1         a1     r     FAILED   1.5   64  30s  exited with 3\n");
   EXPECT_EQ(text(Table::kAgents),
-            "ID  HOST  ADDRESS  STATE   TASKS  CPUS  USED  MEM  USED  AGE  LACKS\n"
-            "a1  host  h:1      active      1     8   1.5    0     0  3h   no cpu controller; no "
-            "memory controller\n");
+            "ID  HOST  ADDRESS  STATE   TASKS  CPUS  USED  MEM  USED  DISK  USED  REVOCABLE  AGE  "
+            "LACKS\n"
+            "a1  host  h:1      active      1    10   1.5    0     0     0     0  cpus:2     3h   "
+            "no cpu controller; no memory controller\n");
   EXPECT_EQ(text(Table::kFrameworks),
             "ID  NAME  ROLES  STATE   TASKS  CPUS  MEM  AGE\n"
             "f1  name  a,b    active      0     0    0  90s\n");
@@ -133,14 +157,115 @@ TEST(Output, EveryTableShowsItsRows) {
             "r        2.5  12.5%           0     0    0             0            0  cpus:4      "
             "cpus:8; gpus:0  cpus:1.5\n");
   EXPECT_EQ(text(Table::kMaintenance),
-            "HOST  MODE       START                     DURATION  DRAINS\n"
-            "h     scheduled  1970-01-01T00:00:00.000Z  90s       yes\n");
+            "HOST  MODE       START                     DURATION  DRAINS  WILL LEAVE  STAY\n"
+            "h     scheduled  1970-01-01T00:00:00.000Z  90s       yes     f1          f2\n");
+  EXPECT_EQ(json_of(Table::kMaintenance, rows),
+            R"([
+  {
+    "hostname": "h",
+    "mode": "scheduled",
+    "unavailability": {
+      "start": "1970-01-01T00:00:00.000Z",
+      "duration_secs": 90.0
+    },
+    "drain": true,
+    "answers": [
+      {
+        "agent_id": "a1",
+        "framework_id": "f1",
+        "accepted": true,
+        "answered_at": "1970-01-01T00:00:00.000Z"
+      },
+      {
+        "agent_id": "a1",
+        "framework_id": "f2",
+        "accepted": false,
+        "answered_at": "1970-01-01T00:00:00.000Z"
+      }
+    ]
+  }
+])");
   EXPECT_NE(text(Table::kOffers).find("e0-o7"), std::string::npos);
   EXPECT_EQ(text(Table::kMetrics),
             "KEY                       VALUE\n"
             "links/bytes_received  123456789\n"
             "share                      0.25\n")
       << "counts keep their digits";
+}
+
+TEST(Output, OneAgentIsShownInFull) {
+  AgentRow row{.info = {.id = {"a1"},
+                        .hostname = "host",
+                        .address = "h:1",
+                        .resources = Resources::parse("cpus:2;cpus(eng):1;ports:[1-9]").value(),
+                        .attributes = parse_attributes("rack:r1").value(),
+                        .domain = {.region = "eu", .zone = "a"},
+                        .version = "1",
+                        .degraded = {"no cpu controller"}},
+               .state = "active",
+               .allocated = Resources::scalars({{"cpus", 1500}}),
+               .registered_at = kNow - 3h,
+               .tasks = 1,
+               .draining = "draining",
+               .unavailability = Unavailability{.start = WallTime(Duration(0)), .duration = 90s}};
+  EXPECT_EQ(details_of(row, kNow).to_text(false),
+            "FACT         VALUE\n"
+            "id           a1\n"
+            "hostname     host\n"
+            "address      h:1\n"
+            "state        active, draining, maintenance planned\n"
+            "registered   3h ago\n"
+            "version      1\n"
+            "domain       eu/a\n"
+            "attributes   rack:r1\n"
+            "resource     cpus:2\n"
+            "resource     cpus(eng):1\n"
+            "resource     ports:[1-9]\n"
+            "tasks        1, which hold cpus:1.5\n"
+            "unavailable  from 1970-01-01T00:00:00.000Z for 1.5mins\n"
+            "lacks        no cpu controller\n");
+}
+
+TEST(Output, QuotasAndWeightsHaveTheirOwnTables) {
+  std::vector<RoleRow> roles(2);
+  roles[0] = {.name = "eng", .weight_milli = 2500};
+  roles[0].quota.guarantees.add("cpus", 4000);
+  roles[0].quota.limits_milli = {{"cpus", 8000}, {"gpus", 0}};
+  roles[0].consumed.add("cpus", 1500);
+  roles[1] = {.name = "ops"};
+  EXPECT_EQ(quotas_of(roles).to_text(false),
+            "ROLE  RESOURCE  GUARANTEE  LIMIT  CONSUMED\n"
+            "eng   cpus              4      8       1.5\n"
+            "eng   gpus              -      0         0\n");
+  EXPECT_EQ(weights_of(roles).to_text(false), "ROLE  WEIGHT\neng      2.5\nops        1\n");
+}
+
+TEST(Output, OnlyWhatWasAskedForIsKept) {
+  Rows rows;
+  rows.agents.resize(2);
+  rows.agents[0].info = {.id = {"a1"}, .hostname = "one"};
+  rows.agents[1].info = {.id = {"a2"}, .hostname = "two"};
+  Rows named = rows;
+  keep_wanted(named, {.table = Table::kAgents, .key = "a2"});
+  ASSERT_EQ(named.agents.size(), 1u);
+  EXPECT_EQ(named.agents[0].info.id.value, "a2");
+  named = rows;
+  keep_wanted(named, {.table = Table::kAgents, .key = "one"});
+  ASSERT_EQ(named.agents.size(), 1u);
+  EXPECT_EQ(named.agents[0].info.id.value, "a1");
+  keep_wanted(rows, {.table = Table::kAgents});
+  EXPECT_EQ(rows.agents.size(), 2u);
+
+  WatchEvent event;
+  event.changed.tasks = {task_row(), task_row()};
+  event.changed.tasks[1].task.framework_id = {"f2"};
+  event.removed = {{.table = Table::kTasks, .key = "t9", .within = "f1"},
+                   {.table = Table::kTasks, .key = "t9", .within = "f2"}};
+  keep_wanted(event, {.table = Table::kTasks, .framework_id = {"f2"}});
+  ASSERT_EQ(event.changed.tasks.size(), 1u);
+  EXPECT_EQ(event.changed.tasks[0].task.framework_id.value, "f2");
+  ASSERT_EQ(event.removed.size(), 1u);
+  EXPECT_EQ(event.removed[0].within, "f2");
 }
 
 TEST(Output, AgesAreShort) {
@@ -180,12 +305,20 @@ TEST(Output, EveryTableIsJsonAlsoWhenEmpty) {
   }
   Rows rows;
   rows.agents.emplace_back();
-  rows.frameworks.emplace_back();
+  FrameworkInfo& info = rows.frameworks.emplace_back().info;
+  info.capabilities = bit(FrameworkCapability::kRegionAware);
+  add_constraints(info, "r", {parse_constraint("rack=r1").value()});
+  set_min_allocatable(info, "r", {Resources::parse("cpus:1").value().quantities()});
   rows.roles.emplace_back();
   rows.offers.emplace_back();
   rows.metrics.push_back({"k", 1});
   EXPECT_NE(read(json_of(Table::kAgents, rows)).list()->at(0).find("controllers"), nullptr);
   EXPECT_NE(read(json_of(Table::kFrameworks, rows)).list()->at(0).find("roles"), nullptr);
+  EXPECT_NE(json_of(Table::kFrameworks, rows).find("REGION_AWARE"), std::string::npos);
+  EXPECT_NE(json_of(Table::kFrameworks, rows).find("rack=r1"), std::string::npos);
+  EXPECT_NE(
+      read(json_of(Table::kFrameworks, rows)).list()->at(0).find("min_allocatable")->find("r"),
+      nullptr);
   EXPECT_NE(read(json_of(Table::kRoles, rows)).list()->at(0).find("weight"), nullptr);
   EXPECT_NE(read(json_of(Table::kOffers, rows)).list()->at(0).find("made_at"), nullptr);
   EXPECT_NE(read(json_of(Table::kMetrics, rows)).find("k"), nullptr);

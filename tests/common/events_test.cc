@@ -70,7 +70,7 @@ struct Samples {
             event::AgentStanding{&agent.id, true, "draining"},
             event::AgentPlanned{&agent.id, &window},
             event::MachineChanged{"host-1", "down", &window, true},
-            event::InverseOfferAnswered{&framework.id, &agent.id, true},
+            event::InverseOfferAnswered{&framework.id, &agent.id, true, {}},
             event::AgentUpdated{&agent},
             event::OperationUpdated{&agent.id, &framework.id, &operation, &operation_status}};
   }

@@ -129,5 +129,18 @@ TEST(AgentInfo, RefusalSaysWhatIsWrong) {
             "agent's resource 'disk' already has 2 holders");
 }
 
+TEST(Domain, IsARegionAndAZone) {
+  EXPECT_EQ(parse_domain("eu-west/a").value(), (Domain{.region = "eu-west", .zone = "a"}));
+  EXPECT_TRUE(parse_domain("").value().empty());
+  for (const char* text : {"eu", "/a", "eu/", "/", "eu/a/b", "//"}) {
+    const Result<Domain> domain = parse_domain(text);
+    ASSERT_FALSE(domain.has_value()) << text;
+    EXPECT_EQ(
+        domain.error().message,
+        "'" + std::string(text) + "' is not a domain, expected REGION/ZONE, one like eu-west/a");
+  }
+  EXPECT_FALSE(parse_domain("eu\n/a").has_value());
+}
+
 }  // namespace
 }  // namespace tepui

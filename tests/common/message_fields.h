@@ -103,6 +103,10 @@ inline constexpr int kFields<ReconcileOperations> = 1;
 template <>
 inline constexpr int kFields<ReconcileOperations::Item> = 2;
 template <>
+inline constexpr int kFields<UpdateFramework> = 1;
+template <>
+inline constexpr int kFields<FrameworkUpdated> = 1;
+template <>
 inline constexpr int kFields<OperationUpdates> = 1;
 template <>
 inline constexpr int kFields<OperationReports> = 1;
@@ -230,7 +234,9 @@ inline constexpr int kFields<Unavailability> = 2;
 template <>
 inline constexpr int kFields<MaintenanceWindow> = 3;
 template <>
-inline constexpr int kFields<MaintenanceRow> = 4;
+inline constexpr int kFields<MaintenanceRow> = 5;
+template <>
+inline constexpr int kFields<MaintenanceRow::Answer> = 4;
 template <>
 inline constexpr int kFields<UpdateQuota> = 3;
 template <>
@@ -254,9 +260,9 @@ inline constexpr int kFields<Explain> = 3;
 template <>
 inline constexpr int kFields<Explanation> = 2;
 template <>
-inline constexpr int kFields<Explanation::Cause> = 2;
+inline constexpr int kFields<Explanation::Cause> = 3;
 template <>
-inline constexpr int kFields<Explanation::Role> = 5;
+inline constexpr int kFields<Explanation::Role> = 6;
 
 // References to all fields, in the order in which they are declared.
 template <class T>

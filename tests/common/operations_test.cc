@@ -194,6 +194,18 @@ TEST(Operations, WhatTheAgentDoesNotHaveIsRefused) {
             "the agent does not have cpus:5");
 }
 
+TEST(Operations, WhatOthersReservedIsNamedByItsOwners) {
+  Reservation labelled = dynamic("eng", "q");
+  labelled.labels = {{"rack", "r1"}};
+  const Resources total = resources({scalar(reserved("cpus", {dynamic("eng", "")}), 1000),
+                                     scalar(reserved("cpus", {labelled}), 1000)});
+  const Operation unreserve{
+      .type = Operation::Type::kUnreserve,
+      .resources = resources({scalar(reserved("cpus", {dynamic("eng")}), 1000)})};
+  EXPECT_EQ(verdict(unreserve, {.total = total}),
+            "the agent has cpus(eng):1 only as reserved by 'nobody', 'q' with the label rack=r1");
+}
+
 TEST(Operations, AVolumeIsMadeOfReservedDiskAndOncePerRole) {
   const Resources total = reserved_disk(20'000);
   EXPECT_EQ(verdict(create({scalar(volume("v"), 5000)}), {.total = total}), "");
@@ -247,6 +259,55 @@ TEST(Operations, AMountedDiskBecomesAVolumeAsAWhole) {
   EXPECT_EQ(verdict(create({scalar(kind, 5000)}), {.total = total}), "");
   EXPECT_EQ(verdict(create({scalar(kind, 4000)}), {.total = total}),
             "the disk mounted at '/mnt/m' has 5 MB, a volume on it takes all of them");
+}
+
+Resources mounted(std::vector<Reservation> stack, int64_t milli) {
+  ResourceKind kind = reserved("disk", std::move(stack));
+  kind.disk = Disk{.source = Disk::Source::kMount, .source_root = "/mnt/m"};
+  return resources({scalar(std::move(kind), milli)});
+}
+
+TEST(Operations, AMountedDiskIsReservedAsAWhole) {
+  const Resources total = mounted({}, 5000);
+  const auto push = [](int64_t milli) {
+    return Operation{.type = Operation::Type::kReserve,
+                     .resources = mounted({dynamic("eng")}, milli)};
+  };
+  EXPECT_EQ(verdict(push(5000), {.total = total}), "");
+  EXPECT_EQ(verdict(push(4000), {.total = total}),
+            "the disk mounted at '/mnt/m' has 5 MB and goes only as a whole, not 4 MB of it");
+  const Operation pop{.type = Operation::Type::kUnreserve,
+                      .resources = mounted({dynamic("eng")}, 1000)};
+  EXPECT_NE(verdict(pop, {.total = mounted({dynamic("eng")}, 5000)}), "");
+}
+
+TEST(Operations, AVolumeIsDestroyedAndResizedAsAWhole) {
+  const Resources whole = resources({scalar(volume("v"), 5000)});
+  const Resources piece = resources({scalar(volume("v"), 4000)});
+  const std::string why = "volume 'v' has 5 MB and goes only as a whole, not 4 MB of it";
+  using Type = Operation::Type;
+  EXPECT_EQ(verdict({.type = Type::kDestroy, .resources = piece}, {.total = whole}), why);
+  EXPECT_EQ(verdict({.type = Type::kShrinkVolume, .resources = piece, .subtract_milli = 1},
+                    {.total = whole}),
+            why);
+  EXPECT_EQ(
+      verdict({.type = Type::kGrowVolume, .resources = piece, .addition = reserved_disk(1000)},
+              {.total = whole + reserved_disk(1000)}),
+      why);
+}
+
+TEST(Operations, WholeIsWhatHasTheSameSizeAndWhatIsNotThereIsNoPiece) {
+  const Resources whole = resources({scalar(volume("v"), 5000)});
+  EXPECT_TRUE(check_whole(whole, whole + kPlain));
+  EXPECT_TRUE(check_whole(resources({scalar(volume("w"), 1)}), whole)) << "another volume";
+  EXPECT_TRUE(check_whole(Resources::scalars({{"disk", 1}}), kPlain)) << "plain disk";
+  EXPECT_FALSE(check_whole(resources({scalar(volume("v"), 5001)}), whole));
+  // Two sizes of a shared volume are two items.
+  ResourceKind shared = volume("v");
+  shared.shared = true;
+  const Resources both = resources({scalar(shared, 5000), scalar(shared, 6000)});
+  EXPECT_TRUE(check_whole(resources({scalar(shared, 6000)}), both));
+  EXPECT_FALSE(check_whole(resources({scalar(shared, 7000)}), both));
 }
 
 TEST(Operations, AVolumeInUseIsNotDestroyed) {

@@ -9,6 +9,7 @@
 #include "cli/batch.h"
 #include "common/check.h"
 #include "common/io/document.h"
+#include "common/io/resource_document.h"
 #include "common/resources.h"
 #include "common/text.h"
 
@@ -20,6 +21,12 @@ void read_document(const tepui::Document& document) {
     for (const auto& task : batch->tasks) CHECK(task.spec != nullptr);
   } else {
     CHECK(!batch.error().message.empty());
+  }
+  if (const auto resources = tepui::parse_resources(document, "fuzz"); !resources) {
+    CHECK(!resources.error().message.empty());
+  } else {
+    CHECK(tepui::Resources::create({resources->items().begin(), resources->items().end()}) ==
+          *resources);
   }
   const std::string json = tepui::to_json(document, -1);
   const auto again = tepui::parse_json(json, "fuzz");

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/check.h"
+#include "common/loans.h"
 #include "common/roles.h"
 #include "tests/master/allocator_oracle_items.h"
 
@@ -253,6 +254,7 @@ void AllocatorOracle::update_agent(AgentHandle agent, AgentShape shape) {
     std::erase_if(filters_, [&](const Filter& filter) { return filter.agent == agent; });
   }
   agents_.at(agent).shape = std::move(shape);
+  repay();
 }
 
 void AllocatorOracle::remove_agent(AgentHandle agent) {
@@ -303,6 +305,7 @@ void AllocatorOracle::remove_framework(FrameworkHandle framework) {
   }
   std::erase_if(allocations_, [&](const Allocation& a) { return a.framework == framework; });
   std::erase_if(filters_, [&](const Filter& filter) { return filter.framework == framework; });
+  repay();
   settle_members();
 }
 
@@ -358,7 +361,15 @@ void AllocatorOracle::book(FrameworkHandle framework, AgentHandle agent, const s
 
 void AllocatorOracle::allocate(FrameworkHandle framework, AgentHandle agent, std::string_view role,
                                const Resources& resources) {
-  if (!resources.empty()) book(framework, agent, std::string(role), resources);
+  if (resources.empty()) return;
+  // Revocable beyond what is there was lent, as far as there is something that can be.
+  const Resources lacking = resources.revocable().minus(available(agent));
+  AgentShape& shape = agents_.at(agent).shape;
+  const Resources free = as_revocable(lendable(available(agent)));
+  const Resources loan = free.minus(free.minus(lacking));
+  shape.lent += loan;
+  shape.total = shape.total - as_regular(loan) + loan;
+  book(framework, agent, std::string(role), resources);
 }
 
 void AllocatorOracle::recover(Now now, FrameworkHandle framework, AgentHandle agent,
@@ -380,6 +391,7 @@ void AllocatorOracle::recover(Now now, FrameworkHandle framework, AgentHandle ag
   }
   known->resources -= resources;
   if (known->resources.empty()) allocations_.erase(known);
+  repay();
   settle_members();
 }
 

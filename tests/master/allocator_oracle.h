@@ -32,6 +32,7 @@ class AllocatorOracle final : public Allocator {
   void revive(FrameworkHandle framework, std::span<const std::string> roles) override;
   void set_weight(std::string_view role, int64_t weight_milli) override;
   void set_quota(std::string_view role, const Quota& quota) override;
+  void set_lending(bool on) override;
   void set_whitelist(std::optional<std::set<std::string>> hostnames) override {
     whitelist_ = std::move(hostnames);
   }
@@ -42,6 +43,9 @@ class AllocatorOracle final : public Allocator {
                                  const Resources& to) override;
   Result<void> convert_available(AgentHandle agent, const Resources& from,
                                  const Resources& to) override;
+  void set_running(AgentHandle agent, const Resources& revocable) override;
+  Resources lent(AgentHandle agent) const override;
+  std::vector<AgentHandle> take_recalls() override;
   void set_maintenance(AgentHandle agent, bool planned) override;
   void answer_inverse(Now now, FrameworkHandle framework, AgentHandle agent,
                       std::optional<Duration> refuse) override;
@@ -59,13 +63,15 @@ class AllocatorOracle final : public Allocator {
   std::vector<RoleShare> shares() const override;
   RoleUse use(std::string_view role) const override;
   std::vector<RoleUse> uses() const override;
+  LentSums lent_sums() const override;
   OfferExplanation explain(FrameworkHandle, std::string_view) const override { return {}; }
   const AllocatorStats& stats() const override { return stats_; }
   Result<void> audit() const override { return {}; }
 
  private:
   struct Agent {
-    AgentShape shape;
+    AgentShape shape;   // with what is lent turned revocable
+    Resources running;  // revocable
     bool active = true;
     bool planned = false;             // to go
     std::set<FrameworkHandle> asked;  // inverse offers outstanding
@@ -121,12 +127,26 @@ class AllocatorOracle final : public Allocator {
   bool is_role_listed(const std::string& role) const;
   void book(FrameworkHandle framework, AgentHandle agent, const std::string& role,
             const Resources& resources);
-  enum class Part : uint8_t { kGuarantees, kRest };
+  enum class Part : uint8_t { kGuarantees, kRest, kLoans };
   void visit(AgentHandle agent, Part part, std::vector<Grant>& grants);
   // What the framework could be offered were it not for quota and filters.
-  Resources offer_for(FrameworkHandle framework, const std::string& role, AgentHandle agent) const;
+  Resources offer_for(FrameworkHandle framework, const std::string& role, AgentHandle agent) const {
+    return offer_of(framework, role, agent, available(agent));
+  }
+  Resources offer_of(FrameworkHandle framework, const std::string& role, AgentHandle agent,
+                     const Resources& left) const;
   bool is_refused(FrameworkHandle framework, const std::string& role, AgentHandle agent,
                   const Resources& offer) const;
+
+  // Loans (allocator_oracle_loans.cc).
+  void repay();
+  Resources offered_loan(const Agent& agent) const;
+  int64_t may_lend(const std::string& name) const;
+  Resources loan_of(const Resources& left) const;
+  void lend(AgentHandle agent, std::vector<Grant>& grants);
+  void recall();
+  bool could_serve(AgentHandle agent);
+  Resources guaranteed_part(const std::string& role, const Resources& counted) const;
 
   // Quota. `Taking`: as if a grant to that role had taken so much of the name.
   struct Taking {
@@ -164,6 +184,10 @@ class AllocatorOracle final : public Allocator {
   std::map<std::string, Quota> quotas_;
   std::map<AgentHandle, Resources> shared_offered_;  // in this round
   std::optional<std::set<std::string>> whitelist_;
+  bool lending_ = false;
+  std::vector<AgentHandle> recalls_;
+  std::set<AgentHandle> recalled_;  // in this round
+  std::vector<Taking> planned_;     // what recalls of this round are to serve
   std::vector<InverseGrant> inverse_grants_;
   std::map<std::string, uint64_t> node_counts_;
   std::map<std::pair<std::string, FrameworkHandle>, uint64_t> member_counts_;

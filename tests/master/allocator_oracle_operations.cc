@@ -24,6 +24,7 @@ Result<void> AllocatorOracle::convert_allocated(FrameworkHandle framework, Agent
   known->resources = known->resources - from + to;
   total = total - from + to;
   if (known->resources.empty()) allocations_.erase(known);
+  repay();
   settle_members();
   return {};
 }
@@ -33,6 +34,7 @@ Result<void> AllocatorOracle::convert_available(AgentHandle agent, const Resourc
   if (!available(agent).contains(from)) return fail("not available");
   Resources& total = agents_.at(agent).shape.total;
   total = total - from + to;
+  repay();
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "common/loans.h"
 #include "tests/master/allocator_oracle.h"
 #include "tests/master/allocator_oracle_items.h"
 
@@ -25,6 +26,8 @@ int64_t largest(int64_t most, const std::function<bool(int64_t)>& holds) {
   return good;
 }
 
+}  // namespace
+
 // Up to `most` of each name, whole where it cannot be cut; a name without entry is `unnamed`.
 Resources cut(const Resources& from, std::map<std::string, int64_t> most, bool keep_unnamed) {
   Resources kept;
@@ -45,8 +48,6 @@ Resources cut(const Resources& from, std::map<std::string, int64_t> most, bool k
   }
   return kept;
 }
-
-}  // namespace
 
 std::set<std::string> AllocatorOracle::quota_names() const {
   std::set<std::string> names;
@@ -72,6 +73,9 @@ std::vector<std::string> AllocatorOracle::quota_children(const std::string& role
 
 int64_t AllocatorOracle::consumed(const std::string& role, const Taking& taking) const {
   int64_t sum = is_within(role, taking.role) ? taking.milli : 0;
+  for (const Taking& planned : planned_) {
+    if (planned.name == taking.name && is_within(role, planned.role)) sum += planned.milli;
+  }
   for (const auto& [handle, agent] : agents_) {
     for (const Resource& item : agent.shape.total.items()) {
       if (item.name() != taking.name || !item.is_scalar() || !item.kind->is_reserved()) continue;
@@ -109,7 +113,8 @@ int64_t AllocatorOracle::free(const Taking& taking) const {
   int64_t sum = -taking.milli;
   for (const auto& [handle, agent] : agents_) {
     if (!agent.active || (whitelist_ && !whitelist_->contains(agent.shape.hostname))) continue;
-    const Resources left = available(handle);
+    // What is lent and only offered can be had back.
+    const Resources left = available(handle) + as_regular(offered_loan(agent));
     for (const Resource& item : left.items()) {
       if (item.name() == taking.name && counts(item)) sum += item.scalar_milli();
     }
@@ -142,6 +147,18 @@ bool AllocatorOracle::keeps_headroom(const Taking& taking) const {
 bool AllocatorOracle::is_guaranteed(const Taking& taking) const {
   const Taking before = {.role = taking.role, .name = taking.name, .milli = 0};
   return children_need("", taking) == children_need("", before) - taking.milli;
+}
+
+Resources AllocatorOracle::guaranteed_part(const std::string& role,
+                                           const Resources& counted) const {
+  std::map<std::string, int64_t> guaranteed;
+  for (const std::string& name : quota_names()) {
+    guaranteed[name] = largest(counted.total_milli(name), [&](int64_t milli) {
+      const Taking taking = {role, name, milli};
+      return keeps_limits(taking) && is_guaranteed(taking);
+    });
+  }
+  return cut(counted, guaranteed, false);
 }
 
 Resources AllocatorOracle::guaranteed_offer(const std::string& role, const Resources& left) const {

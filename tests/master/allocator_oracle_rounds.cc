@@ -38,12 +38,12 @@ bool AllocatorOracle::is_wanted(const Framework& framework, const std::string& r
                                  .attributes = agent.shape.attributes});
 }
 
-Resources AllocatorOracle::offer_for(FrameworkHandle handle, const std::string& role,
-                                     AgentHandle agent) const {
+Resources AllocatorOracle::offer_of(FrameworkHandle handle, const std::string& role,
+                                    AgentHandle agent, const Resources& left) const {
   const Framework& framework = frameworks_.at(handle);
   if (!is_capable(framework, agents_.at(agent))) return {};
   if (!is_wanted(framework, role, agents_.at(agent))) return {};
-  Resources offer = available(agent).allocatable_to(role);
+  Resources offer = left.allocatable_to(role);
   if (shared_offered_.contains(agent)) offer = offer.minus(shared_offered_.at(agent));
   if (!framework.shape.shared_resources) {
     offer = offer.filter([](const Resource& item) { return !item.kind->shared; });
@@ -86,8 +86,11 @@ Allocator::Step AllocatorOracle::step(Now now, uint32_t, std::vector<Grant>& gra
   expire(now);
   ++stats_.rounds;
   shared_offered_.clear();
-  for (const Part part : {Part::kGuarantees, Part::kRest}) {
+  recalled_.clear();
+  for (const Part part : {Part::kGuarantees, Part::kRest, Part::kLoans}) {
     if (part == Part::kGuarantees && quotas_.empty()) continue;
+    if (part == Part::kLoans && !lending_) continue;
+    if (part == Part::kLoans) recall();
     const uint64_t key = part == Part::kGuarantees ? Candidates::guarantee_key(seed_, stats_.rounds)
                                                    : Candidates::round_key(seed_, stats_.rounds);
     std::vector<std::pair<uint64_t, AgentHandle>> order;
@@ -99,7 +102,11 @@ Allocator::Step AllocatorOracle::step(Now now, uint32_t, std::vector<Grant>& gra
     for (const auto& [rank, handle] : order) {
       ++stats_.agents_visited;
       draw_ = RandomOrder::key_of(key, handle.index);
-      visit(handle, part, grants);
+      if (part == Part::kLoans) {
+        lend(handle, grants);
+      } else {
+        visit(handle, part, grants);
+      }
     }
   }
   ask_to_leave(now);

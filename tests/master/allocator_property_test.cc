@@ -1,8 +1,9 @@
 // Goal: DrfAllocator gives exactly the grants of the oracle, in the same order, whatever happens.
 // Method: a small cluster in which everything happens often (hierarchical roles with weights;
 // reserved, refined, revocable, shared and gpu resources; filters that end before and after
-// rounds; quota, whitelist, maintenance, operations), driven by random events; after each, the
-// grants, the shares, the use of roles and the audit are compared.
+// rounds; quota, whitelist, maintenance, operations; in half of the cases loans of what guarantees
+// hold back), driven by random events; after each, the grants, the recalls, the loans, the shares,
+// the use of roles and the audit are compared.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -17,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "common/loans.h"
 #include "common/rng.h"
 #include "master/allocator/drf_allocator.h"
 #include "tests/master/allocator_oracle.h"
@@ -31,14 +33,17 @@ using namespace std::chrono_literals;
 class Pair {
  public:
   explicit Pair(uint64_t seed)
-      : rng_(seed), options_(options(rng_)), fast_(options_, seed), oracle_(options_, seed) {}
+      : rng_(seed), options_(options(rng_)), fast_(options_, seed), oracle_(options_, seed) {
+    lends_ = rng_.chance(1, 2);
+    if (lends_) switch_lending();
+  }
 
   // Every event has a seed of its own, so that it stays what it is when others are left out.
   void happen(uint64_t seed) {
     rng_ = Rng(seed);
     weight_ = static_cast<int64_t>(rng_.below(8)) * 250 + 250;
     role_ = kRoles[rng_.below(kRoles.size())];
-    switch (rng_.below(22)) {
+    switch (rng_.below(26)) {
       case 0:
       case 1:
         add_agent();
@@ -82,6 +87,15 @@ class Pair {
       case 16:
         change_quota();
         break;
+      case 17:
+        run_tasks();
+        break;
+      case 18:
+        grow_or_shrink();
+        break;
+      case 19:
+        if (lends_ && rng_.chance(1, 3)) switch_lending();
+        break;
       default:
         round();
         break;
@@ -95,6 +109,7 @@ class Pair {
     AgentHandle agent;
     std::string role;
     Resources resources;
+    bool runs = false;  // as tasks; otherwise it is in offers
   };
 
   template <class Do>
@@ -197,7 +212,65 @@ class Pair {
       a.recover(now_, held.framework, held.agent, held.role, back, duration);
     });
     held.resources = kept;
+    const Outstanding before = held;
     if (kept.empty()) held_.erase(held_.begin() + static_cast<ptrdiff_t>(index));
+    if (before.runs) tell_running(before.agent);
+  }
+
+  void tell_running(AgentHandle agent) {
+    Resources running;
+    for (const Outstanding& held : held_) {
+      if (held.agent == agent && held.runs) running += held.resources.revocable();
+    }
+    both([&](Allocator& a) { a.set_running(agent, running); });
+  }
+
+  // The master's part when something is to be had back.
+  void rescind(const std::vector<AgentHandle>& agents) {
+    for (const AgentHandle agent : agents) {
+      for (size_t i = held_.size(); i-- > 0;) {
+        const Outstanding held = held_[i];
+        if (held.agent != agent || held.runs || held.resources.revocable().empty()) continue;
+        both([&](Allocator& a) {
+          a.recover(now_, held.framework, agent, held.role, held.resources, std::nullopt);
+        });
+        held_.erase(held_.begin() + static_cast<ptrdiff_t>(i));
+      }
+    }
+    recalled_ += agents.size();
+  }
+
+  void switch_lending() {
+    const bool on = !on_;
+    on_ = on;
+    both([&](Allocator& a) { a.set_lending(on); });
+    const std::vector<AgentHandle> recalls = fast_.take_recalls();
+    RC_ASSERT(recalls == oracle_.take_recalls());
+    rescind(recalls);
+  }
+
+  // What is offered becomes tasks, or what ran is in an offer again.
+  void run_tasks() {
+    if (held_.empty()) return;
+    Outstanding& held = held_[rng_.below(held_.size())];
+    held.runs = !held.runs;
+    tell_running(held.agent);
+  }
+
+  // As UpdateAgent does: what tasks and offers hold stays, loans are repaid first.
+  void grow_or_shrink() {
+    if (agents_.empty()) return;
+    const AgentHandle agent = pick(agents_);
+    AgentShape shape = agent_shape();
+    Resources held;
+    for (const Outstanding& out : held_) {
+      if (out.agent == agent) held += out.resources.revocable();
+    }
+    const Resources own = Resources::create({revocable_cpus(rng_.between(0, 4) * 500)}).value();
+    shape.lent = common_part(fast_.lent(agent), held.minus(own));
+    shape.total =
+        shape.total.non_revocable().minus(as_regular(shape.lent)) + held + own.minus(held);
+    both([&](Allocator& a) { a.update_agent(agent, shape); });
   }
 
   void pass_time() {
@@ -302,9 +375,12 @@ class Pair {
     const FrameworkHandle framework = pick(frameworks_);
     const AgentHandle agent = pick(agents_);
     const std::string role = role_;
-    const Resources used = Resources::scalars({{"cpus", rng_.between(1, 3) * 500}});
+    Resources used = Resources::scalars({{"cpus", rng_.between(1, 3) * 500}});
+    if (rng_.chance(1, 3)) used = as_revocable(used);
     both([&](Allocator& a) { a.allocate(framework, agent, role, used); });
-    held_.push_back({.framework = framework, .agent = agent, .role = role, .resources = used});
+    held_.push_back(
+        {.framework = framework, .agent = agent, .role = role, .resources = used, .runs = true});
+    tell_running(agent);
   }
 
   static std::vector<std::string> to_lines(const std::vector<Grant>& grants) {
@@ -343,13 +419,20 @@ class Pair {
     }
     const std::vector<InverseGrant> inverse = fast_.take_inverse_grants();
     RC_ASSERT(inverse == oracle_.take_inverse_grants());
-    RC_ASSERT(wanted || (fast.empty() && inverse.empty()));
+    const std::vector<AgentHandle> recalls = fast_.take_recalls();
+    RC_ASSERT(recalls == oracle_.take_recalls());
+    RC_ASSERT(wanted || (fast.empty() && inverse.empty() && recalls.empty()));
     granted_ += fast.size();
+    rescind(recalls);
   }
 
   void compare() {
     const auto sound = fast_.audit();
     if (!sound) RC_FAIL(sound.error().message);
+    for (const AgentHandle agent : agents_) RC_ASSERT(fast_.lent(agent) == oracle_.lent(agent));
+    RC_ASSERT(fast_.lent_sums().lent == oracle_.lent_sums().lent);
+    RC_ASSERT(fast_.lent_sums().offered == oracle_.lent_sums().offered);
+    RC_ASSERT(fast_.stats().loans == oracle_.stats().loans);
     const std::vector<RoleShare> shares = fast_.shares();
     const std::vector<RoleShare> expected = oracle_.shares();
     RC_ASSERT(shares.size() == expected.size());
@@ -384,9 +467,13 @@ class Pair {
   std::vector<AgentHandle> agents_;
   std::vector<FrameworkHandle> frameworks_;
   std::vector<Outstanding> held_;
+  bool lends_ = false;  // the case is one with loans
+  bool on_ = false;
 
  public:
   size_t granted_ = 0;
+  size_t recalled_ = 0;
+  uint64_t loans() const { return fast_.stats().loans; }
 };
 
 // Shrinks by leaving events out.
@@ -396,6 +483,8 @@ RC_GTEST_PROP(DrfAllocatorProperty, GivesWhatTheOracleGives, (uint64_t seed)) {
   Pair pair(seed);
   for (const uint64_t event : events) pair.happen(event);
   RC_CLASSIFY(pair.granted_ > 10, "more than ten grants");
+  RC_CLASSIFY(pair.loans() > 0, "loans");
+  RC_CLASSIFY(pair.recalled_ > 0, "recalls");
 }
 
 }  // namespace

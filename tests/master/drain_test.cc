@@ -136,11 +136,42 @@ TEST(Explain, CountsAgentsByCause) {
   EXPECT_TRUE(role.active);
   EXPECT_FALSE(role.suppressed);
   uint32_t agents = 0;
-  for (const Explanation::Cause& cause : role.causes) agents += cause.agents;
+  for (const Explanation::Cause& cause : role.causes) {
+    agents += cause.agents;
+    EXPECT_NE(cause.advice, "") << cause.name;
+  }
   EXPECT_EQ(agents, 2u);
   EXPECT_EQ(role.causes.size(), 2u);
   EXPECT_NE(bench.command(Explain{.framework_id = framework.info.id, .role = "other"}), "");
   EXPECT_NE(bench.command(Explain{.framework_id = {"none"}}), "");
+}
+
+TEST(Explain, SaysThatAfterAnElectionNothingIsOfferedWhileThereIsQuota) {
+  Bench bench;
+  TestAgent first = bench.agent();
+  TestAgent second = bench.agent();
+  TestFramework framework = bench.framework();
+  ASSERT_EQ(
+      bench.command(UpdateQuota{
+          .quotas = {{.role = "eng", .quota = {.guarantees = machine(1000, 0).quantities()}}}}),
+      "");
+  const auto explained = [&] {
+    const SessionId session = bench.new_session();
+    bench.master().on_message(bench.now, session, "op",
+                              Explain{.request = 3, .framework_id = framework.info.id});
+    return bench.take<Explanation>(session).at(0).roles.at(0);
+  };
+  EXPECT_FALSE(explained().paused);
+  bench.restart();
+  bench.resubscribe(framework);
+  bench.reregister(first);
+  EXPECT_TRUE(bench.offers(framework).empty());
+  EXPECT_TRUE(explained().paused);
+  EXPECT_TRUE(explained().advice.starts_with("wait: the master has just been elected"))
+      << explained().advice;
+  bench.reregister(second);
+  EXPECT_FALSE(explained().paused);
+  EXPECT_FALSE(bench.offers(framework).empty());
 }
 
 }  // namespace

@@ -137,6 +137,7 @@ class Bench {
   AllowAll allow_all;
   Authorizer* authorizer = &allow_all;
   std::vector<std::pair<std::string, int64_t>> weights;
+  bool require_agent_domain = false;  // of the next restart()
   Now now{.mono = Instant(1s), .wall = WallTime(1'000'000s)};
   uint64_t epoch = 0;
   bool audits = true;
@@ -150,8 +151,11 @@ class Bench {
     effects.sent.clear();
     allocator_ = std::make_unique<DrfAllocator>(AllocatorOptions{}, 7);
     Allocator& allocator = given_allocator_ != nullptr ? *given_allocator_ : *allocator_;
-    MasterConfig config{
-        .build = "test", .hostname = "m", .weights = weights, .tunables = tunables_};
+    MasterConfig config{.build = "test",
+                        .hostname = "m",
+                        .weights = weights,
+                        .require_agent_domain = require_agent_domain,
+                        .tunables = tunables_};
     master_ =
         std::make_unique<Master>(std::move(config), 42 + epoch, allocator, *authorizer, effects);
     master_->on_elected(now, ++epoch, store);

@@ -253,5 +253,92 @@ TEST(Frameworks, MaySuppressOneRoleFromTheStart) {
   EXPECT_EQ(bench.offers(framework).at(0).role, "b");
 }
 
+std::string update(Bench& bench, const TestFramework& framework, const FrameworkInfo& info) {
+  bench.say(framework.session, UpdateFramework{info});
+  bench.settle();
+  const auto answers = bench.take<FrameworkUpdated>(framework.session);
+  EXPECT_EQ(answers.size(), 1u);
+  return answers.empty() ? "no answer" : answers[0].error;
+}
+
+TEST(Frameworks, MayChangeTheirRolesWhileTheyAreSubscribed) {
+  Bench bench;
+  bench.agent(machine(), "one");
+  FrameworkInfo info = framework_info();
+  info.roles = {"a", "b"};
+  info.suppressed_roles = {"b"};
+  const TestFramework framework = bench.framework(info);
+  const auto of_a = bench.offers(framework);
+  ASSERT_EQ(of_a.size(), 1u);
+  info.roles = {"b", "c"};
+  info.suppressed_roles = {"c"};
+  EXPECT_EQ(update(bench, framework, info), "");
+  const auto rescinds = bench.take<Rescind>(framework.session);
+  ASSERT_EQ(rescinds.size(), 1u) << "of the role that it left";
+  EXPECT_EQ(rescinds[0].offers, std::vector<OfferId>{of_a[0].id});
+  const auto of_b = bench.offers(framework);
+  ASSERT_EQ(of_b.size(), 1u);
+  EXPECT_EQ(of_b[0].role, "b") << "c is suppressed from the start";
+}
+
+TEST(Frameworks, KeepTheOffersAndFiltersOfRolesThatStay) {
+  Bench bench;
+  bench.agent(machine(), "one");
+  bench.agent(machine(), "two");
+  FrameworkInfo info = framework_info("a");
+  const TestFramework framework = bench.framework(info);
+  const auto offers = bench.offers(framework);
+  ASSERT_EQ(offers.size(), 2u);
+  bench.decline(framework, offers[0].id, 1h);
+
+  info.roles = {"a", "b"};
+  info.suppressed_roles = {"b"};
+  EXPECT_EQ(update(bench, framework, info), "");
+  EXPECT_TRUE(bench.take<Rescind>(framework.session).empty());
+  EXPECT_TRUE(bench.offers(framework).empty()) << "the filter counts";
+  bench.accept(framework, {offers[1].id}, {task_info("t")});
+  EXPECT_TRUE(bench.updates(framework).empty()) << "the offer is still good";
+  EXPECT_EQ(bench.master().totals().tasks, 1u);
+}
+
+TEST(Frameworks, ThatDropACapabilityLoseTheirOffers) {
+  Bench bench;
+  bench.agent(Resources::parse("cpus:4;mem:4096;gpus:1").value());
+  FrameworkInfo info = framework_info();
+  info.capabilities |= bit(FrameworkCapability::kGpuResources);
+  const TestFramework framework = bench.framework(info);
+  ASSERT_EQ(bench.offers(framework).size(), 1u);
+  info.capabilities &= ~bit(FrameworkCapability::kGpuResources);
+  EXPECT_EQ(update(bench, framework, info), "");
+  EXPECT_EQ(bench.take<Rescind>(framework.session).size(), 1u);
+  EXPECT_TRUE(bench.offers(framework).empty());
+}
+
+TEST(Frameworks, WhoseUpdateIsRefusedStayAsTheyWere) {
+  Bench bench;
+  bench.agent();
+  FrameworkInfo info = framework_info("a");
+  info.principal = "alice";
+  info.user = "build";
+  const TestFramework framework = bench.framework(info);
+  const auto with = [&](auto change) {
+    FrameworkInfo changed = info;
+    change(changed);
+    return update(bench, framework, changed);
+  };
+  EXPECT_EQ(with([](FrameworkInfo& i) { i.roles = {}; }), "framework has no role");
+  EXPECT_EQ(with([](FrameworkInfo& i) { i.user = "root"; }),
+            "the user of a framework cannot change");
+  EXPECT_EQ(with([](FrameworkInfo& i) { i.principal = "mallory"; }),
+            "the principal of a framework cannot change");
+  EXPECT_EQ(with([](FrameworkInfo& i) { i.checkpoint = false; }),
+            "whether a framework checkpoints cannot change");
+  EXPECT_EQ(with([](FrameworkInfo& i) { i.id = {"other"}; }),
+            "the session belongs to another framework");
+  EXPECT_TRUE(bench.take<Rescind>(framework.session).empty());
+  EXPECT_FALSE(bench.effects.closed.contains(framework.session));
+  EXPECT_EQ(bench.offers(framework).at(0).role, "a");
+}
+
 }  // namespace
 }  // namespace tepui

@@ -58,6 +58,13 @@ class LyingAllocator final : public Allocator {
                                  const Resources& to) override {
     return real_.convert_available(agent, from, to);
   }
+  void set_lending(bool on) override { real_.set_lending(on); }
+  void set_running(AgentHandle agent, const Resources& revocable) override {
+    real_.set_running(agent, revocable);
+  }
+  Resources lent(AgentHandle agent) const override { return real_.lent(agent); }
+  std::vector<AgentHandle> take_recalls() override { return real_.take_recalls(); }
+  LentSums lent_sums() const override { return real_.lent_sums(); }
   void set_maintenance(AgentHandle agent, bool planned) override {
     real_.set_maintenance(agent, planned);
   }

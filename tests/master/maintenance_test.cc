@@ -53,6 +53,13 @@ TEST(Maintenance, WhoHoldsSomethingIsAskedOnceAndAgainAfterItsFilter) {
   bench.say(framework.session,
             DeclineInverseOffers{.offers = {asked[0].offers[0].id}, .filters = {Duration(10s)}});
   EXPECT_EQ(bench.events().count<event::InverseOfferAnswered>(), 1);
+  const auto answers_told_again = [&bench] {
+    EventCounter counter;
+    ReplayCursor cursor;
+    EXPECT_TRUE(bench.master().replay(counter, cursor, 1000));
+    return counter.count<event::InverseOfferAnswered>();
+  };
+  EXPECT_EQ(answers_told_again(), 1) << "a reader that fell behind sees it too";
   bench.pass(5s);
   EXPECT_TRUE(bench.take<InverseOfferBatch>(framework.session).empty());
   bench.pass(10s);

@@ -149,6 +149,78 @@ TEST(MasterOperations, AResizedVolumeIsNotUsableInTheSameCall) {
   EXPECT_TRUE(r.offer().resources.contains(large)) << "but in the next offer it is there";
 }
 
+TEST(MasterOperations, WhatAVolumeGivesBackIsNotUsableInTheSameCall) {
+  Rig r;
+  r.accept({reserve(r.disk), create_volume(r.volume)});
+  const Resources half = reserved(Resources::scalars({{"disk", 5'000}}), "eng", "p");
+  r.accept({shrink_volume(r.volume, 5'000, "o1"), unreserve(half, "o2"),
+            launch_tasks({task_info("t", half)})});
+  const auto statuses = r.statuses();
+  ASSERT_EQ(statuses.size(), 1u);
+  EXPECT_EQ(statuses[0].operation_id.value, "o2");
+  EXPECT_NE(statuses[0].message.find("more than the"), std::string::npos) << statuses[0].message;
+  EXPECT_EQ(r.bench.updates(r.framework).at(0).state, TaskState::kError);
+  EXPECT_TRUE(r.offer().resources.contains(half)) << "but in the next offer it is there";
+}
+
+TEST(MasterOperations, OfOneCallAreAppliedInTheirOrder) {
+  Rig r;
+  // The other way round nothing would be there to build on, or to undo.
+  r.accept({create_volume(r.volume, "too early"), reserve(r.disk, "o1"),
+            create_volume(r.volume, "o2"), destroy_volume(r.volume, "o3"),
+            destroy_volume(r.volume, "too late"), unreserve(r.disk, "o4")});
+  std::vector<std::string> applied;
+  for (const AgentOperation& told : r.told()) applied.push_back(told.operation.id.value);
+  EXPECT_EQ(applied, (std::vector<std::string>{"o1", "o2", "o3", "o4"}));
+  const auto refused = r.statuses();
+  ASSERT_EQ(refused.size(), 2u);
+  EXPECT_EQ(refused[0].message, "the agent does not have disk(eng):10");
+  EXPECT_EQ(refused[1].message, "the agent has no such volume 'v'");
+  EXPECT_EQ(r.offer().resources, kMachine);
+}
+
+TEST(MasterOperations, ATaskUsesAVolumeAsAWhole) {
+  Rig r;
+  const Resources piece = *Resources::create(
+      {{.kind = r.volume.items().front().kind, .amount = Amount{int64_t{4'000}}}});
+  r.accept({reserve(r.disk), create_volume(r.volume), launch_tasks({task_info("t", piece)})});
+  const auto updates = r.bench.updates(r.framework);
+  ASSERT_EQ(updates.size(), 1u);
+  EXPECT_EQ(updates[0].state, TaskState::kError);
+  EXPECT_EQ(updates[0].message, "volume 'v' has 10 MB and goes only as a whole, not 4 MB of it");
+}
+
+TEST(MasterOperations, ASharedVolumeInUseByAnotherFrameworkIsNotDestroyed) {
+  Rig r;
+  r.framework.info.capabilities |= bit(FrameworkCapability::kSharedResources);
+  r.bench.resubscribe(r.framework);
+  const Resources shared =
+      volume_on(r.disk, {.id = "v", .path = "data", .principal = "p", .shared = true});
+  const Resources cpu = Resources::scalars({{"cpus", 1000}});
+  r.accept({reserve(r.disk), create_volume(shared), launch_tasks({task_info("a", shared + cpu)})});
+  r.bench.decline(r.framework, r.offer().id, 1h);
+  const TestFramework other = r.bench.framework(eng(bit(FrameworkCapability::kSharedResources)));
+  const auto offers = r.bench.offers(other);
+  ASSERT_EQ(offers.size(), 1u);
+  ASSERT_TRUE(offers[0].resources.contains(shared)) << "offered again while it is in use";
+  r.bench.say(other.session,
+              Accepts{{Accept{.offers = {offers[0].id},
+                              .operations = {destroy_volume(shared, "o1"),
+                                             launch_tasks({task_info("b", shared + cpu)})}}}});
+  r.bench.settle();
+  std::vector<OperationStatus> refused;
+  for (const auto& message : r.bench.take<OperationUpdates>(other.session)) {
+    refused.insert(refused.end(), message.statuses.begin(), message.statuses.end());
+  }
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].message, "volume 'v' is in use by a task");
+  size_t launched = 0;
+  for (const LaunchTasks& message : r.bench.take<LaunchTasks>(r.agent.session)) {
+    launched += message.tasks.size();
+  }
+  EXPECT_EQ(launched, 2u) << "both frameworks use it";
+}
+
 TEST(MasterOperations, AVolumeInUseIsNotDestroyed) {
   Rig r;
   r.accept({reserve(r.disk), create_volume(r.volume), launch_tasks({task_info("t", r.volume)})});

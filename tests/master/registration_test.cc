@@ -410,5 +410,29 @@ TEST(MasterRestart, ATornRegistryIsRefused) {
       << bench.effects.resignations[0];
 }
 
+TEST(Registration, MayBeOnlyForAgentsThatSayWhereTheyAre) {
+  Bench bench;
+  TestAgent agent = bench.agent();
+  bench.require_agent_domain = true;
+  bench.restart();
+  bench.reregister(agent);
+  const auto errors = bench.take<ErrorMessage>(agent.session);
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_NE(errors[0].message.find("--domain=REGION/ZONE"), std::string::npos) << errors[0].message;
+  EXPECT_TRUE(bench.take<ShutdownAgent>(agent.session).empty()) << "its tasks go on";
+
+  const SessionId session = bench.new_session();
+  AgentInfo info{.hostname = "h", .resources = machine()};
+  bench.say(session, AgentToMaster(Hello{}));
+  bench.say(session, RegisterAgent{info});
+  bench.settle();
+  EXPECT_EQ(bench.take<ErrorMessage>(session).size(), 1u);
+  EXPECT_EQ(bench.master().totals().agents_active, 0u);
+
+  agent.info.domain = {.region = "eu", .zone = "a"};
+  bench.reregister(agent);
+  EXPECT_EQ(bench.take<Registered>(agent.session).size(), 1u);
+}
+
 }  // namespace
 }  // namespace tepui

@@ -34,6 +34,28 @@ TEST(OperateResources, ReservesWhatIsOfferedToOthers) {
   EXPECT_EQ(own[0].resources, reserved("eng", 1000));
 }
 
+TEST(OperateResources, PreparesAgentsThatAreOutOfUse) {
+  Bench bench;
+  const TestAgent agent = bench.agent();
+  using Action = OperateAgent::Action;
+  const OperateResources reserve{.agent_id = agent.info.id, .resources = reserved("eng", 1000)};
+  for (const Action action : {Action::kDeactivate, Action::kDrain}) {
+    EXPECT_EQ(bench.command(OperateAgent{.agent_id = agent.info.id, .action = action}), "");
+    EXPECT_EQ(bench.command(reserve), "");
+  }
+  const TestFramework framework = bench.framework(framework_info("eng"));
+  bench.pass(2s);
+  EXPECT_TRUE(bench.offers(framework).empty()) << "it is offered to nobody for all that";
+  size_t told = 0;
+  for (const ApplyOperations& message : bench.take<ApplyOperations>(agent.session)) {
+    told += message.items.size();
+  }
+  EXPECT_EQ(told, 2u);
+  bench.lose(agent.session);
+  EXPECT_NE(bench.command(reserve).find("is not connected: try again when it is back"),
+            std::string::npos);
+}
+
 TEST(OperateResources, RefusesWithTheReason) {
   Bench bench;
   const TestAgent agent = bench.agent();

@@ -53,6 +53,9 @@ struct Recorder final : SchedulerHandler, SchedulerEffects {
     updates.push_back(status);
     if (teardown_at_update) scheduler.teardown();
   }
+  void on_framework_updated(Scheduler&, std::string_view error) override {
+    calls.push_back("updated: " + std::string(error));
+  }
   void on_agent_lost(Scheduler&, const AgentId& id) override {
     calls.push_back("lost " + id.value);
   }
@@ -419,6 +422,55 @@ TEST_F(SchedulerTest, LaunchesNameAllTheirOffers) {
   EXPECT_EQ(sent[0].accepts[0].filters.refuse, 3s);
   scheduler.launch({}, {});
   EXPECT_EQ(out.sent_of<Accepts>().size(), 1u);
+}
+
+TEST_F(SchedulerTest, AnUpdateCountsOnceTheMasterSaidSo) {
+  EXPECT_FALSE(scheduler.update(scheduler.info()).has_value()) << "there is no subscription";
+  subscribe();
+  FrameworkInfo info = scheduler.info();
+  info.roles = {"c", "b"};
+  ASSERT_TRUE(scheduler.update(info).has_value());
+  info.roles = {"d"};
+  ASSERT_TRUE(scheduler.update(info).has_value());
+  const auto sent = out.sent_of<UpdateFramework>();
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_EQ(sent[0].info.roles, (std::vector<std::string>{"b", "c"}));
+  EXPECT_EQ(sent[0].info.id.value, "f1");
+  EXPECT_EQ(scheduler.info().roles, (std::vector<std::string>{"a", "b"}));
+
+  scheduler.suppress({"c"});
+  say(FrameworkUpdated{});
+  EXPECT_EQ(scheduler.info().roles, (std::vector<std::string>{"b", "c"}));
+  EXPECT_EQ(scheduler.info().suppressed_roles, std::vector<std::string>{"c"})
+      << "what was said after the update counts for what it made";
+  say(FrameworkUpdated{.error = "may not use the role"});
+  EXPECT_EQ(scheduler.info().roles, (std::vector<std::string>{"b", "c"}));
+  EXPECT_EQ(out.calls, (std::vector<std::string>{"subscribed f1",
+                                                 "updated: ", "updated: may not use the role"}));
+  say(FrameworkUpdated{});
+  EXPECT_EQ(out.dropped.back(), "framework_updated: no update was sent");
+}
+
+TEST_F(SchedulerTest, AnUpdateThatIsNotValidIsNotSent) {
+  subscribe();
+  FrameworkInfo info = scheduler.info();
+  info.roles = {};
+  const Result<void> refused = scheduler.update(info);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().message, "framework has no role");
+  EXPECT_TRUE(out.sent_of<UpdateFramework>().empty());
+}
+
+TEST_F(SchedulerTest, AnUpdateThatWasNotAnsweredDiesWithItsSession) {
+  subscribe();
+  FrameworkInfo info = scheduler.info();
+  info.roles = {"c"};
+  ASSERT_TRUE(scheduler.update(info).has_value());
+  scheduler.on_lost(now(), "reset");
+  subscribe(4);
+  EXPECT_EQ(out.sent_of<Subscribe>().back().info.roles, (std::vector<std::string>{"a", "b"}));
+  say(FrameworkUpdated{});
+  EXPECT_EQ(scheduler.info().roles, (std::vector<std::string>{"a", "b"}));
 }
 
 }  // namespace

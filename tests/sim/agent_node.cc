@@ -21,7 +21,7 @@ AgentNode::AgentNode(Surroundings around, NodeId node, Resources resources)
       world_(around.world),
       node_(node),
       resources_(std::move(resources)),
-      disks_(around.world, node),
+      disks_(around.world, around.fates, node),
       host_(around.world, around.faults),
       alarm_(around.world, [this] {
         if (agent_ == nullptr) return;
@@ -35,6 +35,7 @@ void AgentNode::start() {
   work_due_ = false;
   epoch_seen_ = 0;
   host_.kill_all();
+  most_revocable_ = {};
   AgentConfig config;
   config.info.hostname = fmt::format("agent{}", node_);
   config.info.address = fmt::format("127.0.0.1:{}", 5000 + node_);
@@ -80,6 +81,14 @@ void AgentNode::shutdown() {
 void AgentNode::set_tunables(const AgentTunables& tunables) {
   if (agent_ == nullptr) return;
   agent_->on_tunables(world_.now(), tunables);
+  after_input();
+}
+
+void AgentNode::change_revocable(const Resources& revocable) {
+  if (agent_ == nullptr) return;
+  world_.reached("agent.revocable");
+  most_revocable_ += revocable.minus(most_revocable_);
+  agent_->on_revocable(world_.now(), revocable);
   after_input();
 }
 
@@ -193,7 +202,8 @@ void AgentNode::reconnect(std::string_view why) {
 
 void AgentNode::launch(const LaunchSpec& spec) {
   disks_.on_launch(spec);
-  around_.fates.on_launched(life(), agent_->info().resources, spec.framework_id, spec.task_id);
+  const Resources machine = agent_->info().resources.non_revocable() + most_revocable_;
+  around_.fates.on_launched(life(), machine, spec.framework_id, spec.task_id);
   host_.launch(spec);
 }
 
@@ -216,6 +226,7 @@ void AgentNode::checkpoint(const AgentCheckpoint& checkpoint) {
     } else {
       disks_.write(checkpoint);
       agent_->on_checkpointed(world_.now(), checkpoint.serial);
+      disks_.on_confirmed();
     }
     after_input();
   });

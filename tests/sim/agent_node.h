@@ -33,6 +33,8 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   void crash(std::string_view why);
   void shutdown();
   void set_tunables(const AgentTunables& tunables);
+  // The machine has other revocable resources from now on.
+  void change_revocable(const Resources& revocable);
   const Agent* agent() const { return agent_.get(); }
   const SimHost& host() const { return host_; }
   NodeId node() const { return node_; }
@@ -73,6 +75,7 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   World& world_;
   const NodeId node_;
   const Resources resources_;
+  Resources most_revocable_;  // in this life: its tasks keep what they were given
   SimDisks disks_;
   SimHost host_;
   uint32_t life_ = 0;

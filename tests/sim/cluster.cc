@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "common/loans.h"
+
 namespace tepui::sim {
 
 using namespace std::chrono_literals;
@@ -38,6 +40,14 @@ Cluster::Cluster(World& world, const Size& size)
     Resources resources = Resources::scalars({{"cpus", rng.between(2, 8) * 1000},
                                               {"mem", rng.between(1, 4) * 1024000},
                                               {"disk", rng.between(1, 9) * 100000}});
+    // Some have disks beside that of the work directory.
+    for (const Disk::Source source : {Disk::Source::kPath, Disk::Source::kMount}) {
+      if (!rng.chance(1, 3)) continue;
+      const Disk disk{.source = source,
+                      .source_root = source == Disk::Source::kPath ? "/mnt/path" : "/mnt/mount"};
+      resources += *Resources::create({{.kind = make_kind({.name = "disk", .disk = disk}),
+                                        .amount = Amount{rng.between(1, 9) * 100000}}});
+    }
     agents_.push_back(std::make_unique<AgentNode>(
         AgentNode::Surroundings{world, faults_, network_, election_, fates_}, next++,
         std::move(resources)));
@@ -71,6 +81,11 @@ void Cluster::start() {
   haunt(chaos.tunables, &Cluster::strike_tunables);
   haunt(chaos.operator_kill, &Cluster::strike_task);
   haunt(chaos.operator_command, &Cluster::strike_operator);
+  haunt(chaos.revocable, &Cluster::strike_revocable);
+}
+
+void Cluster::replay_journals() {
+  for (const auto& master : masters_) master->replay_journal();
 }
 
 void Cluster::heal() {
@@ -187,21 +202,77 @@ void Cluster::strike_operator() {
   operator_.strike(known_to_operators());
 }
 
+void Cluster::strike_revocable() {
+  AgentNode& struck = *agents_[world_.rng().below(agents_.size())];
+  const int64_t milli = world_.rng().between(0, 4) * 1000;
+  struck.change_revocable(as_revocable(Resources::scalars({{"cpus", milli}})));
+}
+
 SimOperator::Known Cluster::known_to_operators() const {
   SimOperator::Known known;
   for (const auto& agent : agents_) {
     if (agent->agent() == nullptr) continue;
     known.hosts.push_back(agent->agent()->info().hostname);
-    if (!agent->agent()->info().id.empty()) known.agents.push_back(agent->agent()->info().id);
+    if (agent->agent()->info().id.empty()) continue;
+    known.agents.push_back(agent->agent()->info().id);
+    known.totals.push_back(agent->agent()->info().resources);
   }
   return known;
 }
 
 // Again and again, for what is commanded may be lost, and who drains cannot be reactivated yet.
 void Cluster::take_back() {
-  if (!commanded_) return;
+  if (!commanded_ || promised_milli_ != 0) return;
   operator_.take_back(known_to_operators());
   world_.after(3s, [this] { take_back(); });
+}
+
+// -------------------------------------------------------------------------------------- promises
+
+bool Cluster::promise() {
+  if (frameworks_.size() < 2 || !frameworks_[1]->is_revocable()) return false;
+  MasterTunables lending = faults_.master;
+  lending.lend_guarantees = true;
+  for (const auto& master : masters_) master->set_tunables(lending);
+  for (const auto& agent : agents_) {
+    const Resources regular = agent->agent()->info().resources.non_revocable();
+    promised_milli_ += regular.total_milli("cpus") / 2;
+  }
+  operator_.guarantee("role0", promised_milli_);
+  return true;
+}
+
+void Cluster::let_borrow() { frameworks_[1]->hoard(true); }
+
+void Cluster::demand_lent() {
+  const Resources held = frameworks_[1]->held();
+  if (held.revocable().total_milli("cpus") >= promised_milli_) {
+    return world_.reached("promise.lent");
+  }
+  world_.violated("lending",
+                  fmt::format("of {} cpus held back for a guarantee, framework 1 is only "
+                              "offered {}",
+                              milli_to_text(promised_milli_), to_text(held)));
+}
+
+void Cluster::let_demand() { frameworks_[0]->hoard(true); }
+
+void Cluster::demand_kept() {
+  const Resources held = frameworks_[0]->held();
+  if (held.non_revocable().total_milli("cpus") >= promised_milli_) {
+    return world_.reached("promise.kept");
+  }
+  world_.violated("guarantees",
+                  fmt::format("framework 0 is guaranteed {} cpus, and is only offered {}",
+                              milli_to_text(promised_milli_), to_text(held)));
+}
+
+void Cluster::forget_promise() {
+  operator_.guarantee("role0", 0);
+  promised_milli_ = 0;
+  for (const auto& master : masters_) master->set_tunables(faults_.master);
+  for (const auto& framework : frameworks_) framework->hoard(false);
+  take_back();
 }
 
 // ---------------------------------------------------------------------------------------- quiet

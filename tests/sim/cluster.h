@@ -30,8 +30,22 @@ class Cluster {
   void start();
   // Ends all faults, past and future.
   void heal();
+  // Of the masters that live: each must do again what it did.
+  void replay_journals();
   // What keeps the cluster from being quiet; empty: nothing.
   std::string unrest() const;
+
+  // Once all is quiet, whether guarantees are reached, loans or not. A role is guaranteed half of
+  // all processors and uses none; a framework of another role, which takes revocable resources,
+  // holds every offer it gets; then one of the guaranteed role wants offers. False: this cluster
+  // has nobody to try it with.
+  bool promise();
+  void let_borrow();   // all that is not promised, and the rest as revocable
+  void demand_lent();  // so it is
+  void let_demand();
+  void demand_kept();  // the promise: that much is offered, regular
+  void forget_promise();
+
   const Faults& faults() const { return faults_; }
 
  private:
@@ -47,6 +61,7 @@ class Cluster {
   void strike_tunables();
   void strike_task();
   void strike_operator();
+  void strike_revocable();
   void take_back();
   SimOperator::Known known_to_operators() const;
   void block_for_a_while(NodeId from, NodeId to, Duration time);
@@ -56,6 +71,7 @@ class Cluster {
   Faults faults_;
   bool healed_ = false;
   bool commanded_ = false;  // by the operator
+  int64_t promised_milli_ = 0;
   Network network_;
   SimStore store_;
   Election election_;

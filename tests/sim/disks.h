@@ -1,7 +1,8 @@
 #pragma once
 // SimDisks is what an agent's machine keeps on disk through the deaths of its agent: its checkpoint
-// and the directories of volumes; and the checker of volumes: none that was confirmed is ever lost,
-// none is used before it is there.
+// and the directories of volumes; and the checker of volumes: none that was confirmed is ever lost
+// or has another size, none is used before it is there, none is destroyed under a task, and only
+// shared ones have several users at once.
 
 #include <cstdint>
 #include <map>
@@ -10,6 +11,7 @@
 #include <string>
 
 #include "agent/effects.h"
+#include "tests/sim/fates.h"
 #include "tests/sim/network.h"
 #include "tests/sim/world.h"
 
@@ -17,10 +19,12 @@ namespace tepui::sim {
 
 class SimDisks {
  public:
-  SimDisks(World& world, NodeId node) : world_(world), node_(node) {}
+  SimDisks(World& world, const Fates& fates, NodeId node)
+      : world_(world), fates_(fates), node_(node) {}
 
-  // A checkpoint has become durable.
+  // A checkpoint has become durable; the agent hears of it, and confirms what it holds.
   void write(const AgentCheckpoint& checkpoint);
+  void on_confirmed();
   // What a starting agent finds.
   const std::optional<AgentCheckpoint>& read() const { return durable_; }
   // The agent starts with this total, after all its containers were ended.
@@ -34,9 +38,13 @@ class SimDisks {
   void check_confirmed(const Resources& total);
   void violated(const std::string& what);
 
+  bool is_shared(const VolumePlace& place) const;
+
   World& world_;
+  const Fates& fates_;
   const NodeId node_;
   std::optional<AgentCheckpoint> durable_;
+  bool confirming_ = false;
   std::set<VolumePlace> made_;
   Resources confirmed_;  // volumes that operations are known to have made, and not undone
   std::map<ContainerId, LaunchSpec> running_;

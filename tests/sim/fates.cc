@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "common/loans.h"
+#include "tests/sim/fits.h"
+
 namespace tepui::sim {
 
 void Fates::on_intended(const FrameworkId& framework, const TaskId& task,
@@ -25,10 +28,16 @@ void Fates::on_launched(AgentLife on, const Resources& machine, const FrameworkI
 // The tasks of a framework that is gone may still be dying while their resources are given anew.
 void Fates::check_machine(AgentLife on, const Resources& machine) {
   Resources used;
+  bool each_fits = true;
   for (const TaskKey& key : live_[on]) {
-    if (!gone_.contains(key.first)) used += intended_[key];
+    if (gone_.contains(key.first)) continue;
+    used += intended_[key];
+    each_fits = each_fits && fits(machine, intended_[key].non_revocable());
   }
-  if (!machine.contains(used)) {
+  // Beyond what is revocable, tasks run on what was lent of the rest.
+  const Resources lent = used.revocable().minus(machine.revocable());
+  if (!lent.empty()) world_.reached("agent.lent");
+  if (!each_fits || !fits(machine.non_revocable(), used.non_revocable() + as_regular(lent))) {
     world_.violated("machine", fmt::format("agent {} has {}, but its tasks use {}", on.agent,
                                            to_text(machine), to_text(used)));
   }

@@ -45,6 +45,11 @@ class Fates {
   // have dropped what they had for it.
   void on_framework_removed(const FrameworkId& framework);
 
+  // Neither gone nor removed: what it runs is not dying for that.
+  bool is_living(const FrameworkId& framework) const {
+    return !gone_.contains(framework) && !removed_.contains(framework);
+  }
+
   // When all is quiet; empty: nothing.
   std::string what_was_never_seen() const;
 

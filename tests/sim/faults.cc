@@ -42,6 +42,7 @@ MasterTunables draw_master_tunables(Rng& rng) {
   made.allocation_gap = pick(rng, {0ms, 5ms, 5ms, 1s});
   made.allocation_interval = pick(rng, {0ms, 50ms, 1s});
   made.allocation_slice_agents = static_cast<uint32_t>(rng.chance(1, 2) ? 1 : 2000);
+  made.lend_guarantees = rng.chance(1, 2);
   made.completed_tasks_max = static_cast<uint32_t>(rng.chance(1, 2) ? 1 : 1000);
   return made;
 }
@@ -89,6 +90,8 @@ Faults Faults::draw(Rng& rng) {
   if (rng.chance(1, 4)) chaos.operator_kill = often(rng);
   if (rng.chance(1, 3)) chaos.operator_command = often(rng);
 
+  if (rng.chance(1, 3)) chaos.revocable = often(rng);
+
   if (rng.chance(1, 4)) chaos = only_one(rng);
 
   if (rng.chance(1, 2)) made.master = draw_master_tunables(rng);
@@ -116,14 +119,15 @@ std::string Faults::describe() const {
       "delay {} tail {} break 1/{} stale 1/{}; launch {} run {} fail 1/{} shim 1/{}; sync {} crash "
       "1/{} full 1/{}; every: partition {} isolation {} master-crash {} depose {} agent-crash {} "
       "scheduler-crash {} clock {} tunables {} operator-kill {} "
-      "operator-command {}",
+      "operator-command {} revocable {}; lends {}",
       to_text(network.delay), to_text(network.delay_tail), network.break_one_in,
       network.stale_one_in, to_text(host.launch_max), to_text(host.run_max),
       host.launch_fails_one_in, host.shim_dies_one_in, to_text(disk.sync_max), disk.crash_one_in,
       disk.full_one_in, to_text(chaos.partition), to_text(chaos.isolation),
       to_text(chaos.master_crash), to_text(chaos.master_depose), to_text(chaos.agent_crash),
       to_text(chaos.scheduler_crash), to_text(chaos.clock_jump), to_text(chaos.tunables),
-      to_text(chaos.operator_kill), to_text(chaos.operator_command));
+      to_text(chaos.operator_kill), to_text(chaos.operator_command), to_text(chaos.revocable),
+      master.lend_guarantees);
 }
 
 }  // namespace tepui::sim

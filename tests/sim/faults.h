@@ -50,6 +50,7 @@ struct ChaosFaults {
   Duration tunables{};  // reloaded with other values
   Duration operator_kill{};
   Duration operator_command{};
+  Duration revocable{};  // an agent has other revocable resources than before
 };
 
 struct Faults {

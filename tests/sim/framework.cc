@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/loans.h"
 #include "common/roles.h"
 #include "sdk/operations.h"
 
@@ -23,6 +24,8 @@ SimFramework::SimFramework(World& world, Fates& fates, uint32_t number, uint32_t
   if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kPartitionAware);
   if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kReservationRefinement);
   if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kTaskKillingState);
+  if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kSharedResources);
+  if (rng.chance(1, 2)) info.capabilities |= bit(FrameworkCapability::kRevocableResources);
   // Short enough that what is left of a framework that began anew goes before quiet is demanded.
   const Duration timeouts[] = {0s, 30s, 2min, 5min};
   info.failover_timeout = timeouts[rng.below(4)];
@@ -113,6 +116,21 @@ TaskInfo SimFramework::attempt(size_t job, const Offer& offer, const Resources& 
   return {.id = id, .name = id.value, .spec = std::move(spec)};
 }
 
+Resources SimFramework::wanted_of(const Job& job, const Resources& left) {
+  if (!is_revocable() || left.revocable().empty()) return job.resources;
+  Resources wanted;
+  for (const Resource& item : job.resources.items()) {
+    const Resources regular = *Resources::create({item});
+    const Resources revocable = as_revocable(regular);
+    const bool is_there = left.contains(revocable);
+    const bool takes = is_there && (!left.contains(regular) || world_.rng().chance(1, 2));
+    wanted += takes ? revocable : regular;
+    // Both of one name: the master must refuse that.
+    if (is_there && sometimes(20)) wanted += takes ? regular : revocable;
+  }
+  return wanted;
+}
+
 void SimFramework::pick(const Offer& offer, Resources& left, std::vector<TaskInfo>& tasks) {
   const uint64_t most = world_.rng().between(1, 4);
   for (size_t i = 0; i < jobs_.size() && tasks.size() < most; ++i) {
@@ -121,13 +139,19 @@ void SimFramework::pick(const Offer& offer, Resources& left, std::vector<TaskInf
       // More than there is: the master must say so, and count nothing.
       world_.reached("framework.greedy");
       tasks.push_back(attempt(i, offer, left + jobs_[i].resources));
-    } else if (left.contains(jobs_[i].resources)) {
-      Resources wanted = jobs_[i].resources;
+      continue;
+    }
+    Resources wanted = wanted_of(jobs_[i], left);
+    if (left.contains(wanted)) {
       const Resources volumes = left.filter([](const Resource& item) { return is_volume(item); });
       if (!volumes.empty() && !sometimes(2)) {
-        wanted += *Resources::create({volumes.items().front()});
+        Resource volume = volumes.items().front();
+        // Or a piece of it, which nobody may have.
+        if (sometimes(20)) volume.amount = world_.rng().between(1, volume.scalar_milli());
+        wanted += *Resources::create({volume});
       }
-      left -= wanted;
+      // What is shared serves further tasks of the call.
+      left -= wanted.filter([](const Resource& item) { return !item.kind->shared; });
       tasks.push_back(attempt(i, offer, wanted));
     }
   }
@@ -177,28 +201,52 @@ std::optional<OfferOperation> SimFramework::convert_some(const Offer& offer, Res
   if (item.name() != "disk") return std::nullopt;
   const std::string id =
       sometimes(2) ? "" : fmt::format("o{}.{}-{}", number_, generation_, ++operations_);
-  // Sometimes more than there is.
-  const int64_t milli =
-      world_.rng().between(1, item.scalar_milli()) + (sometimes(20) ? 9999999 : 0);
-  const Resources whole = *Resources::create({item});
+  const bool is_mounted = item.kind->disk && item.kind->disk->source == Disk::Source::kMount;
+  // Sometimes more than there is, or a piece of what goes only as a whole.
+  const int64_t milli = is_mounted && !sometimes(5) ? item.scalar_milli()
+                                                    : world_.rng().between(1, item.scalar_milli()) +
+                                                          (sometimes(20) ? 9999999 : 0);
   const Resources part = *Resources::create({{.kind = item.kind, .amount = milli}});
   std::optional<OfferOperation> made;
   if (is_volume(item)) {
     if (sometimes(3)) return std::nullopt;
-    made = destroy_volume(whole, id);
+    made = change_volume(item, milli, left, id);
   } else if (!item.kind->is_reserved()) {
     made = reserve(reserved(part, role, ""), id);
   } else if (sometimes(3)) {
     made = unreserve(part, id);
   } else {
-    made = create_volume(
-        volume_on(part, {.id = fmt::format("v{}", world_.rng().below(3)), .path = "data"}), id);
+    const bool shares = options_.info.has(FrameworkCapability::kSharedResources);
+    made = create_volume(volume_on(part, {.id = fmt::format("v{}", world_.rng().below(3)),
+                                          .path = "data",
+                                          .principal = "",
+                                          .shared = shares && sometimes(2)}),
+                         id);
   }
   const Result<Conversion> conversion = convert(made->operation);
-  if (conversion && left.contains(conversion->from)) {
-    left = left - conversion->from + conversion->to;
-  }
+  if (!conversion || !left.contains(conversion->from)) return made;
+  left -= conversion->from;
+  // What is resized is for later offers; who uses it all the same is refused.
+  const bool is_resized = made->operation.type == Operation::Type::kGrowVolume ||
+                          made->operation.type == Operation::Type::kShrinkVolume;
+  if (!is_resized || sometimes(8)) left += conversion->to;
   return made;
+}
+
+// Destroys, grows or shrinks it.
+OfferOperation SimFramework::change_volume(const Resource& volume, int64_t milli,
+                                           const Resources& left, const std::string& id) {
+  const Resources whole = *Resources::create({volume});
+  OfferOperation destroy = destroy_volume(whole, id);
+  if (sometimes(3)) return shrink_volume(whole, milli, id);
+  if (!sometimes(2)) return destroy;
+  const KindRef plain = convert(destroy.operation)->to.items().front().kind;
+  for (const Resource& item : left.items()) {
+    if (*item.kind != *plain) continue;
+    const int64_t addition = world_.rng().between(1, item.scalar_milli());
+    return grow_volume(whole, *Resources::create({{.kind = plain, .amount = addition}}), id);
+  }
+  return destroy;
 }
 
 void SimFramework::on_operation_update(Scheduler& scheduler, const OperationStatus& status) {
@@ -211,9 +259,52 @@ void SimFramework::on_operation_update(Scheduler& scheduler, const OperationStat
   if (!status.uuid.is_nil() && sometimes(5)) scheduler.reconcile_operations();
 }
 
+// From the answer to an update on, nothing is offered in roles that it left.
+void SimFramework::check_role(const Offer& offer) {
+  if (std::ranges::find(scheduler_->info().roles, offer.role) != scheduler_->info().roles.end()) {
+    return;
+  }
+  world_.violated("roles", fmt::format("framework {} is offered {} in the role {}, which is not "
+                                       "one of its own",
+                                       number_, to_text(offer.resources), offer.role));
+}
+
+void SimFramework::change_roles() {
+  constexpr std::string_view kShared = "roles/shared";
+  FrameworkInfo info = scheduler_->info();
+  if (std::erase(info.roles, kShared) == 0) info.roles.emplace_back(kShared);
+  std::erase(info.suppressed_roles, kShared);
+  if (!scheduler_->update(info)) return;
+  world_.reached("framework.updates");
+}
+
+void SimFramework::on_framework_updated(Scheduler& scheduler, std::string_view error) {
+  if (!error.empty()) {
+    world_.violated("roles",
+                    fmt::format("the update of framework {} is refused: {}", number_, error));
+  }
+  options_.info = scheduler.info();
+}
+
+void SimFramework::hoard(bool wanted) {
+  hoards_ = wanted;
+  if (wanted && scheduler_ != nullptr) suppress(false);
+}
+
+Resources SimFramework::held() const {
+  Resources sum;
+  for (const Offer& offer : held_) sum += offer.resources;
+  return sum;
+}
+
 void SimFramework::on_offers(Scheduler&, std::span<const Offer> offers) {
   offered_ = world_.now().mono;
+  if (hoards_) {
+    held_.insert(held_.end(), offers.begin(), offers.end());
+    return;
+  }
   for (const Offer& offer : offers) {
+    check_role(offer);
     if (sometimes(6)) {
       world_.reached("framework.holds");
       held_.push_back(offer);
@@ -358,7 +449,7 @@ void SimFramework::ask_for_news() {
 }
 
 void SimFramework::on_tick() {
-  if (scheduler_ == nullptr || wants_new_scheduler_) return;
+  if (scheduler_ == nullptr || wants_new_scheduler_ || hoards_) return;
   ask_for_news();
   answer_held();
   const bool idle = world_.now().mono - offered_ > 5s;
@@ -369,6 +460,7 @@ void SimFramework::on_tick() {
   if (pending_jobs() == 0 && !suppressed_) {
     suppress(true);
   }
+  if (sometimes(40) && scheduler_->subscribed()) change_roles();
   if (sometimes(300) && scheduler_->subscribed()) {
     world_.reached("framework.teardown");
     scheduler_->teardown();

@@ -33,6 +33,10 @@ class SimFramework final : public SchedulerHandler {
   const FrameworkId& id() const { return options_.info.id; }
   // From now on it does nothing strange any more.
   void calm() { calm_ = true; }
+  bool is_revocable() const { return options_.info.has(FrameworkCapability::kRevocableResources); }
+  // Takes every offer and answers none, until told otherwise: then it gives all back.
+  void hoard(bool wanted);
+  Resources held() const;
   void on_tick();
 
   void on_subscribed(Scheduler& scheduler, const Subscribed& subscribed) override;
@@ -40,6 +44,7 @@ class SimFramework final : public SchedulerHandler {
   void on_rescinded(Scheduler& scheduler, OfferId offer) override;
   void on_update(Scheduler& scheduler, const TaskStatus& status) override;
   void on_operation_update(Scheduler& scheduler, const OperationStatus& status) override;
+  void on_framework_updated(Scheduler& scheduler, std::string_view error) override;
   void on_agent_lost(Scheduler& scheduler, const AgentId& agent) override;
   void on_disconnected(Scheduler& scheduler, std::string_view why) override;
   void on_error(Scheduler& scheduler, std::string_view message) override;
@@ -65,10 +70,17 @@ class SimFramework final : public SchedulerHandler {
   size_t pending_jobs() const;
   // Fills `tasks` with jobs that fit; what is used is taken from `left`.
   void pick(const Offer& offer, Resources& left, std::vector<TaskInfo>& tasks);
+  // What the job runs on: sometimes, of each resource, the revocable.
+  Resources wanted_of(const Job& job, const Resources& left);
   TaskInfo attempt(size_t job, const Offer& offer, const Resources& resources);
   // Reserves, makes or undoes something, mostly validly; `left` becomes what that makes of it.
   std::optional<OfferOperation> convert_some(const Offer& offer, Resources& left);
+  OfferOperation change_volume(const Resource& volume, int64_t milli, const Resources& left,
+                               const std::string& id);
   void check_reservations(const Offer& offer);
+  void check_role(const Offer& offer);
+  // Joins a further role, or leaves it.
+  void change_roles();
   void answer(const Offer& offer);
   void abandon(Attempt& attempt);
   void conclude(Attempt& attempt, TaskState state);
@@ -85,6 +97,7 @@ class SimFramework final : public SchedulerHandler {
   bool wants_new_scheduler_ = false;
   bool calm_ = false;
   bool suppressed_ = false;
+  bool hoards_ = false;
   uint32_t generation_ = 0;
   uint64_t operations_ = 0;
   uint64_t epoch_seen_ = 0;

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <variant>
 
 #include "common/roles.h"
+#include "tests/sim/fits.h"
 
 namespace tepui::sim {
 
@@ -98,6 +100,24 @@ void Ledger::settle(TaskEntry& task) {
   }
 }
 
+void Ledger::check_rescinded(const AgentId& id) {
+  for (const auto& [offer, entry] : offers_) {
+    if (entry.agent != id || entry.resources.revocable().empty()) continue;
+    world_.violated("rescinding",
+                    fmt::format("agent {} has other revocable resources than before, and its offer "
+                                "{} of {} is still out",
+                                id.value, to_text(offer), to_text(entry.resources)));
+  }
+}
+
+void Ledger::check_unmixed(std::string_view task, const Resources& resources) {
+  if (!resources.revocable().empty()) world_.reached("task.revocable");
+  for (const std::string& name : resources.revocable().names()) {
+    if (resources.non_revocable().total_milli(name) == 0) continue;
+    world_.violated("unmixed", fmt::format("task {} runs on {}", task, to_text(resources)));
+  }
+}
+
 void Ledger::on(const event::TaskAdded& e) {
   const TaskKey key{e.task->framework_id, e.task->id};
   const auto [at, fresh] = tasks_.emplace(
@@ -106,6 +126,7 @@ void Ledger::on(const event::TaskAdded& e) {
     return world_.violated("fate", fmt::format("task {} was added twice", e.task->id.value));
   }
   if (e.recovered) world_.reached("task.recovered");
+  if (holds_resources(e.task->state)) check_unmixed(e.task->id.value, e.task->resources);
   settle(at->second);
   if (holds_resources(at->second.state) && !at->second.held) {
     world_.violated("ledger", fmt::format("task {} was added on agent {}, which is not there",
@@ -134,6 +155,25 @@ void Ledger::on(const event::TaskRemoved& e) {
   if (at == tasks_.end()) return;
   if (at->second.held) release(at->second.agent, at->second.resources, &AgentBook::allocated);
   tasks_.erase(at);
+}
+
+void Ledger::on(const event::OperationUpdated& e) {
+  if (e.status->state != OperationState::kPending) return;
+  world_.reached(to_text(e.operation->type));
+  const bool is_resize = e.operation->type == Operation::Type::kGrowVolume ||
+                         e.operation->type == Operation::Type::kShrinkVolume;
+  if (!is_resize && e.operation->type != Operation::Type::kDestroy) return;
+  for (const auto& [key, task] : tasks_) {
+    if (!task.held || task.agent != *e.agent_id) continue;
+    for (const Resource& item : e.operation->resources.items()) {
+      const auto is_it = [&item](const Resource& used) { return *used.kind == *item.kind; };
+      if (std::ranges::none_of(task.resources.items(), is_it)) continue;
+      world_.violated(
+          "volumes",
+          fmt::format("{} of {} on agent {}, which task {} uses", to_text(e.operation->type),
+                      to_text(e.operation->resources), e.agent_id->value, key.second.value));
+    }
+  }
 }
 
 void Ledger::on(const event::QuotaChanged& e) {
@@ -169,9 +209,9 @@ void Ledger::check_limits(std::string_view role, const Resources& offered) {
     const auto add = [&](const std::string& of, const Resources& what) {
       if (of == above || is_descendant(above, of)) used += what;
     };
-    for (const auto& [id, offer] : offers_) add(offer.role, offer.resources);
+    for (const auto& [id, offer] : offers_) add(offer.role, offer.resources.non_revocable());
     for (const auto& [key, task] : tasks_) {
-      if (task.held) add(task.role, task.resources);
+      if (task.held) add(task.role, task.resources.non_revocable());
     }
     for (const auto& [name, milli] : quota->second.limits_milli) {
       if (offered.total_milli(name) == 0 || used.total_milli(name) <= milli) continue;
@@ -187,7 +227,8 @@ void Ledger::on(const event::OfferMade& e) {
   if (!offers_.emplace(e.id, OfferEntry{*e.agent_id, *e.resources, std::string(e.role)}).second) {
     return world_.violated("offers", fmt::format("offer {} was made twice", to_text(e.id)));
   }
-  check_limits(e.role, *e.resources);
+  if (!e.resources->revocable().empty()) world_.reached("offer.revocable");
+  check_limits(e.role, e.resources->non_revocable());
   const auto at = agents_.find(*e.agent_id);
   if (at != agents_.end() && at->second.deactivated) {
     return world_.violated("standing", fmt::format("offer {} is of agent {}, which is deactivated",
@@ -232,7 +273,7 @@ void Ledger::check() {
     const auto at = agents_.find(id);
     if (at == agents_.end()) continue;
     const AgentBook& book = at->second;
-    if (!book.total.contains(book.offered + book.allocated)) {
+    if (!fits(book.total, book.offered + book.allocated)) {
       world_.violated("ledger", fmt::format("agent {} has {}, but {} are offered and {} allocated",
                                             id.value, to_text(book.total), to_text(book.offered),
                                             to_text(book.allocated)));

@@ -23,6 +23,8 @@ class Ledger {
   void check();
   // When all is quiet: nothing is offered or allocated any more.
   std::string what_is_not_free() const;
+  // The agent said anew what of it is revocable: offers made before must be gone.
+  void check_rescinded(const AgentId& id);
 
  private:
   struct AgentBook {
@@ -57,6 +59,7 @@ class Ledger {
   void on(const event::TaskRemoved& e);
   void on(const event::OfferMade& e);
   void on(const event::OfferEnded& e);
+  void on(const event::OperationUpdated& e);
   void on(const event::QuotaChanged& e);
   void on(const event::AgentStanding& e);
   template <class Other>
@@ -65,6 +68,8 @@ class Ledger {
   void forget_agent(const AgentId& id);
   // An offer was made to `role`: no limit of it or of a role above is exceeded.
   void check_limits(std::string_view role, const Resources& offered);
+  // A task has of each resource only what is revocable, or only what is not.
+  void check_unmixed(std::string_view task, const Resources& resources);
   void settle(TaskEntry& task);
   void release(const AgentId& id, const Resources& resources, Resources AgentBook::* part);
 

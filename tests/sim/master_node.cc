@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "master/journal_replay.h"
 #include "tests/sim/describe.h"
 
 namespace tepui::sim {
@@ -16,6 +17,13 @@ using namespace std::chrono_literals;
 namespace {
 // The full audit sums everything from scratch; the ledger looks after every turn.
 constexpr uint64_t kInputsPerAudit = 16;
+// A replay costs as much as the life did, so one in so many keeps a journal, up to so much.
+constexpr uint64_t kLivesPerJournal = 8;
+constexpr size_t kJournalBytesMax = size_t{16} << 20;
+
+struct NoEvents final : EventSink {
+  void on_event(const Event&) override {}
+};
 }  // namespace
 
 MasterNode::MasterNode(Surroundings around, NodeId node)
@@ -37,9 +45,14 @@ void MasterNode::start() {
   config.weights = {{"role1", 2000}};
   config.tunables = around_.faults.master;
   ledger_ = std::make_unique<Ledger>(world_);
-  allocator_ = std::make_unique<DrfAllocator>(AllocatorOptions{}, world_.rng().next());
-  master_ = std::make_unique<Master>(std::move(config), world_.rng().next(), *allocator_,
-                                     authorizer_, *this);
+  MasterMakeup makeup{.config = std::move(config),
+                      .allocator = {},
+                      .seed = world_.rng().next(),
+                      .allocator_seed = world_.rng().next()};
+  allocator_ = std::make_unique<DrfAllocator>(makeup.allocator, makeup.allocator_seed);
+  master_ = std::make_unique<RecordedMaster>(std::move(makeup), *allocator_, authorizer_, *this);
+  journal_.clear();
+  if (world_.rng().chance(1, kLivesPerJournal)) master_->record_to(*this, world_.now());
   around_.network.set_end(node_, this);
   if (around_.election.leader() == 0) lead();
 }
@@ -74,6 +87,7 @@ void MasterNode::crash(std::string_view why) {
   if (world_.tracing()) world_.trace(fmt::format("master {} dies: {}", node_, why));
   const bool held_lock = around_.election.leader() == node_;
   if (held_lock) around_.store.crash();
+  replay_journal();
   ++life_;
   leads_ = false;
   alarm_.cancel();
@@ -83,6 +97,23 @@ void MasterNode::crash(std::string_view why) {
   ledger_.reset();
   if (held_lock) around_.election.vacate();
   world_.after(world_.up_to(2s), [this] { start(); });
+}
+
+bool MasterNode::append(const JournalRecord& record) {
+  if (journal_.size() > kJournalBytesMax) return false;
+  append_record(journal_, journal_.size(), record);
+  return true;
+}
+
+void MasterNode::replay_journal() {
+  if (journal_.empty()) return;
+  world_.reached("master.replayed");
+  NoEvents events;
+  JournalReplay replay(journal_, events);
+  Result<bool> more = true;
+  while (more && *more) more = replay.step();
+  if (!more) world_.violated("replay", more.error().message);
+  journal_.clear();
 }
 
 void MasterNode::die(std::string_view why) {
@@ -113,7 +144,7 @@ Task MasterNode::any_task() {
   if (master_ == nullptr) return {};
   TaskPicker picker;
   ReplayCursor cursor;
-  while (!master_->replay_state(picker, cursor, 3)) {
+  while (!master_->master().replay_state(picker, cursor, 3)) {
   }
   if (picker.tasks.empty()) return {};
   return picker.tasks[world_.rng().below(picker.tasks.size())];
@@ -139,7 +170,11 @@ void MasterNode::on_payload(LinkNumber link, const Payload& payload) {
   if (const auto* message = std::get_if<SchedulerToMaster>(&payload)) {
     master_->on_message(world_.now(), SessionId{link}, *message);
   } else if (const auto* other = std::get_if<AgentToMaster>(&payload)) {
+    updated_.reset();
     master_->on_message(world_.now(), SessionId{link}, *other);
+    if (std::holds_alternative<UpdateAgent>(*other) && updated_) {
+      ledger_->check_rescinded(*updated_);
+    }
   }
   after_input();
 }
@@ -182,7 +217,10 @@ void MasterNode::after_input() {
 
 void MasterNode::work() {
   work_due_ = false;
+  const AllocatorStats before = allocator_->stats();
   const bool more = master_->work(world_.now());
+  if (allocator_->stats().loans > before.loans) world_.reached("allocator.loan");
+  if (allocator_->stats().recalls > before.recalls) world_.reached("allocator.recall");
   ledger_->check();
   if (!more || work_due_) return;
   world_.reached("master.sliced_round");
@@ -193,7 +231,7 @@ void MasterNode::work() {
 }
 
 void MasterNode::audit() {
-  if (const Result<void> books = master_->audit(); !books) {
+  if (const Result<void> books = master_->master().audit(); !books) {
     world_.violated("books", books.error().message);
   }
   if (const Result<void> shares = allocator_->audit(); !shares) {
@@ -268,6 +306,7 @@ void MasterNode::on_event(const Event& event) {
   if (const auto* removed = std::get_if<event::FrameworkRemoved>(&event)) {
     around_.fates.on_framework_removed(*removed->id);
   }
+  if (const auto* updated = std::get_if<event::AgentUpdated>(&event)) updated_ = updated->info->id;
   check_durable(event);
   if (ledger_ != nullptr) ledger_->on_event(event);
 }

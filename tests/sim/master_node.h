@@ -1,11 +1,15 @@
 #pragma once
 // MasterNode is the process of one master: the real core and the real allocator, simulated effects.
+//
+// Some lives keep a journal. When they end it is replayed, and must give the same outputs.
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "master/allocator/drf_allocator.h"
-#include "master/master.h"
+#include "master/recorded_master.h"
 #include "tests/sim/alarm.h"
 #include "tests/sim/election.h"
 #include "tests/sim/fates.h"
@@ -17,7 +21,7 @@
 
 namespace tepui::sim {
 
-class MasterNode final : public End, public MasterEffects {
+class MasterNode final : public End, public MasterEffects, private JournalSink {
  public:
   struct Surroundings {
     World& world;
@@ -44,7 +48,9 @@ class MasterNode final : public End, public MasterEffects {
   // A task that is active now, for an operator to kill; empty ids: none.
   Task any_task();
 
-  const Master* master() const { return master_.get(); }
+  const Master* master() const { return master_ == nullptr ? nullptr : &master_->master(); }
+  // Of the life so far; nothing if none is kept.
+  void replay_journal();
   const Ledger* ledger() const { return ledger_.get(); }
   const Allocator* allocator() const { return allocator_.get(); }
 
@@ -67,6 +73,9 @@ class MasterNode final : public End, public MasterEffects {
   void on_event(const Event& event) override;
 
  private:
+  // JournalSink
+  bool append(const JournalRecord& record) override;
+
   void die(std::string_view why);
   void persisted(uint64_t token, const Result<void>& result);
   void after_input();
@@ -84,9 +93,11 @@ class MasterNode final : public End, public MasterEffects {
   uint64_t epoch_ = 0;
   uint64_t inputs_ = 0;
   AllowAll authorizer_;
+  std::optional<AgentId> updated_;  // by the message that is being heard
   std::unique_ptr<DrfAllocator> allocator_;
   std::unique_ptr<Ledger> ledger_;
-  std::unique_ptr<Master> master_;
+  std::vector<std::byte> journal_;
+  std::unique_ptr<RecordedMaster> master_;
   Alarm alarm_;
 };
 

@@ -1,7 +1,12 @@
 #include "tests/sim/operator.h"
 
+#include <fmt/format.h>
+
 #include <string_view>
 #include <utility>
+
+#include "common/operations.h"
+#include "sdk/operations.h"
 
 namespace tepui::sim {
 
@@ -12,7 +17,7 @@ constexpr std::string_view kRoles[] = {"role0", "role1", "role2", "roles", "role
 }  // namespace
 
 void SimOperator::strike(const Known& known) {
-  switch (world_.rng().below(6)) {
+  switch (world_.rng().below(9)) {
     case 0:
     case 1:
       return set_quota();
@@ -20,6 +25,10 @@ void SimOperator::strike(const Known& known) {
       return set_weights();
     case 3:
       return plan(known);
+    case 4:
+    case 5:
+    case 6:
+      return change_disk(known);
     default:
       return operate(known);
   }
@@ -77,6 +86,59 @@ void SimOperator::operate(const Known& known) {
   if (rng.chance(1, 2)) message.max_grace = world_.up_to(10s);
   world_.reached(message.action == Action::kDrain ? "operator.drain" : "operator.agent");
   command_(message);
+}
+
+void SimOperator::change_disk(const Known& known) {
+  Rng& rng = world_.rng();
+  if (known.agents.empty()) return;
+  const size_t index = rng.below(known.agents.size());
+  const Resources disks =
+      known.totals[index].filter([](const Resource& item) { return item.name() == "disk"; });
+  if (disks.empty()) return;
+  const Resource item = disks.items()[rng.below(disks.items().size())];
+  const auto some = [&rng](const Resource& of) {
+    const bool is_mounted = of.kind->disk && of.kind->disk->source == Disk::Source::kMount;
+    if (is_mounted && !rng.chance(1, 5)) return *Resources::create({of});
+    return *Resources::create(
+        {{.kind = of.kind, .amount = Amount{rng.between(1, of.scalar_milli())}}});
+  };
+  using Type = OperateResources::Type;
+  OperateResources message{.agent_id = known.agents[index]};
+  if (is_volume(item)) {
+    constexpr Type kTypes[] = {Type::kDestroy, Type::kGrow, Type::kShrink};
+    message.type = kTypes[rng.below(std::size(kTypes))];
+    message.resources = *Resources::create({item});
+    const int64_t milli = rng.between(1, item.scalar_milli());
+    if (message.type == Type::kShrink) message.change = Resources::scalars({{"disk", milli}});
+    if (message.type == Type::kGrow) {
+      const Resources plain =
+          convert({.type = Operation::Type::kDestroy, .resources = message.resources, .source = {}})
+              ->to;
+      message.change =
+          *Resources::create({{.kind = plain.items().front().kind, .amount = Amount{milli}}});
+    }
+  } else if (!item.kind->is_reserved()) {
+    message.resources = reserved(some(item), std::string(kRoles[rng.below(std::size(kRoles))]), "");
+  } else if (rng.chance(1, 3)) {
+    message.type = Type::kUnreserve;
+    message.resources = some(item);
+  } else {
+    message.type = Type::kCreate;
+    message.resources = volume_on(some(item), {.id = fmt::format("v{}", rng.below(3)),
+                                               .path = "data",
+                                               .principal = "",
+                                               .shared = rng.chance(1, 3)});
+  }
+  world_.reached("operator.disk");
+  command_(message);
+}
+
+void SimOperator::guarantee(std::string_view role, int64_t cpus_milli) {
+  UpdateQuota update{.force = true};
+  UpdateQuota::Item& item = update.quotas.emplace_back();
+  item.role = role;
+  if (cpus_milli > 0) item.quota.guarantees.add("cpus", cpus_milli);
+  command_(update);
 }
 
 void SimOperator::take_back(const Known& known) {

@@ -93,6 +93,7 @@ TEST(Simulation, TheRarePathsAreReached) {
                            "framework.rescinded",
                            "framework.subscribed",
                            "framework.teardown",
+                           "framework.updates",
                            "host.left_by_an_earlier_life",
                            "link.broken",
                            "link.congested",

@@ -44,6 +44,19 @@ void demand_quiet(World& world, const Cluster& cluster) {
   }
 }
 
+// All is quiet: what was guaranteed must be lent, and had back when it is wanted.
+void demand_guarantees(World& world, Cluster& cluster) {
+  if (world.violation() || !cluster.promise() || !run_for(world, 5s)) return;
+  cluster.let_borrow();
+  if (!run_for(world, 10s)) return;
+  cluster.demand_lent();
+  cluster.let_demand();
+  if (!run_for(world, 10s)) return;
+  cluster.demand_kept();
+  cluster.forget_promise();
+  demand_quiet(world, cluster);
+}
+
 }  // namespace
 
 Outcome run(uint64_t seed, const Size& size, Tracing tracing) {
@@ -58,6 +71,8 @@ Outcome run(uint64_t seed, const Size& size, Tracing tracing) {
     if (world.tracing()) world.trace("--- all faults end here ---");
     cluster.heal();
     demand_quiet(world, cluster);
+    demand_guarantees(world, cluster);
+    if (!world.violation()) cluster.replay_journals();
   }
   const auto broken = world.counters().find("agent.broken");
   if (!world.violation() && broken != world.counters().end()) {

@@ -50,8 +50,9 @@ def a_limit_bounds_a_batch(cluster):
     framework = running(cluster)[0]["framework_id"]
     told = json.loads(cluster.tepui("why", framework, "eng", "--json").stdout)
     expect_equal(told[0]["role"], "eng", "the role that is explained")
-    expect(told[0]["agents"], f"no agent is counted: {told}")
-    expect_equal(sum(told[0]["agents"].values()), 1, "the agents that are counted")
+    expect_equal(sum(cause["agents"] for cause in told[0]["causes"]), 1,
+                 f"the agents that are counted in {told}")
+    expect(all(cause["advice"] for cause in told[0]["causes"]), f"a cause has no advice: {told}")
     expect("To change it:" in cluster.tepui("why", framework).stdout, "why says what would help")
 
     # Raised, the others follow.
@@ -135,12 +136,29 @@ def commands_that_make_no_sense_are_refused_with_a_reason(cluster):
     refused(cluster, "the role '*' can have no quota", "quota", "set", "*", "--limit=cpus:1")
     refused(cluster, "above its limit",
             "quota", "set", "eng", "--guarantee=cpus:2", "--limit=cpus:1")
+    quotas = cluster.path("quotas.toml")
+    with open(quotas, "w", encoding="utf-8") as file:
+        file.write('[ops]\nlimit = "cpus:1"\n[eng]\nguarantee = "cpus:100"\n')
+    refused(cluster, "all guarantees together are 100 cpus", "quota", "set", f"--file={quotas}")
+    expect_equal(role(cluster, "ops"), None, "the other role of a file that is refused")
+    answer = cluster.tepui("quota", "set", f"--file={quotas}", "--json", check=False).stdout
+    expect_equal(json.loads(answer)["done"], False, "what a script is told of a refusal")
+    expect("all guarantees together" in json.loads(answer)["error"], answer)
+    answer = cluster.tepui("quota", "set", f"--file={quotas}", "--force", "--json").stdout
+    expect_equal(json.loads(answer), {"done": True}, "what a script is told")
+    expect_equal(role(cluster, "ops")["limits"], {"cpus": 1}, "the limits of ops")
+    expect("cpus" in cluster.tepui("quota", "show", "ops").stdout, "quota show has no cpus")
+    with open(quotas, "w", encoding="utf-8") as file:
+        file.write("[ops]\n[eng]\n")
+    cluster.tepui("quota", "set", f"--file={quotas}")
     refused(cluster, "cannot weigh 0", "weights", "set", "eng=0")
     refused(cluster, "is not known", "teardown", "nobody")
     for status, arguments in ((2, ["quota", "raise", "eng"]), (2, ["quota", "set", "eng"]),
                               (2, ["quota", "set", "eng", "--limit=ports:[1-2]"]),
                               (2, ["weights", "set", "eng"]), (3, ["drain", "nobody"]),
-                              (3, ["why", "nobody"]),
+                              (3, ["why", "nobody"]), (3, ["agents", "nobody"]),
+                              (3, ["quota", "show", "nobody"]), (3, ["weights", "show", "nobody"]),
+                              (2, ["quota", "set", "eng", f"--file={quotas}"]),
                               (2, ["maintenance", "schedule", "/no/such/file"])):
         done = cluster.tepui(*arguments, check=False)
         expect_equal(done.returncode, status, f"the status of {' '.join(arguments)}")
@@ -166,6 +184,31 @@ def only_agents_of_the_whitelist_are_offered(cluster):
     expect_equal(out, "hello\n", "what ran when its host was listed")
 
 
+def agents_of_another_region_are_not_offered(cluster):
+    cluster.start_master("--domain=us/a", "--require-agent-domain")
+    silent = cluster.start_agent()
+    why = silent.wait_event("master.lost")["why"]
+    expect("--domain=REGION/ZONE" in why, f"an agent without a domain is told {why!r}")
+    cluster.wait_registered(cluster.start_agent("--domain=eu/b"))
+    expect_equal([row["domain"] for row in cluster.rows("agents")],
+                 [{"region": "eu", "zone": "b"}], "the domains of agents")
+    run = cluster.start_tepui("run", "--constraint=zone!=b", "--", "echo", "hello")
+    wait_until(lambda: cluster.rows("frameworks"), "the framework to subscribe")
+    framework = cluster.rows("frameworks")[0]["id"]
+    told = json.loads(cluster.tepui("why", framework, "--json").stdout)
+    expect("constraints" in told[0]["causes"][0]["why"], f"why says {told}")
+    cluster.tepui("teardown", framework)
+    run.communicate(timeout=30)
+    run = cluster.start_tepui("run", "--constraint=zone=b", "--", "echo", "hello")
+    framework = wait_until(lambda: [row["id"] for row in cluster.rows("frameworks")
+                                    if row["state"] == "active"], "another framework")[0]
+    told = json.loads(cluster.tepui("why", framework, "--json").stdout)
+    expect("region" in told[0]["causes"][0]["why"], f"why says {told}")
+    cluster.wait_registered(cluster.start_agent("--domain=us/b"))
+    out, _ = run.communicate(timeout=30)
+    expect_equal(out, "hello\n", "what ran when an agent of the region was there")
+
+
 if __name__ == "__main__":
     sys.exit(run_tests([
         a_limit_bounds_a_batch,
@@ -174,4 +217,5 @@ if __name__ == "__main__":
         a_machine_goes_down_and_comes_up,
         commands_that_make_no_sense_are_refused_with_a_reason,
         only_agents_of_the_whitelist_are_offered,
+        agents_of_another_region_are_not_offered,
     ]))

@@ -47,6 +47,21 @@ TEST(Machine, DetectsWhatThisOneHas) {
   EXPECT_EQ(named->resources.total_milli("cpus"), 3500);
 }
 
+TEST(Machine, TakesDisksFromJsonAndDetectsTheRest) {
+  Result<Machine> machine =
+      detect_machine("/tmp", R"([{"name": "disk", "type": "SCALAR", "scalar": {"value": 64},
+               "disk": {"source": {"type": "PATH", "path": {"root": "/usr"}}},
+               "reservations": [{"type": "STATIC", "role": "eng"}]}])");
+  ASSERT_TRUE(machine.has_value()) << machine.error().message;
+  EXPECT_EQ(machine->resources.total_milli("disk"), 64'000) << "all there is of that name";
+  EXPECT_GE(machine->resources.total_milli("cpus"), 1000);
+  Result<Machine> missing =
+      detect_machine("/tmp", R"([{"name": "disk", "type": "SCALAR", "scalar": {"value": 64},
+               "disk": {"source": {"type": "MOUNT", "mount": {"root": "/no/such"}}}}])");
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_THAT(missing.error().message, HasSubstr("--resources: the MOUNT disk at '/no/such'"));
+}
+
 TEST(Machine, RefusesAWrongFlagAndAMissingDirectory) {
   EXPECT_FALSE(detect_machine("/", "cpus:many").has_value());
   Result<Machine> missing = detect_machine("/no/such/directory", "");

@@ -95,6 +95,55 @@ TEST_F(VolumesTest, AWholeDiskIsOnlyEmptied) {
   EXPECT_EQ(umount(disk.base.c_str()), 0);
 }
 
+TEST_F(VolumesTest, DisksMustBeThereAndMountedOnesMounted) {
+  const auto disk = [this](Disk::Source source, const char* root) {
+    return check_disk({.source = source, .source_root = base / root});
+  };
+  fs::create_directories(base / "a" / "inside");
+  fs::create_directory(base / "b");
+  EXPECT_EQ(problem(disk(Disk::Source::kPath, "a")), "");
+  EXPECT_NE(problem(disk(Disk::Source::kPath, "none")).find("the PATH disk at '"),
+            std::string::npos);
+  EXPECT_NE(problem(disk(Disk::Source::kMount, "none")).find("ENOENT"), std::string::npos);
+  EXPECT_NE(problem(disk(Disk::Source::kMount, "b")).find("nothing is mounted there"),
+            std::string::npos);
+  EXPECT_EQ(problem(check_disk({})), "") << "the agent's own";
+  EXPECT_NE(problem(check_disk({.source = Disk::Source::kMount, .source_root = "/"})), "");
+  // Also what is of the same file system.
+  ASSERT_EQ(mount((base / "a").c_str(), (base / "b").c_str(), "", MS_BIND, ""), 0) << "needs root";
+  EXPECT_EQ(problem(disk(Disk::Source::kMount, "b")), "");
+  EXPECT_EQ(umount((base / "b").c_str()), 0);
+}
+
+TEST_F(VolumesTest, WhatIsMountedInsideIsLeftAlone) {
+  ASSERT_EQ(problem(create_volume(place)), "");
+  fs::create_directory(base / "outside");
+  write(base / "outside" / "file", "kept");
+  fs::create_directories(directory() / "a" / "b");
+  const std::string inside = directory() / "a" / "b";
+  ASSERT_EQ(mount((base / "outside").c_str(), inside.c_str(), "", MS_BIND, ""), 0) << "needs root";
+  EXPECT_NE(problem(destroy_volume(place)), "");
+  EXPECT_EQ(read(base / "outside" / "file"), "kept");
+  // Wherever it was moved to meanwhile.
+  for (const char* where : {"a/b", ".removing-0", ".removing-1"}) {
+    if (umount((directory() / where).c_str()) == 0) break;
+  }
+  EXPECT_EQ(problem(destroy_volume(place)), "") << "again, when nothing is in the way";
+  EXPECT_FALSE(fs::exists(directory()));
+}
+
+TEST_F(VolumesTest, OnAPathDiskAreBesideWhatElseIsThere) {
+  write(base / "theirs", "kept");
+  const VolumePlace other{.base = base, .directory = "volumes/roles/r%2Fx/v"};
+  ASSERT_EQ(problem(create_volume(place)), "");
+  ASSERT_EQ(problem(create_volume(other)), "");
+  write(directory() / "file", "data");
+  EXPECT_EQ(problem(destroy_volume(place)), "");
+  EXPECT_FALSE(fs::exists(directory()));
+  EXPECT_TRUE(fs::is_directory(base / other.directory));
+  EXPECT_EQ(read(base / "theirs"), "kept");
+}
+
 TEST_F(VolumesTest, NeedTheirDisk) {
   place.base = base / "missing";
   EXPECT_NE(problem(create_volume(place)).find("missing: ENOENT"), std::string::npos);

@@ -120,7 +120,10 @@ TEST_F(HierarchicalAllocator, QuotaMetrics) {
   const std::string prefix = "allocator/mesos/quota/roles/role/resources/";
   const auto rows_of = [](const std::map<std::string, RoleRow>& roles) {
     MetricRows rows;
-    put_quota_rows(roles, rows);
+    put_quota_rows(
+        roles,
+        [](const std::string&) { return Resources::parse("cpus:1;mem:64").value().quantities(); },
+        rows);
     Values values;
     for (const auto& [key, row] : rows) values[key] = row.value;
     return values;
@@ -135,8 +138,10 @@ TEST_F(HierarchicalAllocator, QuotaMetrics) {
   roles["role"].quota.limits_milli["mem"] = 1024'000;
   EXPECT_EQ(rows_of(roles), (Values{{prefix + "cpus/guarantee", 2},
                                     {prefix + "cpus/offered_or_allocated", 1.5},
+                                    {prefix + "cpus/consumed", 1},
                                     {prefix + "mem/limit", 1024},
-                                    {prefix + "mem/offered_or_allocated", 128}}));
+                                    {prefix + "mem/offered_or_allocated", 128},
+                                    {prefix + "mem/consumed", 64}}));
   roles["role"].quota = {};
   EXPECT_EQ(rows_of(roles), Values{});
 }

@@ -366,6 +366,21 @@ TEST_F(TablesTest, ChangesAreCollectedOnlyWhenAskedFor) {
   EXPECT_FALSE(tables.take_changed().empty());
 }
 
+TEST_F(TablesTest, ARoleIsKnownWhileSomethingIsReservedForIt) {
+  feed::AgentUp up = agent_up("a1");
+  up.info.resources = Resources::parse("cpus:2;cpus(eng/x):1").value();
+  apply(tables, up);
+  EXPECT_EQ(role("eng/x").consumed.get("cpus"), 1000);
+  EXPECT_EQ(rows_of(tables, Table::kRoles).roles.size(), 1u);
+  tables.take_changed();
+  up.info.resources = Resources::parse("cpus:3").value();
+  apply(tables, up);
+  EXPECT_TRUE(rows_of(tables, Table::kRoles).roles.empty());
+  const WatchEvent event = tables.describe(tables.take_changed(), {Table::kRoles});
+  ASSERT_EQ(event.removed.size(), 1u);
+  EXPECT_EQ(event.removed[0].key, "eng/x");
+}
+
 TEST_F(TablesTest, RolesShowTheirQuotaAndWhatTheyConsumeWithAllBelow) {
   const Quota quota{.guarantees = {}, .limits_milli = {{"cpus", 4000}}};
   apply(tables, feed::RoleQuota{.role = "eng", .quota = quota});
@@ -410,6 +425,50 @@ TEST_F(TablesTest, MachinesAndAgentsShowMaintenance) {
   EXPECT_TRUE(agent().deactivated);
   EXPECT_EQ(agent().draining, "draining");
   EXPECT_EQ(agent().unavailability, window);
+}
+
+TEST_F(TablesTest, MachinesShowWhatFrameworksAnsweredUntilThePlanChanges) {
+  const auto plan = [this](int64_t start, bool drain) {
+    apply(tables, feed::MachineChange{{.hostname = "host",
+                                       .mode = "scheduled",
+                                       .unavailability = {.start = WallTime(Duration(start))},
+                                       .drain = drain}});
+  };
+  const auto say = [this](std::string of, std::string by, bool accepted) {
+    apply(tables, feed::InverseAnswer{{.agent_id = {std::move(of)},
+                                       .framework_id = {std::move(by)},
+                                       .accepted = accepted,
+                                       .at = WallTime(Duration(5))}});
+  };
+  const auto answers = [this] {
+    const auto rows = rows_of(tables, Table::kMaintenance).maintenance;
+    return rows.empty() ? std::vector<MaintenanceRow::Answer>{} : rows[0].answers;
+  };
+  for (const char* id : {"a1", "a2"}) {
+    AgentInfo info{.id = {id}, .hostname = "host"};
+    apply(tables, feed::AgentUp{.info = info});
+  }
+  say("a1", "f1", true);
+  EXPECT_TRUE(answers().empty()) << "nothing is planned";
+  plan(7, false);
+  say("a2", "f1", true);
+  say("a1", "f2", false);
+  say("a1", "f1", true);
+  say("a1", "f2", true);
+  say("nowhere", "f1", true);
+  const WallTime at{Duration(5)};
+  EXPECT_EQ(answers(), (std::vector<MaintenanceRow::Answer>{{{"a1"}, {"f1"}, true, at},
+                                                            {{"a1"}, {"f2"}, true, at},
+                                                            {{"a2"}, {"f1"}, true, at}}));
+  plan(7, true);
+  EXPECT_EQ(answers().size(), 3u) << "the window is the same";
+  apply(tables, feed::AgentDown{.how = feed::AgentDown::How::kUnreachable, .id = {"a2"}});
+  EXPECT_EQ(answers().size(), 2u);
+  apply(tables, feed::FrameworkUp{.info = {.id = {"f2"}, .name = "f", .roles = {"r"}}});
+  apply(tables, feed::FrameworkDown{.id = {"f2"}, .removed = true});
+  EXPECT_EQ(answers().size(), 1u);
+  plan(8, true);
+  EXPECT_TRUE(answers().empty());
 }
 
 }  // namespace

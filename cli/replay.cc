@@ -1,0 +1,164 @@
+// replay: a core run again from its journal.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <span>
+
+#include "cli/operate.h"
+#include "common/io/document.h"
+#include "common/io/fd.h"
+#include "common/io/journal_file.h"
+#include "common/io/log.h"
+#include "master/journal_replay.h"
+
+namespace tepui::cli {
+
+namespace {
+
+// A whole file in memory, read as it is needed.
+class MappedFile {
+ public:
+  static Result<MappedFile> open(const std::string& path) {
+    const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat status{};
+    if (!file || fstat(file.get(), &status) != 0) return refuse(path);
+    MappedFile mapped;
+    mapped.size_ = static_cast<size_t>(status.st_size);
+    if (mapped.size_ == 0) return mapped;
+    mapped.data_ = mmap(nullptr, mapped.size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
+    if (mapped.data_ == MAP_FAILED) return refuse(path);
+    return mapped;
+  }
+  MappedFile(MappedFile&& other) noexcept
+      : data_(std::exchange(other.data_, MAP_FAILED)), size_(other.size_) {}
+  MappedFile& operator=(MappedFile&&) = delete;
+  ~MappedFile() {
+    if (data_ != MAP_FAILED) munmap(data_, size_);
+  }
+
+  std::span<const std::byte> bytes() const {
+    if (data_ == MAP_FAILED) return {};
+    return {static_cast<const std::byte*>(data_), size_};
+  }
+
+ private:
+  MappedFile() = default;
+  static std::unexpected<Error> refuse(const std::string& path) {
+    return fail(fmt::format("cannot read {}: {}", path, strerror(errno)), errno);
+  }
+
+  void* data_ = MAP_FAILED;
+  size_t size_ = 0;
+};
+
+// Prints what happens, stamped with the time at which it happened first.
+class Printer final : public EventSink {
+ public:
+  explicit Printer(bool events) : events_(events) {}
+  void watch(const ReplayProgress& progress) { progress_ = &progress; }
+  void on_event(const Event& event) override {
+    if (!events_) return;
+    fmt::print("{}\n", human_line(progress_->now.wall, describe(event), Colour::kOnTerminal));
+  }
+
+ private:
+  const bool events_;
+  const ReplayProgress* progress_ = nullptr;
+};
+
+struct Replayed {
+  ReplayProgress progress;
+  MasterTotals totals;
+  bool stopped = false;    // where it was asked to
+  std::string difference;  // empty: it did the same
+};
+
+Replayed run_again(std::span<const std::byte> journal, const Settings& settings) {
+  Printer printer(settings.flag("events"));
+  JournalReplay replay(journal, printer);
+  printer.watch(replay.progress());
+  const auto until = static_cast<uint64_t>(settings.integer("until"));
+  Replayed replayed;
+  while (true) {
+    if (until != 0 && replay.progress().records == until) {
+      replayed.stopped = true;
+      break;
+    }
+    const Result<bool> more = replay.step();
+    if (!more) {
+      replayed.difference = more.error().message;
+      break;
+    }
+    if (!*more) break;
+    if (settings.flag("inputs")) {
+      fmt::print("{:8} {}\n", replay.progress().records, replay.newest());
+    }
+  }
+  replayed.progress = replay.progress();
+  if (const Master* master = replay.master()) replayed.totals = master->totals();
+  return replayed;
+}
+
+Document json_of(const std::string& path, const Replayed& replayed) {
+  return Document::Table{
+      {"journal", path},
+      {"same", replayed.difference.empty()},
+      {"difference", replayed.difference},
+      {"records", static_cast<int64_t>(replayed.progress.records)},
+      {"turns", static_cast<int64_t>(replayed.progress.turns)},
+      {"hash", fmt::format("{:016x}", replayed.progress.hash)},
+      {"torn", replayed.progress.torn},
+      {"stopped", replayed.stopped},
+      {"tasks", static_cast<int64_t>(replayed.totals.tasks)},
+      {"offers", static_cast<int64_t>(replayed.totals.offers)},
+      {"agents_active", static_cast<int64_t>(replayed.totals.agents_active)},
+      {"frameworks_active", static_cast<int64_t>(replayed.totals.frameworks_active)}};
+}
+
+std::string text_of(const std::string& path, const Replayed& replayed) {
+  const ReplayProgress& progress = replayed.progress;
+  std::string text =
+      fmt::format("{}: {} records, {} turns", path, progress.records, progress.turns);
+  if (!replayed.difference.empty()) return text + ", then: " + replayed.difference + "\n";
+  text += fmt::format(", all with the same outputs (hash {:016x})", progress.hash);
+  if (replayed.stopped) text += "; stopped as asked";
+  if (progress.torn) text += "; the last record was torn, and ignored";
+  const MasterTotals& totals = replayed.totals;
+  return text + fmt::format("\n  at the end: {} agents, {} frameworks, {} tasks, {} offers\n",
+                            totals.agents_active, totals.frameworks_active, totals.tasks,
+                            totals.offers);
+}
+
+}  // namespace
+
+Outcome<int> replay(const Settings& settings) {
+  const bool json = common_of(settings).json;
+  const Result<std::vector<std::string>> paths = find_journals(first(settings.positional("PATH")));
+  if (!paths) return std::unexpected(Failure{kNotFound, paths.error().message});
+  if (settings.given("until") && paths->size() > 1) {
+    return usage(fmt::format("--until needs one journal, and there are {}: name one of them",
+                             paths->size()));
+  }
+  Document::List all;
+  int status = kDone;
+  for (const std::string& path : *paths) {
+    const Result<MappedFile> file = MappedFile::open(path);
+    if (!file) return std::unexpected(Failure{kNotFound, file.error().message});
+    const Replayed replayed = run_again(file->bytes(), settings);
+    if (!replayed.difference.empty()) status = kTasksFailed;
+    if (json) {
+      all.push_back(json_of(path, replayed));
+    } else {
+      std::fputs(text_of(path, replayed).c_str(), stdout);
+    }
+  }
+  if (json) fmt::print("{}\n", to_json(all, 2));
+  return status;
+}
+
+}  // namespace tepui::cli
