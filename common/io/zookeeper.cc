@@ -152,9 +152,9 @@ struct ZkClient::Watch {
 class ZkClient::Handle {
  public:
   // Resolves names, so it may block.
-  static Result<std::unique_ptr<Handle>> create(const Options& options, Mailbox<ZkMail>& mailbox,
-                                                uint64_t number) {
-    std::unique_ptr<Handle> made(new Handle(mailbox, number));
+  static Result<std::unique_ptr<Handle>> create(ZkClient& owner, uint64_t number) {
+    const Options& options = owner.options_;
+    std::unique_ptr<Handle> made(new Handle(*owner.mailbox_, owner.session_mail_, number));
     const std::string servers = fmt::format("{}", fmt::join(options.address.servers, ","));
     const auto timeout =
         std::chrono::duration_cast<std::chrono::milliseconds>(options.session_timeout).count();
@@ -182,7 +182,8 @@ class ZkClient::Handle {
   bool is_in_doubt() const { return in_doubt_.load(); }
 
  private:
-  Handle(Mailbox<ZkMail>& mailbox, uint64_t number) : mailbox_(mailbox), number_(number) {}
+  Handle(Mailbox<ZkMail>& mailbox, std::atomic<size_t>& waiting, uint64_t number)
+      : mailbox_(mailbox), waiting_(waiting), number_(number) {}
 
   static void on_state(zhandle_t* library, int type, int state, const char*, void* context) {
     if (type != ZOO_SESSION_EVENT) return;
@@ -201,10 +202,17 @@ class ZkClient::Handle {
       mail.session = {.state = ZkSession::State::kDisconnected,
                       .why = "no server of the ensemble answers"};
     }
-    if (!handle->mailbox_.push({std::move(mail)})) handle->in_doubt_ = true;
+    if (handle->waiting_.fetch_add(1) >= kSessionMailMax) {
+      --handle->waiting_;
+      handle->in_doubt_ = true;
+    } else {
+      // There is room: these are counted, too.
+      CHECK(handle->mailbox_.push({std::move(mail)}));
+    }
   }
 
   Mailbox<ZkMail>& mailbox_;
+  std::atomic<size_t>& waiting_;
   const uint64_t number_;
   zhandle_t* library_ = nullptr;
   std::atomic<bool> in_doubt_ = false;
@@ -217,7 +225,7 @@ class ZkClient::OpenJob final : public Job {
 
   void run() override {
     before_.reset();
-    made_ = Handle::create(owner_.options_, *owner_.mailbox_, number_);
+    made_ = Handle::create(owner_, number_);
   }
   void on_done() override { owner_.on_opened(std::move(made_)); }
 
@@ -273,8 +281,10 @@ void ZkClient::on_opened(Result<std::unique_ptr<Handle>> handle) {
   watches_.clear();
   if (handle) {
     handle_ = *std::move(handle);
+    for (ZkMail::Session& mail : std::exchange(early_, {})) on_session(std::move(mail));
     return;
   }
+  early_.clear();
   reactor_.set(renew_, later(reactor_.now().mono, limits::kZkRetry));
   client_->on_session(reactor_.now().mono, {.state = ZkSession::State::kDisconnected,
                                             .why = std::move(handle).error().message});
@@ -287,7 +297,8 @@ void ZkClient::on_mail(ZkMail mail) {
   } else if (const auto* fired = std::get_if<ZkMail::Fired>(&mail.what)) {
     fired->waiter->on_changed(reactor_.now().mono, fired->path);
   } else {
-    on_session(std::get<ZkMail::Session>(mail.what));
+    --session_mail_;
+    on_session(std::get<ZkMail::Session>(std::move(mail.what)));
   }
   if (handle_ != nullptr && handle_->is_in_doubt()) {
     on_session({.number = handle_->number(),
@@ -304,11 +315,12 @@ void ZkClient::on_answer(ZkMail::Answer answer) {
   pending->waiter->on_reply(reactor_.now().mono, pending->token, std::move(answer.reply));
 }
 
-void ZkClient::on_session(const ZkMail::Session& mail) {
-  // Of a handle that is ended, or of one whose opening is told next.
+void ZkClient::on_session(ZkMail::Session mail) {
+  // Of a handle that is ended.
   if (mail.number != handles_ || refused_) return;
+  if (handle_ == nullptr) return early_.push_back(std::move(mail));
   refused_ = mail.session.state == ZkSession::State::kRefused;
-  if (mail.session.state == ZkSession::State::kExpired && handle_ != nullptr) renew();
+  if (mail.session.state == ZkSession::State::kExpired) renew();
   client_->on_session(reactor_.now().mono, mail.session);
 }
 

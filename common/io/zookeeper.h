@@ -9,6 +9,7 @@
 //
 // The only file that names the C library is zookeeper.cc. One thread, that of the reactor.
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -70,7 +71,7 @@ class ZkClient final : public ZooKeeper, private MailboxOwner<ZkMail> {
   ZkClient(Reactor& reactor, Options options);
   void on_mail(ZkMail mail) override;
   void on_answer(ZkMail::Answer answer);
-  void on_session(const ZkMail::Session& mail);
+  void on_session(ZkMail::Session mail);
   void renew();
   void on_opened(Result<std::unique_ptr<Handle>> handle);
   void answer_later(uint64_t request, ZkReply reply);
@@ -88,6 +89,10 @@ class ZkClient final : public ZooKeeper, private MailboxOwner<ZkMail> {
   std::unique_ptr<Handle> handle_;  // none while one is being opened
   std::unique_ptr<OpenJob> open_job_;
   uint64_t handles_ = 0;
+  // How many changes of the session are in the mailbox.
+  std::atomic<size_t> session_mail_ = 0;
+  // Of a handle that is being opened: it was quicker than the news that it is open.
+  std::vector<ZkMail::Session> early_;
   bool refused_ = false;
   uint64_t last_request_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Pending>> pending_;
