@@ -196,7 +196,14 @@ Result<void> read_nodes(Asker& asker, const std::string& registry, const std::st
 // The batch that was decided and is perhaps not applied to its end.
 std::vector<StoreWrite> decided(const ZnodeEpoch& epoch, Pass& pass) {
   std::vector<std::vector<ZnodeEntry>> chunks;
-  for (uint32_t i = 0; i < epoch.chunks; ++i) chunks.push_back(std::move(pass.chunks[i]));
+  for (uint32_t i = 0; i < epoch.chunks; ++i) {
+    const auto found = pass.chunks.find(i);
+    if (found == pass.chunks.end()) {
+      pass.damages.push_back(chunk_name(i) + " is missing or damaged");
+      return {};
+    }
+    chunks.push_back(std::move(found->second));
+  }
   auto batch = join_chunks(std::move(chunks));
   if (batch) return *std::move(batch);
   pass.damages.push_back("the batch that waits to be applied: " + batch.error().message);
