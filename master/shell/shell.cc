@@ -98,6 +98,7 @@ int MasterShell::run() {
 bool MasterShell::turn(bool more) {
   reactor_->run_once(next_turn(more));
   const Now at = reactor_->now();
+  hold_back_if_too_late();
   coordination_->on_time(at.mono);
   if (at.mono >= wake_) {
     wake_ = kNever;
@@ -299,7 +300,8 @@ void MasterShell::on_elected(uint64_t epoch, StoreContents contents) {
 void MasterShell::on_deposed(std::string_view why) {
   epoch_ = 0;
   master_.on_deposed(reactor_->now(), why);
-  for_reader_.emplace_back(Leadership{.leads = false, .leader = leader_});
+  leader_.clear();  // that was this one
+  for_reader_.emplace_back(Leadership{});
   if (!coordination_->has_followers()) stop(std::string(why), 1);
 }
 
