@@ -60,7 +60,8 @@ class ZkStore final : private ZkWaiter {
   void touch(Instant now);
   void on_session(Instant now, const ZkSession& session);
 
-  bool is_closed() const { return phase_ == Phase::kClosed; }
+  // All that was written is applied, too.
+  bool is_quiet() const { return phase_ == Phase::kOpen && steps_.empty(); }
   uint64_t epoch() const { return epoch_.epoch; }
 
  private:

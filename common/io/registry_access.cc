@@ -302,7 +302,7 @@ Result<void> write_ensemble(const ZkAddress& address, const StoreContents& conte
   if (opening.problem) return std::unexpected(*opening.problem);
   TRY(check_empty(*opening.contents, overwrite));
   TRY(store.write(asker->now(), 1, difference(*opening.contents, contents)));
-  TRY(asker->wait([&] { return opening.is_written || opening.problem; }));
+  TRY(asker->wait([&] { return (opening.is_written && store.is_quiet()) || opening.problem; }));
   if (opening.problem) return std::unexpected(*opening.problem);
   return {};
 }
