@@ -247,8 +247,8 @@ def the_registry_is_dumped_checked_exported_and_imported(cluster):
 
 
 def bad_addresses_of_ensembles_are_refused(cluster):
-    def refusal(*flags):
-        done = subprocess.run([program("tepui-master"), "--listen=127.0.0.1:0", *flags],
+    def refusal(*flags, listen="127.0.0.1:0"):
+        done = subprocess.run([program("tepui-master"), f"--listen={listen}", *flags],
                               capture_output=True, text=True, timeout=20, check=False)
         expect_equal(done.returncode, 2, f"status with {flags}")
         return done.stderr
@@ -259,7 +259,7 @@ def bad_addresses_of_ensembles_are_refused(cluster):
     expect("--registry=file:DIRECTORY or --zk" in refusal(), "no registry")
     expect("--zk is not given" in refusal("--registry=zk"), "no ensemble")
     expect("--advertise=HOST:PORT" in
-           refusal("--zk=zk://127.0.0.1:1/x", "--listen=0.0.0.0:0"), "no address of its own")
+           refusal("--zk=zk://127.0.0.1:1/x", listen="0.0.0.0:0"), "no address of its own")
 
 
 if __name__ == "__main__":
