@@ -31,7 +31,7 @@
 #include "common/result.h"
 #include "common/store.h"
 #include "common/time.h"
-#include "master/registry_values.h"
+#include "common/registry_values.h"
 
 namespace tepui {
 

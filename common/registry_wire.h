@@ -12,7 +12,7 @@
 #include "common/quota.h"
 #include "common/result.h"
 #include "common/time.h"
-#include "master/registry_values.h"
+#include "common/registry_values.h"
 
 namespace tepui {
 
