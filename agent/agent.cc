@@ -3,122 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
 #include <utility>
 #include <variant>
 
-#include "agent/operations.h"
-#include "agent/registration.h"
-#include "agent/workload.h"
+#include "agent/agent_state.h"
+#include "agent/message_name.h"
 #include "common/limits.h"
-#include "common/rng.h"
 
 namespace tepui {
-
-namespace {
-
-Registration::Backoff backoff_of(const AgentTunables& tunables) {
-  return {.first = tunables.registration_backoff, .max = tunables.registration_backoff_max};
-}
-
-struct MessageName {
-  std::string_view operator()(const HelloReply&) const { return "hello_reply"; }
-  std::string_view operator()(const Registered&) const { return "registered"; }
-  std::string_view operator()(const LaunchTasks&) const { return "launch_tasks"; }
-  std::string_view operator()(const KillTask&) const { return "kill_task"; }
-  std::string_view operator()(const AcknowledgeUpdates&) const { return "acknowledge_updates"; }
-  std::string_view operator()(const ShutdownFramework&) const { return "shutdown_framework"; }
-  std::string_view operator()(const ReconcileTasks&) const { return "reconcile_tasks"; }
-  std::string_view operator()(const Ping&) const { return "ping"; }
-  std::string_view operator()(const ShutdownAgent&) const { return "shutdown_agent"; }
-  std::string_view operator()(const ErrorMessage&) const { return "error"; }
-  std::string_view operator()(const Goodbye&) const { return "goodbye"; }
-  std::string_view operator()(const ApplyOperations&) const { return "apply_operations"; }
-  std::string_view operator()(const AcknowledgeOperationReports&) const {
-    return "acknowledge_operation_reports";
-  }
-  std::string_view operator()(const DrainAgent&) const { return "drain_agent"; }
-  std::string_view operator()(const LaunchGroup&) const { return "launch_group"; }
-  std::string_view operator()(const RelayToExecutor&) const { return "relay_to_executor"; }
-  std::string_view operator()(const StopExecutor&) const { return "stop_executor"; }
-};
-
-}  // namespace
-
-struct Agent::State {
-  State(AgentConfig configuration, uint64_t seed, AgentEffects& given)
-      : config(std::move(configuration)),
-        effects(given),
-        rng(seed),
-        registration(backoff_of(config.tunables), rng.fork()),
-        recorder(given),
-        workload(config, rng.fork(), recorder, effects),
-        operations(config, rng.fork(), effects) {}
-
-  // The agent's way to its end.
-  enum class Ending : uint8_t {
-    kNo,
-    kLeave,       // on_leave: what runs goes on
-    kUnregister,  // on_shutdown: the master hears of it
-    kRefused,     // ShutdownAgent: the master wants no more of us
-    kDone,        // exit() was called
-  };
-
-  // ---- the session
-  void lose_master(std::string_view why);
-  void reconnect(std::string_view why);
-  void register_now();
-  void refresh_total();
-  // What the master says after an operation may build on it, and waits until that is durable.
-  bool must_wait(const MasterToAgent& message) const;
-  void hear(Now now, const MasterToAgent& message);
-  void on_operations_moved(Now now);
-  void remember_identity();
-  // Whoever registers says what is so, and nothing of that may be forgotten.
-  bool can_register() const { return !operations.busy() && !recorder.busy(); }
-  void register_if_wanted();
-  // Refuses what only a registered agent obeys.
-  bool obeys(std::string_view name);
-
-  void on(Now now, const HelloReply& message);
-  void on(Now now, const Registered& message);
-  void on(Now now, const LaunchTasks& message);
-  void on(Now now, const KillTask& message);
-  void on(Now now, const AcknowledgeUpdates& message);
-  void on(Now now, const ShutdownFramework& message);
-  void on(Now now, const ReconcileTasks& message);
-  void on(Now now, const ApplyOperations& message);
-  void on(Now now, const AcknowledgeOperationReports& message);
-  void on(Now now, const Ping& message);
-  void on(Now now, const ShutdownAgent& message);
-  void on(Now now, const ErrorMessage& message);
-  void on(Now now, const Goodbye& message);
-  void on(Now now, const DrainAgent& message);
-  void on(Now now, const LaunchGroup& message);
-  void on(Now now, const RelayToExecutor& message);
-  void on(Now now, const StopExecutor& message);
-
-  // ---- the end
-  void end_when_quiet(Now now);
-  void end();
-  void wake();
-
-  AgentConfig config;
-  std::optional<Resources> revocable;  // as on_revocable said last
-  AgentEffects& effects;
-  Rng rng;
-  Registration registration;
-  Recorder recorder;
-  Workload workload;
-  AgentOperations operations;
-  std::deque<MasterToAgent> held;  // of this session, in order
-  bool register_wanted = false;    // as soon as what is under way is durable
-  Ending ending = Ending::kNo;
-  std::string ending_why;
-  bool forgotten = false;
-  Instant give_up_acks = kNever;
-  Instant wake_asked = kNever;
-};
 
 Agent::Agent(AgentConfig config, uint64_t seed, AgentEffects& effects)
     : state_(std::make_unique<State>(std::move(config), seed, effects)) {}
@@ -206,12 +98,14 @@ void Agent::State::remember_identity() {
 
 void Agent::on_recovered(Now now, const RecoveredAgent& memory, RecoveryKind kind) {
   State& s = *state_;
-  if (kind != RecoveryKind::kAnew) s.config.info.id = memory.identity->info.id;
-  s.workload.recover(now, memory, kind);
   if (kind == RecoveryKind::kAnew) {
+    // First: who has forgotten a part must not be taken for who it was.
     if (memory.identity) s.recorder.append(record::IdentityForgotten{});
+    s.workload.recover(now, memory, kind);
     return;
   }
+  s.config.info.id = memory.identity->info.id;
+  s.workload.recover(now, memory, kind);
   // Last: before that is durable, a reboot must show.
   s.remember_identity();
   const AgentTotals totals = s.workload.totals();
@@ -355,60 +249,6 @@ void Agent::State::on(Now now, const StopExecutor& message) {
   if (obeys("stop_executor")) workload.on_stop_executor(now, message);
 }
 
-// ------------------------------------------------------------------------------ the machine
-
-void Agent::on_launched(Now now, const ContainerId& id, int64_t pid) {
-  state_->workload.on_launched(now, id, pid);
-}
-
-void Agent::on_launch_failed(Now now, const ContainerId& id, const Error& error) {
-  state_->workload.on_launch_failed(now, id, error);
-}
-
-void Agent::on_absent(Now now, const ContainerId& id) { state_->workload.on_absent(now, id); }
-
-void Agent::on_exit(Now now, const ContainerId& id, const ExitRecord& record) {
-  state_->workload.on_exit(now, id, record);
-}
-
-void Agent::on_destroyed(Now now, const ContainerId& id) { state_->workload.on_destroyed(now, id); }
-
-void Agent::on_appended(Now now, uint64_t serial) {
-  state_->recorder.on_appended(serial);
-  state_->workload.on_appended(now);
-  state_->register_if_wanted();
-}
-
-// Nothing more can be promised. What runs goes on, and the next life finds it.
-void Agent::on_append_failed(Now /*now*/, const Error& error) {
-  State& s = *state_;
-  if (s.ending == State::Ending::kDone) return;
-  s.ending_why = "the agent cannot remember what it does: " + error.message;
-  s.end();
-}
-
-void Agent::on_executor_message(Now now, SessionId from, const ExecutorToAgent& message) {
-  state_->workload.on_executor_message(now, from, message);
-}
-
-void Agent::on_executor_lost(Now /*now*/, SessionId session) {
-  state_->workload.on_executor_lost(session);
-}
-
-void Agent::on_probed(Now now, uint64_t number, std::optional<int32_t> value) {
-  state_->workload.on_probed(now, number, value);
-}
-
-void Agent::on_checkpointed(Now now, uint64_t serial) {
-  state_->operations.on_checkpointed(now, serial);
-  state_->on_operations_moved(now);
-}
-
-void Agent::on_checkpoint_failed(Now now, uint64_t serial, const Error& error) {
-  state_->operations.on_checkpoint_failed(now, serial, error);
-  state_->on_operations_moved(now);
-}
-
 // -------------------------------------------------------------------------- clock and end
 
 void Agent::on_revocable(Now /*now*/, const Resources& revocable) {
@@ -484,8 +324,9 @@ void Agent::State::end_when_quiet(Now now) {
     }
     const bool may_wait = unregisters && now.mono < give_up_acks;
     if (may_wait && workload.totals().updates_pending > 0) return;
-    workload.forget_all();
+    // First, as above.
     recorder.append(record::IdentityForgotten{});
+    workload.forget_all();
     forgotten = true;
   }
   if (recorder.busy()) return;

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "common/io/master_finder.h"
+
 namespace tepui::cli {
 
 namespace {
@@ -34,6 +36,14 @@ void append(Rows& to, Rows&& from) {
   move(to.maintenance, from.maintenance);
 }
 
+// Waits for what the ensemble says, or takes the address as it is.
+struct Found final : MasterFinderOwner {
+  std::string address;
+  std::string why = "it does not answer";
+  void on_master(const std::string& found) override { address = found; }
+  void on_no_master(std::string_view reason) override { why = reason; }
+};
+
 }  // namespace
 
 Result<std::unique_ptr<Client>> Client::connect(Options options) {
@@ -46,15 +56,40 @@ Client::~Client() = default;
 
 Instant Client::deadline() const { return later(now().mono, options_.timeout); }
 
+Result<std::string> Client::find_master(Instant until) {
+  Found found;
+  const auto finder = TRY(MasterFinder::create(*reactor_, options_.address, found));
+  finder->start();
+  while (found.address.empty() && reactor_->now().mono < until) reactor_->run_once(until);
+  finder->stop();
+  if (!found.address.empty()) return std::move(found.address);
+  // What was given may hold a password.
+  const Result<ZkAddress> ensemble = parse_zk(options_.address);
+  return fail(fmt::format("no master is known at {}: {}",
+                          ensemble ? to_text(*ensemble) : options_.address, found.why));
+}
+
 Result<void> Client::open() {
   reactor_ = TRY(Reactor::create());
   transport_ = TRY(TcpTransport::create(*reactor_, *this));
-  const Address address = TRY(resolve_address(options_.address));
-  link_ = transport_->connect(to_text(address));
   const Instant until = deadline();
+  const bool is_named = !is_zk(options_.address);
+  TRY(greet(is_named ? options_.address : TRY(find_master(until)), until));
+  if (server_.leader.empty() || server_.leader == address_) return {};
+  const std::string leader = server_.leader;
+  transport_->close(std::exchange(link_, LinkId{}), "asking the leader");
+  up_ = false;
+  down_.reset();
+  return greet(leader, until);
+}
+
+Result<void> Client::greet(const std::string& name, Instant until) {
+  address_ = name;
+  const Address address = TRY(resolve_address(name));
+  link_ = transport_->connect(to_text(address));
   while (!up_ && !down_ && reactor_->now().mono < until) reactor_->run_once(until);
-  if (down_) return fail(fmt::format("cannot reach {}: {}", options_.address, *down_));
-  if (!up_) return fail(fmt::format("{} does not answer", options_.address));
+  if (down_) return fail(fmt::format("cannot reach {}: {}", address_, *down_));
+  if (!up_) return fail(fmt::format("{} does not answer", address_));
   send(Hello{.build = options_.build,
              .capabilities = {},
              .principal = options_.principal,
@@ -62,9 +97,7 @@ Result<void> Client::open() {
              .token = {}});
   const ServerToOperator reply = TRY(receive(0, until));
   if (const auto* hello = std::get_if<HelloReply>(&reply)) server_ = *hello;
-  if (server_.protocol == 0) {
-    return fail(fmt::format("{} refuses: {}", options_.address, server_.error));
-  }
+  if (server_.protocol == 0) return fail(fmt::format("{} refuses: {}", address_, server_.error));
   return {};
 }
 
@@ -88,10 +121,10 @@ Result<ServerToOperator> Client::receive(uint32_t request, Instant deadline) {
       }
       return message;
     }
-    if (down_) return fail(fmt::format("{} closed the connection: {}", options_.address, *down_));
+    if (down_) return fail(fmt::format("{} closed the connection: {}", address_, *down_));
     if (reactor_->now().mono >= deadline) {
-      return fail(fmt::format("{} did not answer within {:.0f} s", options_.address,
-                              to_secs(options_.timeout)));
+      return fail(
+          fmt::format("{} did not answer within {:.0f} s", address_, to_secs(options_.timeout)));
     }
     reactor_->run_once(deadline);
   }
@@ -147,7 +180,8 @@ Result<void> Client::watch(WatchRequest request, const WatchCalls& calls) {
   }
 }
 
-void Client::on_frame(LinkId, Conversation, std::span<const std::byte> payload) {
+void Client::on_frame(LinkId link, Conversation, std::span<const std::byte> payload) {
+  if (link != link_) return;  // one that was left
   auto inbound = decode_server_to_operator(payload);
   if (!inbound) {
     down_ = "its answer was not understood: " + inbound.error().message;
@@ -160,8 +194,8 @@ void Client::on_frame(LinkId, Conversation, std::span<const std::byte> payload) 
   inbox_.push_back(std::move(inbound->message));
 }
 
-void Client::on_link_down(LinkId, std::string_view why) {
-  if (!down_) down_ = why;
+void Client::on_link_down(LinkId link, std::string_view why) {
+  if (link == link_ && !down_) down_ = why;
 }
 
 }  // namespace tepui::cli

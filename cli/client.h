@@ -22,13 +22,14 @@ namespace tepui::cli {
 class Client final : private LinkHandler {
  public:
   struct Options {
-    std::string address;
+    std::string address;  // HOST:PORT, or zk://… of whose leader it is
     std::string principal;
     std::string build;
     Duration timeout = std::chrono::seconds(10);
   };
 
-  // Connects and says Hello.
+  // Connects and says Hello. A master that does not lead says where the one is that does, which is
+  // asked instead, once.
   static Result<std::unique_ptr<Client>> connect(Options options);
   ~Client() override;
 
@@ -54,6 +55,8 @@ class Client final : private LinkHandler {
   explicit Client(Options options) : options_(std::move(options)) {}
 
   Result<void> open();
+  Result<std::string> find_master(Instant until);
+  Result<void> greet(const std::string& address, Instant until);
   void send(const OperatorToServer& message);
   // Turns until something with this request number came; the caller takes it from inbox_.
   Result<ServerToOperator> receive(uint32_t request, Instant deadline);
@@ -69,6 +72,7 @@ class Client final : private LinkHandler {
   std::unique_ptr<Reactor> reactor_;
   std::unique_ptr<TcpTransport> transport_;
   Encoder encoder_;
+  std::string address_;  // of the one that is asked
   LinkId link_;
   bool up_ = false;
   std::optional<std::string> down_;  // why

@@ -15,6 +15,7 @@ namespace tepui::cli {
 enum ExitStatus : int {
   kDone = 0,
   kTasksFailed = 1,  // batch: some task did not finish
+  kDamaged = 1,      // registry: it cannot be read as a whole
   kUsage = 2,        // bad flags, files or values
   kNotFound = 3,     // no such task, framework, agent…
   kNoMaster = 4,     // the master or agent does not answer
@@ -52,5 +53,6 @@ Outcome<int> replay(const Settings& settings);
 Outcome<int> logs(const Settings& settings);
 Outcome<int> run(const Settings& settings);
 Outcome<int> batch(const Settings& settings);
+Outcome<int> registry(const Settings& settings);
 
 }  // namespace tepui::cli

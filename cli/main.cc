@@ -304,16 +304,39 @@ std::vector<Command> resource_commands() {
   };
 }
 
+std::vector<Command> registry_commands() {
+  return {
+      {.name = "registry",
+       .help = "Look at a registry, or carry it to another place, without a master.",
+       .options = {{.name = "force",
+                    .kind = OptionKind::kFlag,
+                    .help = "import: also over a registry that says something."}},
+       .positionals = {{.name = "VERB",
+                        .help = "dump prints every entry, check finds what is damaged and names "
+                                "it, export writes all of it to a FILE, import reads that."},
+                       {.name = "REGISTRY",
+                        .help = "file:DIRECTORY, or zk://[USER:PASSWORD@]HOST:PORT,.../PATH"},
+                       {.name = "FILE",
+                        .help = "export, import: the file.",
+                        .need = OptionNeed::kOptional}},
+       .examples = "  tepui registry check file:/var/lib/tepui/registry\n"
+                   "  tepui registry export file:/var/lib/tepui/registry registry.out\n"
+                   "  tepui registry import zk://10.0.0.1,10.0.0.2,10.0.0.3/tepui registry.out\n"},
+  };
+}
+
 Program program() {
   std::vector<Command> commands = running_commands();
   for (Command& command : reading_commands()) commands.push_back(std::move(command));
   for (Command& command : sharing_commands()) commands.push_back(std::move(command));
   for (Command& command : machine_commands()) commands.push_back(std::move(command));
   for (Command& command : resource_commands()) commands.push_back(std::move(command));
+  for (Command& command : registry_commands()) commands.push_back(std::move(command));
   return {.name = "tepui",
           .description =
               "Runs commands on a Tepui cluster, and shows what it does.\n\n"
-              "Exit status: 0 done; 1 a task of a batch did not finish; 2 bad usage; 3 not "
+              "Exit status: 0 done; 1 a task of a batch did not finish, or a registry is damaged; "
+              "2 bad usage; 3 not "
               "found; 4 the master does not answer; 5 the master refuses, and says why. `run` ends "
               "with the status of its "
               "command, 128 and the signal's number where a signal ended it, 125 where it "
@@ -324,7 +347,9 @@ Program program() {
               "  TEPUI_MASTER=10.0.0.1:5050 tepui roles\n",
           .options = {{.name = "master",
                        .fallback = "127.0.0.1:5050",
-                       .help = "Where the master listens."},
+                       .help = "Where the master listens; or where to ask which one leads, as "
+                               "zk://HOST:PORT,.../PATH. A master that does not lead passes "
+                               "reads on to the one that does."},
                       {.name = "json",
                        .kind = OptionKind::kFlag,
                        .help = "JSON instead of tables, for scripts."},
@@ -342,6 +367,7 @@ Outcome<int> dispatch(const Settings& settings) {
   if (command == "batch") return batch(settings);
   if (command == "kill") return kill(settings);
   if (command == "logs") return logs(settings);
+  if (command == "registry") return registry(settings);
   if (command == "quota") return quota(settings);
   if (command == "weights") return weights(settings);
   if (command == "why") return why(settings);

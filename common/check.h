@@ -17,8 +17,8 @@ namespace tepui::detail {
 
 }  // namespace tepui::detail
 
-#define CHECK(condition)                                                      \
-  do {                                                                        \
-    if (!(condition)) [[unlikely]]                                            \
-      ::tepui::detail::check_failed(#condition, __FILE__, __LINE__);          \
+#define CHECK(condition)                                             \
+  do {                                                               \
+    if (!(condition)) [[unlikely]]                                   \
+      ::tepui::detail::check_failed(#condition, __FILE__, __LINE__); \
   } while (false)

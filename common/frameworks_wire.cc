@@ -219,6 +219,7 @@ Offset<wire::HelloReply> write(WireWriter& out, const HelloReply& reply) {
   table.add_epoch(reply.epoch);
   table.add_master_id(out.field(reply.master_id));
   table.add_error(out.field(reply.error));
+  table.add_leader(out.field(reply.leader));
   return table.Finish();
 }
 
@@ -231,6 +232,7 @@ HelloReply read(WireReader& in, const wire::HelloReply& reply) {
       .epoch = reply.epoch(),
       .master_id = in.line(reply.master_id(), at / "master_id"),
       .error = in.line(reply.error(), at / "error"),
+      .leader = in.line(reply.leader(), at / "leader"),
   };
 }
 

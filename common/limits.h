@@ -138,6 +138,30 @@ inline constexpr size_t kWatchersMax = 1000;
 // One record of the registry's log: a snapshot of 100,000 agents with long attributes fits.
 inline constexpr size_t kLogRecordBytesMax = size_t{1} << 30;
 
+// ZooKeeper. Its own port; ensembles have 3 to 7 servers.
+inline constexpr uint16_t kZkPort = 2181;
+inline constexpr size_t kZkServersMax = 64;
+// Nodes and transactions of the registry. A server takes 1 MB in one request. A node is written
+// whole when one key in it changes, so it holds some dozens of agents; a transaction costs the
+// ensemble a sync whatever its size, so it may hold many nodes. A value longer than a piece is cut.
+inline constexpr size_t kZkNodeBytesMax = 512 << 10;
+inline constexpr size_t kZkShardBytes = 16 << 10;
+inline constexpr size_t kZkPieceBytes = 256 << 10;
+inline constexpr size_t kZkChunkBytes = 400 << 10;
+inline constexpr size_t kZkMultiBytesMax = 800 << 10;
+inline constexpr size_t kZkMultiOpsMax = 1000;
+// Nodes that are asked for at once while the registry is read.
+inline constexpr size_t kZkReadsInFlight = 64;
+// After an answer that nobody expected, and after giving up leadership: the wait before the next
+// attempt.
+inline constexpr Duration kZkRetry = 1s;
+inline constexpr Duration kContendPause = 3s;
+// What a leader's node may hold; masters that stand for election at once.
+inline constexpr size_t kMasterInfoBytesMax = 64 << 10;
+inline constexpr size_t kContendersMax = 1024;
+// Requests under way and answers that wait for the loop, of one client.
+inline constexpr size_t kZkInFlightMax = 256;
+
 // One record of a journal: a message, or an entry of the registry, with what stands around it.
 inline constexpr size_t kJournalRecordBytesMax = size_t{64} << 20;
 static_assert(kJournalRecordBytesMax >= 2 * size_t{kFrameBytesMax});

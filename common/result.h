@@ -45,10 +45,10 @@ inline void take(Result<void>&&) {}
 }  // namespace tepui
 
 // Evaluates to the value of a Result, or returns its Error from the enclosing function.
-#define TRY(expression)                                          \
-  __extension__({                                                \
-    auto tepui_result_ = (expression);                           \
-    if (!tepui_result_.has_value()) [[unlikely]]                 \
-      return std::unexpected(std::move(tepui_result_).error());  \
-    ::tepui::detail::take(std::move(tepui_result_));             \
+#define TRY(expression)                                         \
+  __extension__({                                               \
+    auto tepui_result_ = (expression);                          \
+    if (!tepui_result_.has_value()) [[unlikely]]                \
+      return std::unexpected(std::move(tepui_result_).error()); \
+    ::tepui::detail::take(std::move(tepui_result_));            \
   })

@@ -30,6 +30,8 @@ struct HelloReply {
   uint64_t epoch = 0;     // of the leader; 0 from an agent or before election
   std::string master_id;  // "7f3a9c12-e3": cluster and epoch
   std::string error;
+  std::string leader;  // to an operator, from a master that does not lead: the address of the one
+                       // that does, if it is known
 };
 
 // Either side: this session ends, the link stays. Links carry it; cores see a lost peer instead.

@@ -34,9 +34,7 @@ class Slots {
     return H{.index = index, .generation = slot.generation};
   }
 
-  T* find(H handle) {
-    return const_cast<T*>(std::as_const(*this).find(handle));
-  }
+  T* find(H handle) { return const_cast<T*>(std::as_const(*this).find(handle)); }
 
   const T* find(H handle) const {
     if (handle.index >= slots_.size()) return nullptr;
@@ -80,13 +78,15 @@ class Slots {
   template <class Visit>
   void each(Visit&& visit) {
     for (uint32_t i = 0; i < slots_.size(); ++i) {
-      if (slots_[i].value) visit(H{.index = i, .generation = slots_[i].generation}, *slots_[i].value);
+      if (slots_[i].value)
+        visit(H{.index = i, .generation = slots_[i].generation}, *slots_[i].value);
     }
   }
   template <class Visit>
   void each(Visit&& visit) const {
     for (uint32_t i = 0; i < slots_.size(); ++i) {
-      if (slots_[i].value) visit(H{.index = i, .generation = slots_[i].generation}, *slots_[i].value);
+      if (slots_[i].value)
+        visit(H{.index = i, .generation = slots_[i].generation}, *slots_[i].value);
     }
   }
 

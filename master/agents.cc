@@ -88,6 +88,9 @@ AgentEntry& add_agent(State& s, AgentInfo info, Phase phase) {
 
 void set_phase(State& s, AgentEntry& agent, Phase phase) {
   if (agent.phase == Phase::kRecovered) --s.agents_recovered;
+  if (agent.phase == Phase::kRecovered && phase == Phase::kUnreachable) {
+    s.allocator.expect_fewer();
+  }
   if (phase == Phase::kRecovered) ++s.agents_recovered;
   agent.phase = phase;
 }

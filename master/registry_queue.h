@@ -21,7 +21,7 @@
 #include "common/messages.h"
 #include "common/store.h"
 #include "master/asker.h"
-#include "master/registry.h"
+#include "common/registry.h"
 
 namespace tepui::master {
 

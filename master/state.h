@@ -36,7 +36,7 @@
 #include "master/effects.h"
 #include "master/master.h"
 #include "master/registry_queue.h"
-#include "master/registry_values.h"
+#include "common/registry_values.h"
 
 namespace tepui::master {
 

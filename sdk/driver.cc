@@ -43,8 +43,9 @@ Result<void> SchedulerDriver::open() {
   transport_ = TRY(TcpTransport::create(*reactor_, *this));
   connector_ =
       std::unique_ptr<Connector>(new Connector(*reactor_, *transport_, *this, Rng(seed_ ^ 1)));
-  const Address master = TRY(resolve_address(options_.master));
-  connector_->start(to_text(master));
+  MasterFinderOwner& follower = *this;
+  finder_ = TRY(MasterFinder::create(*reactor_, options_.master, follower));
+  finder_->start();
   return {};
 }
 
@@ -63,6 +64,7 @@ bool SchedulerDriver::turn(Instant deadline) {
     scheduler_.on_time(now);
   }
   if (!stopping_) return true;
+  finder_->stop();
   connector_->stop("the framework ends");
   const Instant enough = later(now.mono, kLinger);
   while (transport_->links() != 0 && reactor_->now().mono < enough) reactor_->run_once(enough);
@@ -102,6 +104,18 @@ void SchedulerDriver::on_connected(LinkId) {
 void SchedulerDriver::on_disconnected(LinkId, std::string_view why) {
   trouble_ = why;
   scheduler_.on_lost(reactor_->now(), why);
+}
+
+void SchedulerDriver::on_master(const std::string& address) {
+  // The link that works stays: the same process leads again.
+  if (address == master_ && connector_->connected()) return;
+  if (connector_->connected()) scheduler_.on_lost(reactor_->now(), "another master leads");
+  master_ = address;
+  connector_->start(master_);
+}
+
+void SchedulerDriver::on_no_master(std::string_view why) {
+  if (!connector_->connected()) trouble_ = why;
 }
 
 void SchedulerDriver::on_frame(LinkId link, Conversation conversation,

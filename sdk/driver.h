@@ -1,7 +1,7 @@
 #pragma once
 // SchedulerDriver runs a Scheduler over a socket: it connects to the master, connects again when
-// the connection is lost, and turns the loop. A framework author writes a SchedulerHandler, makes a
-// driver and calls run():
+// the connection is lost or another master leads, and turns the loop. A framework author writes a
+// SchedulerHandler, makes a driver and calls run():
 //
 //   class Hello : public tepui::SchedulerHandler { … };
 //   Hello hello;
@@ -20,6 +20,7 @@
 #include <string_view>
 
 #include "common/io/connector.h"
+#include "common/io/master_finder.h"
 #include "common/io/reactor.h"
 #include "common/io/tcp.h"
 #include "common/result.h"
@@ -29,7 +30,7 @@
 namespace tepui {
 
 struct SchedulerDriverOptions {
-  std::string master;  // "127.0.0.1:5050"
+  std::string master;  // "127.0.0.1:5050", or "zk://10.0.0.1:2181,10.0.0.2:2181/tepui"
   SchedulerOptions scheduler;
   // Gets the scheduler's events, for a log; may be null.
   EventSink* events = nullptr;
@@ -38,7 +39,8 @@ struct SchedulerDriverOptions {
 
 class SchedulerDriver final : private SchedulerEffects,
                               private LinkHandler,
-                              private ConnectorOwner {
+                              private ConnectorOwner,
+                              private MasterFinderOwner {
  public:
   static Result<std::unique_ptr<SchedulerDriver>> create(SchedulerDriverOptions options,
                                                          SchedulerHandler& handler);
@@ -72,15 +74,19 @@ class SchedulerDriver final : private SchedulerEffects,
   void on_link_down(LinkId link, std::string_view why) override;
   void on_connected(LinkId link) override;
   void on_disconnected(LinkId link, std::string_view why) override;
+  void on_master(const std::string& address) override;
+  void on_no_master(std::string_view why) override;
 
   const SchedulerDriverOptions options_;
   const uint64_t seed_;
   std::unique_ptr<Reactor> reactor_;
   std::unique_ptr<TcpTransport> transport_;
   std::unique_ptr<Connector> connector_;
+  std::unique_ptr<MasterFinder> finder_;
   Encoder encoder_;
   Scheduler scheduler_;
   Instant wake_ = kNever;
+  std::string master_;  // the one that was found last
   std::string trouble_ = "not connected yet";
   bool stopping_ = false;
   int status_ = 0;

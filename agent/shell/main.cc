@@ -25,7 +25,8 @@ std::vector<Option> master_options() {
   const std::string group(kMasterGroup);
   return {
       {.name = "master",
-       .help = "Where the master listens, as ADDRESS:PORT.",
+       .help = "Where the master listens, as ADDRESS:PORT; or where to ask which one leads, as "
+               "zk://[USER:PASSWORD@]HOST:PORT,.../PATH.",
        .group = group,
        .need = OptionNeed::kRequired,
        .letter = "",

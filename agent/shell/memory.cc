@@ -39,12 +39,12 @@ Result<std::unique_ptr<AgentMemory>> AgentMemory::open(Reactor& reactor,
   std::unique_ptr<AgentMemory> memory(new AgentMemory(owner, directory + "/memory.log"));
   StoreClient& store = *memory;
   CoordinatorClient& leader = *memory;
-  Result<std::unique_ptr<FileStore>> opened = FileStore::create(
-      reactor, directory, store, leader,
-      {.compact_above_bytes = kCompactAboveBytes,
-       .what = "memory",
-       .owner = "agent",
-       .reserve_bytes = kReserveBytes});
+  Result<std::unique_ptr<FileStore>> opened =
+      FileStore::create(reactor, directory, store, leader,
+                        {.compact_above_bytes = kCompactAboveBytes,
+                         .what = "memory",
+                         .owner = "agent",
+                         .reserve_bytes = kReserveBytes});
   if (!opened) {
     // Locked by another agent, or not ours to write: nothing is wrong with the file.
     if (opened.error().code != 0) return std::unexpected(std::move(opened).error());

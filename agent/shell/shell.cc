@@ -43,11 +43,12 @@ AgentShell::AgentShell(AgentShellConfig config, Log& log) : config_(std::move(co
 AgentShell::~AgentShell() = default;
 
 Result<void> AgentShell::open() {
-  master_ = to_text(TRY(resolve_address(config_.master)));
   const Address listen = TRY(resolve_address(config_.listen));
   reactor_ = TRY(Reactor::create());
   // Before anything that has threads: they inherit the signal mask.
   signals_ = TRY(Signals::create(*reactor_, *this, {SIGUSR1}));
+  MasterFinderOwner& follower = *this;
+  finder_ = TRY(MasterFinder::create(*reactor_, config_.master, follower));
   transport_ = TRY(TcpTransport::create(*reactor_, *this));
   address_ = TRY(transport_->listen(listen));
   started_ = reactor_->now().mono;
@@ -174,7 +175,7 @@ void AgentShell::announce() {
 
 int AgentShell::run() {
   flush_log();
-  if (!config_.terms.cleanup) connector_->start(master_);
+  if (!config_.terms.cleanup) finder_->start();
   while (!stopping_) turn();
   close_all();
   log_.flush();
@@ -197,6 +198,7 @@ void AgentShell::flush_log() {
 }
 
 void AgentShell::close_all() {
+  finder_->stop();
   connector_->stop("the agent ends");
   transport_->close_all("the agent ends");
   const Instant enough = later(now().mono, kFarewell);
@@ -314,6 +316,27 @@ void AgentShell::send_executor(SessionId to, const AgentToExecutor& message) {
 void AgentShell::close_executor(SessionId session, std::string_view why) {
   const LinkId link{session.value};
   if (executors_.erase(link) > 0) transport_->close(link, why);
+}
+
+void AgentShell::on_master(const std::string& address) {
+  // The link that works stays: the same process leads again.
+  if (address == master_ && connector_->connected()) return;
+  if (connector_->connected()) {
+    agent_->on_disconnected(reactor_->now(), "another master leads");
+  }
+  master_ = address;
+  last_why_.clear();
+  log_.write(
+      {.severity = Severity::kInfo, .name = "master.found", .fields = {{"address", master_}}});
+  connector_->start(master_);
+}
+
+void AgentShell::on_no_master(std::string_view why) {
+  if (why == last_why_) return;
+  last_why_ = why;
+  log_.write({.severity = Severity::kWarning,
+              .name = "master.unknown",
+              .fields = {{"why", last_why_}, {"action", "staying with the last one"}}});
 }
 
 void AgentShell::on_connected(LinkId) {

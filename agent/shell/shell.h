@@ -23,6 +23,7 @@
 #include "common/io/alarm.h"
 #include "common/io/connector.h"
 #include "common/io/log.h"
+#include "common/io/master_finder.h"
 #include "common/io/reactor.h"
 #include "common/io/signals.h"
 #include "common/io/tcp.h"
@@ -32,7 +33,7 @@
 namespace tepui {
 
 struct AgentShellConfig {
-  std::string master;  // "127.0.0.1:5050"
+  std::string master;  // "127.0.0.1:5050", or zk://…
   std::string listen;  // "127.0.0.1:5051"
   std::string shim;    // the program
   GroundOptions ground;
@@ -46,6 +47,7 @@ struct AgentShellConfig {
 class AgentShell final : private AgentEffects,
                          private LinkHandler,
                          private ConnectorOwner,
+                         private MasterFinderOwner,
                          private ContainersOwner,
                          private EndpointsOwner,
                          private SandboxFilesOwner,
@@ -108,6 +110,10 @@ class AgentShell final : private AgentEffects,
                          std::span<const std::byte> payload);
   void on_master_frame(Conversation conversation, std::span<const std::byte> payload);
 
+  // MasterFinderOwner
+  void on_master(const std::string& address) override;
+  void on_no_master(std::string_view why) override;
+
   // ConnectorOwner
   void on_connected(LinkId link) override;
   void on_disconnected(LinkId link, std::string_view why) override;
@@ -141,7 +147,7 @@ class AgentShell final : private AgentEffects,
   Metrics metrics_{Metrics::Side::kAgent};
   Encoder encoder_;
   Address address_;       // where it listens
-  std::string master_;    // resolved
+  std::string master_;    // the one that was found last
   std::string last_why_;  // of the last failed attempt to connect, said once
   Instant wake_ = kNever;
   Instant started_{};
@@ -159,6 +165,7 @@ class AgentShell final : private AgentEffects,
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<Endpoints> endpoints_;
   std::unique_ptr<Connector> connector_;
+  std::unique_ptr<MasterFinder> finder_;
   std::unique_ptr<SandboxFiles> files_;
   std::unique_ptr<Containers> containers_;
   std::unique_ptr<Checkpoints> checkpoints_;

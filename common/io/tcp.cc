@@ -96,6 +96,12 @@ void TcpTransport::close_all(std::string_view why) {
   }
 }
 
+void TcpTransport::cut_all(std::string_view why) {
+  for (Slot& slot : slots_) {
+    if (slot.link != nullptr) slot.link->cut(why);
+  }
+}
+
 void TcpTransport::release(LinkId link, ReleaseClient& client) {
   TcpLink* found = find(link);
   CHECK(found != nullptr);

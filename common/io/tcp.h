@@ -54,6 +54,8 @@ class TcpTransport final : public Transport, private TcpLinkOwner, private TcpLi
   // Stops listening and closes every link; the program goes on turning until links() is 0, or a
   // deadline of its own.
   void close_all(std::string_view why);
+  // Ends every link at once: nothing that was not sent yet ever is.
+  void cut_all(std::string_view why);
   size_t links() const { return live_; }
 
   // Gives an accepted connection away, with its socket and all that was received: allowed in

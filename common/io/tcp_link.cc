@@ -307,6 +307,12 @@ void TcpLink::close(std::string_view why) {
   say_goodbye(why);
 }
 
+void TcpLink::cut(std::string_view why) {
+  if (state_ == State::kReleasing || state_ == State::kClosed) return;
+  if (state_ == State::kConnecting || state_ == State::kOpen) end(why);
+  abort();
+}
+
 void TcpLink::say_goodbye(std::string_view why) {
   state_ = State::kFlushing;
   const std::string_view shortened = why.substr(0, limits::kGoodbyeBytesMax);

@@ -69,6 +69,8 @@ class TcpLink {
 
   SendResult send(Conversation conversation, std::span<const std::byte> payload);
   void close(std::string_view why);
+  // Ends it at once: what was not sent yet never is.
+  void cut(std::string_view why);
   void release(ReleaseClient& client);
   // Asks a silent peer, ends the link of a dead one.
   void check_silence();

@@ -252,6 +252,8 @@ class Allocator {
   // After a failover: while any role has a quota there is no round until 80 % of the expected
   // agents are back or ten minutes passed.
   virtual void pause(Now now, uint32_t agents_expected) = 0;
+  // One of the expected agents will not come back.
+  virtual void expect_fewer() = 0;
   virtual bool is_paused() const = 0;
 
   // True if a round could offer something: something was freed, added, revived, or expired.

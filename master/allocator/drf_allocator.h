@@ -78,6 +78,7 @@ class DrfAllocator : public Allocator {
                       std::optional<Duration> refuse) override;
   std::vector<InverseGrant> take_inverse_grants() override;
   void pause(Now now, uint32_t agents_expected) override;
+  void expect_fewer() override;
   bool is_paused() const override;
 
   bool wants_round() const override;

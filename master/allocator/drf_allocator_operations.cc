@@ -125,6 +125,12 @@ void DrfAllocator::pause(Now now, uint32_t agents_expected) {
   end_pause_if_enough();
 }
 
+void DrfAllocator::expect_fewer() {
+  if (!pause_ || pause_->agents_expected == 0) return;
+  --pause_->agents_expected;
+  end_pause_if_enough();
+}
+
 bool DrfAllocator::is_paused() const { return pause_ && quota_.any(); }
 
 // Once enough agents were there, it does not matter that some go again.

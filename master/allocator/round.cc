@@ -25,6 +25,8 @@ void DrfAllocator::request_full_round() {
 
 void DrfAllocator::begin_round(Now now) {
   on_time(now);
+  // Whoever waited for agents before there was a round need not wait again for a quota set later.
+  pause_.reset();
   touch_held();
   touch_unlent();
   ++stats_.rounds;

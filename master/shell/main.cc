@@ -27,14 +27,29 @@ std::vector<Option> option_table() {
                "There is no authentication yet: beyond loopback, anyone who can reach it can run "
                "commands.",
        .group = "Network"},
+      {.name = "advertise",
+       .help = "HOST:PORT by which others reach this master, for ZooKeeper. Default: where it "
+               "listens.",
+       .group = "Network"},
       {.name = "hostname",
        .help = "What to call this machine. Default: its own name.",
        .group = "Network"},
       {.name = "registry",
-       .help = "Where agent ids and infos are kept, as file:DIRECTORY. It is made if it does not "
-               "exist; one master at a time may use it.",
-       .group = "Registry",
-       .need = OptionNeed::kRequired},
+       .help =
+           "Where agent ids and infos are kept: file:DIRECTORY, which is made if it does not "
+           "exist, and which one master at a time may use; or zk, below the path of --zk, which "
+           "is the default with --zk.",
+       .group = "Registry"},
+      {.name = "zk",
+       .help = "Stand for election with other masters: zk://[USER:PASSWORD@]HOST:PORT,.../PATH. "
+               "One leads, the others follow and can take over at any moment.",
+       .group = "Registry"},
+      {.name = "zk-session-timeout",
+       .kind = OptionKind::kDuration,
+       .fallback = "10secs",
+       .help = "A leader that ZooKeeper does not hear of for so long has lost its leadership; it "
+               "stops by itself some time before.",
+       .group = "Registry"},
       {.name = "journal",
        .help = "Keep a journal of all that this master is told in this directory, for `tepui "
                "replay`. It holds the environment and the commands of tasks.",
@@ -145,6 +160,9 @@ Program program() {
               "A master of one's own, and what it knows:\n"
               "  tepui-master --registry=file:/var/lib/tepui/registry\n"
               "  tepui agents\n"
+              "One of several, of which one leads:\n"
+              "  tepui-master --zk=zk://10.0.0.1:2181,10.0.0.2:2181,10.0.0.3:2181/tepui "
+              "--listen=10.0.0.1:5050\n"
               "Role gold gets twice the share of silver:\n"
               "  tepui-master --registry=file:/var/lib/tepui/registry "
               "--weights=gold=2,silver=1\n",
@@ -229,12 +247,36 @@ MasterTunables tunables(const Settings& settings) {
           .lend_guarantees = settings.flag("lend-guarantees")};
 }
 
-Result<MasterShellConfig> read(const Settings& settings) {
+Result<CoordinationConfig> coordination(const Settings& settings) {
   constexpr std::string_view kFile = "file:";
-  const std::string registry = settings.text("registry");
-  if (!registry.starts_with(kFile) || registry.size() == kFile.size()) {
-    return fail(fmt::format("--registry: '{}' is not file:DIRECTORY", registry));
+  CoordinationConfig config{.session_timeout = settings.duration("zk-session-timeout"),
+                            .advertise = settings.text("advertise")};
+  std::string registry = settings.text("registry");
+  if (settings.given("zk")) {
+    auto address = parse_zk(settings.text("zk"));
+    if (!address) return std::unexpected(std::move(address).error().in("--zk"));
+    config.zookeeper = *std::move(address);
+    if (!registry.empty() && registry != "zk") {
+      return fail("--registry: with --zk the registry is in ZooKeeper: leave it out, or say zk");
+    }
+    if (config.session_timeout < std::chrono::milliseconds(100) ||
+        config.session_timeout > std::chrono::hours(1)) {
+      return fail("--zk-session-timeout must be from 100ms to 1hrs");
+    }
+    return config;
   }
+  if (settings.given("advertise"))
+    return fail("--advertise says something to ZooKeeper: give --zk");
+  if (registry.empty()) return fail("--registry=file:DIRECTORY or --zk=zk://... must be given");
+  if (!registry.starts_with(kFile) || registry.size() == kFile.size()) {
+    return fail(fmt::format("--registry: '{}' is not file:DIRECTORY{}", registry,
+                            registry == "zk" ? ", and --zk is not given" : ""));
+  }
+  config.directory = registry.substr(kFile.size());
+  return config;
+}
+
+Result<MasterShellConfig> read(const Settings& settings) {
   for (const char* name :
        {"agent-ping-timeout", "heartbeat-interval", "agent-reregister-timeout"}) {
     if (settings.duration(name) <= Duration{}) {
@@ -245,7 +287,7 @@ Result<MasterShellConfig> read(const Settings& settings) {
   if (!domain) return std::unexpected(std::move(domain).error().in("--domain"));
   MasterShellConfig config{
       .listen = settings.text("listen"),
-      .registry_dir = registry.substr(kFile.size()),
+      .coordination = TRY(coordination(settings)),
       .master = {.build = version_text(),
                  .hostname =
                      settings.given("hostname") ? settings.text("hostname") : own_hostname(),
@@ -267,6 +309,9 @@ Result<MasterShellConfig> read(const Settings& settings) {
   if (getrandom(&config.seed, sizeof config.seed, 0) != sizeof config.seed) {
     return fail("the system has no random numbers");
   }
+  config.coordination.hostname = config.master.hostname;
+  config.coordination.version = config.master.build;
+  config.coordination.seed = config.seed;
   return config;
 }
 

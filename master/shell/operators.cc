@@ -16,6 +16,15 @@ constexpr size_t kWaitingMax = 64;
 constexpr size_t kWatchesPerSessionMax = 16;
 // Changed rows kept for one watcher that does not read; beyond, a list is the shorter way.
 constexpr size_t kUntoldMax = 65'536;
+
+uint32_t number_of(const OperatorToServer& message) {
+  return std::visit(
+      [](const auto& one) -> uint32_t {
+        if constexpr (requires { one.request; }) return one.request;
+        return 0;
+      },
+      message);
+}
 }  // namespace
 
 void Operators::on_message(SessionId id, const OperatorToServer& message) {
@@ -26,6 +35,7 @@ void Operators::on_message(SessionId id, const OperatorToServer& message) {
     sessions_.erase(id);
     return;
   }
+  if (!leads_) return refuse(id, number_of(message), elsewhere());
   if (const auto* list = std::get_if<ListRequest>(&message)) return on(id, session, *list);
   if (const auto* watch = std::get_if<WatchRequest>(&message)) return on(id, session, *watch);
   if (const auto* read = std::get_if<ReadFile>(&message)) {
@@ -46,7 +56,8 @@ void Operators::on(SessionId id, Session& session, const Hello& hello) {
                    .capabilities = {},
                    .epoch = tables_.epoch(),
                    .master_id = tables_.master_id(),
-                   .error = {}};
+                   .error = {},
+                   .leader = leads_ ? std::string() : leader_};
   if (hello.protocol_min > kProtocolMax || hello.protocol_max < kProtocolMin) {
     reply.error = fmt::format("this master speaks protocol {} to {}, the client {} to {}",
                               kProtocolMin, kProtocolMax, hello.protocol_min, hello.protocol_max);
@@ -205,6 +216,19 @@ void Operators::on_answer(SessionId id, const ServerToOperator& answer) {
 }
 
 void Operators::on_lost(SessionId id) { sessions_.erase(id); }
+
+void Operators::on_leadership(bool leads, std::string leader) {
+  const bool stops = leads_ && !leads;
+  leads_ = leads;
+  leader_ = std::move(leader);
+  if (!stops) return;
+  for (const auto& [id, session] : std::exchange(sessions_, {})) effects_.close(id, elsewhere());
+}
+
+std::string Operators::elsewhere() const {
+  if (leader_.empty()) return "this master does not lead, and knows no leader yet";
+  return fmt::format("this master does not lead: ask {}", leader_);
+}
 
 void Operators::refuse(SessionId id, uint32_t request, std::string why) {
   effects_.send(id, RequestDone{.request = request, .error = std::move(why)});

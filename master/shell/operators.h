@@ -40,6 +40,9 @@ class Operators {
   void on_lost(SessionId session);
   void on_ready(SessionId session);  // no longer congested
   void on_answer(SessionId session, const ServerToOperator& answer);
+  // Of a master that leads, or `leader` does if it is known. One that leads no more ends the
+  // sessions: what they asked for and watch is void.
+  void on_leadership(bool leads, std::string leader);
   // The tables took a batch: watchers are told, and waiting requests are answered if they can be.
   void on_changed(const Changed& changed, bool fresh_metrics);
 
@@ -81,10 +84,13 @@ class Operators {
   // Sends what is due, until there is nothing or the client reads too slowly.
   void go_on(SessionId id, Session& session);
   void refuse(SessionId id, uint32_t request, std::string why);
+  std::string elsewhere() const;
 
   const Tables& tables_;
   OperatorsEffects& effects_;
   const std::string build_;
+  bool leads_ = true;  // until the loop says otherwise
+  std::string leader_;
   std::map<SessionId, Session> sessions_;
 };
 

@@ -81,6 +81,8 @@ class Reader::Thread final : private MailboxOwner<ToReader>,
       transport_->adopt(std::move(link->socket), std::move(link->received));
     } else if (auto* answer = std::get_if<CommandAnswer>(&item)) {
       operators_.on_answer(answer->session, answer->message);
+    } else if (auto* leadership = std::get_if<Leadership>(&item)) {
+      operators_.on_leadership(leadership->leads, std::move(leadership->leader));
     } else {
       stopped_ = true;
     }

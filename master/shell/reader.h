@@ -41,8 +41,13 @@ struct CommandAnswer {
   SessionId session;
   ServerToOperator message;
 };
+// Whether this master leads; if not, where the leader is, if that is known.
+struct Leadership {
+  bool leads = false;
+  std::string leader;
+};
 struct StopReader {};
-using ToReader = std::variant<FeedBatch, OperatorLink, CommandAnswer, StopReader>;
+using ToReader = std::variant<FeedBatch, OperatorLink, CommandAnswer, Leadership, StopReader>;
 
 class Reader {
  public:

@@ -53,20 +53,18 @@ Result<void> MasterShell::open() {
   transport_ = TRY(TcpTransport::create(*reactor_, links_));
   links_.use(*transport_);
   const Address bound = TRY(transport_->listen(listen));
-  store_ = TRY(FileStore::create(*reactor_, config_.registry_dir, *this, *this));
+  coordination_ =
+      TRY(Coordination::create(*reactor_, config_.coordination, bound, *this, *this, *this, log_));
   from_reader_ = TRY(Mailbox<FromReader>::create(*reactor_, *this, kReaderMailMax));
   reader_ = TRY(Reader::start(feed_, *from_reader_, config_.master.build,
                               config_.allocator.fairness_excluded));
   started_ = now().mono;
-  if (!store_->repair().empty()) {
-    log_.write({.severity = Severity::kWarning,
-                .name = "registry.repaired",
-                .fields = {{"what", store_->repair()}}});
-  }
   log_.write({.severity = Severity::kInfo,
               .name = "master.listening",
               .fields = {{"address", to_text(bound)},
-                         {"registry", config_.registry_dir},
+                         {"registry", config_.coordination.zookeeper
+                                          ? to_text(*config_.coordination.zookeeper)
+                                          : config_.coordination.directory},
                          {"reach", bound.is_loopback() ? "this machine only" : "the network"}}});
   return {};
 }
@@ -85,9 +83,12 @@ Result<void> MasterShell::open_journal() {
 }
 
 int MasterShell::run() {
-  store_->contend();
+  if (coordination_->has_followers()) for_reader_.emplace_back(Leadership{});
+  coordination_->contend();
   bool more = false;
   while (!stopping_) more = turn(more);
+  // Others need not wait for the end of our session.
+  coordination_->close();
   transport_->close_all("the master ends");
   const Instant enough = later(now().mono, kFarewell);
   while (transport_->links() != 0 && now().mono < enough) reactor_->run_once(enough);
@@ -97,6 +98,8 @@ int MasterShell::run() {
 bool MasterShell::turn(bool more) {
   reactor_->run_once(next_turn(more));
   const Now at = reactor_->now();
+  hold_back_if_too_late();
+  coordination_->on_time(at.mono);
   if (at.mono >= wake_) {
     wake_ = kNever;
     master_.on_time(at);
@@ -108,6 +111,7 @@ bool MasterShell::turn(bool more) {
   }
   links_.report();
   const bool work_left = master_.work(at);
+  hold_back_if_too_late();
   allocator_.note_turn();
   if (journal_ != nullptr) journal_->flush();
   feed_reader(at);
@@ -120,7 +124,7 @@ Instant MasterShell::next_turn(bool more) const {
   const Instant at = reactor_->now().mono;
   if (more) return at;
   const bool reader_behind = feed_.overflowed() || resync_ || !for_reader_.empty();
-  const Instant wake = std::min(wake_, whitelist_.due());
+  const Instant wake = std::min({wake_, whitelist_.due(), coordination_->due()});
   return reader_behind ? std::min(wake, later(at, kReaderPause)) : wake;
 }
 
@@ -161,6 +165,11 @@ void MasterShell::feed_reader(Now at) {
   size_t given = 0;
   while (given < for_reader_.size() && reader_->give(std::move(for_reader_[given]))) ++given;
   for_reader_.erase(for_reader_.begin(), for_reader_.begin() + static_cast<ptrdiff_t>(given));
+}
+
+void MasterShell::hold_back_if_too_late() {
+  if (epoch_ == 0 || coordination_->may_lead(now().mono)) return;
+  transport_->cut_all("the master may no longer lead");
 }
 
 void MasterShell::measure(Instant turn_began) {
@@ -232,12 +241,12 @@ void MasterShell::send(SessionId to, const Explanation& message) {
 }
 
 void MasterShell::persist(uint64_t token, std::vector<StoreWrite> batch) {
-  store_->write(epoch_, token, std::move(batch));
+  coordination_->write(epoch_, token, std::move(batch));
 }
 
 void MasterShell::resign(std::string_view why) {
-  store_->resign(why);
-  stop(std::string(why), 1);
+  coordination_->resign(why);
+  if (!coordination_->has_followers()) stop(std::string(why), 1);
 }
 
 // --------------------------------------------------------------------------------------- links
@@ -284,12 +293,21 @@ void MasterShell::on_persist_failed(uint64_t token, Error error) {
 
 void MasterShell::on_elected(uint64_t epoch, StoreContents contents) {
   epoch_ = epoch;
+  for_reader_.emplace_back(Leadership{.leads = true, .leader = {}});
   master_.on_elected(reactor_->now(), epoch, contents);
 }
 
 void MasterShell::on_deposed(std::string_view why) {
+  epoch_ = 0;
   master_.on_deposed(reactor_->now(), why);
-  stop(std::string(why), 1);
+  leader_.clear();  // that was this one
+  for_reader_.emplace_back(Leadership{});
+  if (!coordination_->has_followers()) stop(std::string(why), 1);
+}
+
+void MasterShell::on_leader_known(const std::string& address) {
+  leader_ = address;
+  if (epoch_ == 0) for_reader_.emplace_back(Leadership{.leads = false, .leader = leader_});
 }
 
 // ------------------------------------------------------------------------------ reader, signals

@@ -13,7 +13,6 @@
 #include <string>
 #include <vector>
 
-#include "common/io/file_store.h"
 #include "common/io/journal_file.h"
 #include "common/io/log.h"
 #include "common/io/mailbox.h"
@@ -24,6 +23,7 @@
 #include "master/authorizer.h"
 #include "master/recorded_master.h"
 #include "master/shell/allocator_metrics.h"
+#include "master/shell/coordination.h"
 #include "master/shell/feed.h"
 #include "master/shell/links.h"
 #include "master/shell/reader.h"
@@ -32,8 +32,8 @@
 namespace tepui {
 
 struct MasterShellConfig {
-  std::string listen;        // "127.0.0.1:5050"
-  std::string registry_dir;  // of --registry=file:DIR
+  std::string listen;  // "127.0.0.1:5050"
+  CoordinationConfig coordination;
   uint64_t seed = 0;
   MasterConfig master;
   AllocatorOptions allocator;
@@ -46,6 +46,7 @@ class MasterShell final : private MasterEffects,
                           private LinksOwner,
                           private StoreClient,
                           private CoordinatorClient,
+                          private CoordinationOwner,
                           private ReleaseClient,
                           private MailboxOwner<FromReader>,
                           private JournalOwner,
@@ -56,7 +57,8 @@ class MasterShell final : private MasterEffects,
   static Result<std::unique_ptr<MasterShell>> create(MasterShellConfig config, Log& log);
   ~MasterShell() override;
 
-  // Runs until a signal or until the core resigns; the exit status.
+  // Runs until a signal, or until it can lead no more; the exit status. With ZooKeeper a master
+  // that is deposed goes on, and may lead again.
   int run();
 
  private:
@@ -69,6 +71,8 @@ class MasterShell final : private MasterEffects,
   Result<void> read_whitelist();
   void resync_reader();
   Instant next_turn(bool more) const;
+  // What was said in a turn that took longer than the leader's lease must not leave.
+  void hold_back_if_too_late();
   void measure(Instant started);
   std::vector<MetricRow> metrics() const;
   void stop(std::string why, int status);
@@ -100,6 +104,10 @@ class MasterShell final : private MasterEffects,
   void on_elected(uint64_t epoch, StoreContents contents) override;
   void on_deposed(std::string_view why) override;
 
+  // CoordinationOwner
+  void on_leader_known(const std::string& address) override;
+  void on_shut_out(std::string_view why) override { stop(std::string(why), 1); }
+
   void on_mail(FromReader item) override;
   void on_journal_ended(const std::string& why) override;
   void on_signal(int signal) override;
@@ -110,7 +118,7 @@ class MasterShell final : private MasterEffects,
   std::unique_ptr<Signals> signals_;
   Links links_{*this};
   std::unique_ptr<TcpTransport> transport_;
-  std::unique_ptr<FileStore> store_;
+  std::unique_ptr<Coordination> coordination_;
   SystemClock clock_;
   TimedAllocator allocator_;
   AllowAll authorizer_;
@@ -126,7 +134,8 @@ class MasterShell final : private MasterEffects,
 
   Whitelist whitelist_;
   Instant wake_ = kNever;
-  uint64_t epoch_ = 0;
+  uint64_t epoch_ = 0;  // while it leads; 0: it does not
+  std::string leader_;  // the address of the master that does, if it is known
   bool stopping_ = false;
   int status_ = 0;
   Instant started_{};

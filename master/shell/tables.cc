@@ -45,6 +45,12 @@ void Tables::apply(feed::Item item, WallTime at) {
     complete_ = true;
   } else if (std::holds_alternative<feed::Reset>(item)) {
     reset();
+  } else if (std::holds_alternative<feed::Deposed>(item)) {
+    // Of the state nothing is left, and nobody watches any more.
+    reset();
+    seen_before_.clear();
+    epoch_ = 0;
+    master_id_.clear();
   } else if (std::holds_alternative<feed::Complete>(item)) {
     complete_ = true;
     seen_before_.clear();

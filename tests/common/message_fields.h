@@ -87,7 +87,7 @@ inline constexpr int kFields<AgentInfo> = 9;
 template <>
 inline constexpr int kFields<Hello> = 8;
 template <>
-inline constexpr int kFields<HelloReply> = 6;
+inline constexpr int kFields<HelloReply> = 7;
 template <>
 inline constexpr int kFields<Goodbye> = 1;
 template <>

@@ -11,6 +11,7 @@
 #include "agent/records_wire.h"
 #include "common/frame.h"
 #include "common/wire.h"
+#include "common/znode_wire.h"
 #include "tests/common/arbitrary.h"
 
 namespace tepui {
@@ -74,7 +75,27 @@ class Seeds {
     }
   }
 
+  // Without their frames, which the target puts around.
+  void write_znodes() {
+    const auto content = [](std::string node) { return node.substr(24); };
+    write_text(content(encode_znode("n", ZnodeEpoch{.epoch = 3, .serial = 7, .chunks = 2})));
+    std::vector<ZnodeEntry> entries;
+    for (int i = 0; i < 20; ++i) {
+      entries.push_back({.key = "agents/a" + std::to_string(i), .value = std::string(50, 'a')});
+    }
+    entries.push_back({.key = "long", .piece = 0, .pieces = 2, .value = "1"});
+    entries.push_back({.key = "long", .piece = 1, .pieces = 2, .value = "2"});
+    write_text(content(encode_znode("n", entries)));
+    entries.push_back({.key = "gone", .value = std::nullopt});
+    write_text(content(encode_znode("n", entries)));
+    write_text("zk://user:password@10.0.0.1,[::1]:2181/tepui/prod");
+  }
+
  private:
+  void write_text(std::string_view text) {
+    write(static_cast<uint8_t>(text[0]), std::as_bytes(std::span(text.substr(1))));
+  }
+
   const std::string directory_;
   int count_ = 0;
   Arbitrary arbitrary_{1};
@@ -100,5 +121,6 @@ int main(int argc, char** argv) {
     seeds.write_messages<tepui::ExecutorToAgent>(6);
     seeds.write_messages<tepui::AgentToExecutor>(7);
   }
+  if (name == "znode") seeds.write_znodes();
   return 0;
 }

@@ -136,6 +136,16 @@ TEST(Layout, LibrariesHaveTheirHome) {
             Found{"agent/shell/x.cc:1: includes <bpf/libbpf.h>, which belongs to agent/linux"});
 }
 
+TEST(Layout, AWrappedLibraryIsNamedByItsWrapperOnly) {
+  const std::string text = "#include <zookeeper/zookeeper.h>\n";
+  EXPECT_EQ(breaches_of("common/io/zookeeper.cc", text), Found{});
+  for (const std::string path : {"common/io/other.cc", "master/shell/x.cc", "tests/x.cc"}) {
+    EXPECT_EQ(breaches_of(path, text),
+              Found{path + ":1: includes <zookeeper/zookeeper.h>, which common/io/zookeeper.cc "
+                           "wraps"});
+  }
+}
+
 TEST(Layout, HeavyHeadersAreCompiledOnce) {
   const std::string json = "#include <nlohmann/json.hpp>\n";
   EXPECT_EQ(breaches({{.path = "common/io/a.cc", .text = json}}), Found{});

@@ -114,10 +114,9 @@ bool is_pure_library(std::string_view path, std::string_view header) {
 }
 
 // Libraries that have one home.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kHomes = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kHomes = {{
     {"liburing", "common/io"},
     {"rte_", "common/io"},
-    {"zookeeper/", "common/io"},
     {"openssl/", "common/io"},
     {"CLI/", "common/io"},
     {"toml++/", "common/io"},
@@ -129,6 +128,11 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kHomes =
     {"curl/", "agent/linux"},
     {"jemalloc/", "common/io"},
     {"http_parser.h", "agent/shell"},
+}};
+
+// Libraries that one file wraps for all others.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 1> kWrapped = {{
+    {"zookeeper/", "common/io/zookeeper.cc"},
 }};
 
 // Headers that cost seconds to compile.
@@ -311,6 +315,11 @@ class Inspection {
     if (is_pure(path_) && !kPureStandard.contains(header) && !is_exempt(path_, header) &&
         !is_pure_library(path_, header)) {
       report(fmt::format("is pure and includes <{}>", header));
+    }
+    for (const auto& [library, file] : kWrapped) {
+      if (header.starts_with(library) && path_ != file) {
+        report(fmt::format("includes <{}>, which {} wraps", header, file));
+      }
     }
     if (!is_product(zone_)) return;
     if (header.starts_with("flatbuffers/") && !is_wire(path_)) {

@@ -52,6 +52,7 @@ class AllocatorOracle final : public Allocator {
   std::vector<InverseGrant> take_inverse_grants() override;
   // The pause is a rule about when, not about who: left to the tests of DrfAllocator.
   void pause(Now, uint32_t) override {}
+  void expect_fewer() override {}
   bool is_paused() const override { return false; }
   void recover(Now now, FrameworkHandle framework, AgentHandle agent, std::string_view role,
                const Resources& resources, std::optional<Duration> refuse) override;

@@ -205,6 +205,18 @@ TEST_F(AllocatorTest, AfterAFailoverRoundsWaitForAgentsWhileThereIsQuota) {
   EXPECT_FALSE(round().empty());
 }
 
+TEST_F(AllocatorTest, AfterAFailoverRoundsDoNotWaitForAgentsThatWillNotComeBack) {
+  framework("one", "a");
+  set_quota("b", "cpus:1", "");
+  allocator_->pause(now_, 5);
+  for (const char* name : {"1", "2", "3"}) agent(name, "cpus:2");
+  allocator_->expect_fewer();
+  EXPECT_TRUE(allocator_->is_paused());
+  allocator_->expect_fewer();
+  EXPECT_FALSE(allocator_->is_paused());
+  EXPECT_FALSE(round().empty());
+}
+
 TEST_F(AllocatorTest, AfterAFailoverRoundsWaitTenMinutesAtMost) {
   framework("one", "a");
   set_quota("b", "cpus:1", "");
@@ -225,6 +237,9 @@ TEST_F(AllocatorTest, AfterAFailoverRoundsDoNotWaitWithoutQuota) {
   agent("1", "cpus:2");
   EXPECT_FALSE(allocator_->is_paused());
   EXPECT_EQ(round().size(), 1);
+  // Nor for one that is set after there was a round.
+  set_quota("b", "cpus:1", "");
+  EXPECT_FALSE(allocator_->is_paused());
 }
 
 }  // namespace

@@ -74,6 +74,7 @@ class LyingAllocator final : public Allocator {
   }
   std::vector<InverseGrant> take_inverse_grants() override { return real_.take_inverse_grants(); }
   void pause(Now now, uint32_t agents_expected) override { real_.pause(now, agents_expected); }
+  void expect_fewer() override { real_.expect_fewer(); }
   bool is_paused() const override { return real_.is_paused(); }
   RoleUse use(std::string_view role) const override { return real_.use(role); }
   std::vector<RoleUse> uses() const override { return real_.uses(); }

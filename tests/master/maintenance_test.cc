@@ -54,9 +54,9 @@ TEST(Maintenance, WhoHoldsSomethingIsAskedOnceAndAgainAfterItsFilter) {
             DeclineInverseOffers{.offers = {asked[0].offers[0].id}, .filters = {Duration(10s)}});
   EXPECT_EQ(bench.events().count<event::InverseOfferAnswered>(), 1);
   const auto answers_told_again = [&bench] {
-    EventCounter counter;
+    EventCounts counter;
     ReplayCursor cursor;
-    EXPECT_TRUE(bench.master().replay(counter, cursor, 1000));
+    EXPECT_TRUE(bench.master().replay_state(counter, cursor, 1000));
     return counter.count<event::InverseOfferAnswered>();
   };
   EXPECT_EQ(answers_told_again(), 1) << "a reader that fell behind sees it too";

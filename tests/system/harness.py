@@ -177,6 +177,14 @@ class Cluster:
         self.address = self.master.wait_event("master.listening")["address"]
         return self.master
 
+    def start_contender(self, zk, *flags, listen="127.0.0.1:0"):
+        """A master that stands for election in ZooKeeper; from now on the cluster is found there."""
+        master = self._start("tepui-master", [
+            f"--listen={listen}", f"--zk={zk}", "--log-format=json", *flags])
+        master.address = master.wait_event("master.listening")["address"]
+        self.address = zk
+        return master
+
     def start_agent(self, *flags, resources="cpus:2;mem:1GB;disk:1GB;ports:[31000-32000]",
                     user=None, work_dir=None):
         number = len(self.agents)
@@ -219,10 +227,10 @@ class Cluster:
     def wait_registered(self, agent):
         return agent.wait_event("agent.registered")["agent"]
 
-    def tepui(self, *arguments, seconds=60.0, check=True, stdin=None):
+    def tepui(self, *arguments, seconds=60.0, check=True, stdin=None, master=None):
         """Runs the command against this cluster; the finished process."""
         done = subprocess.run(
-            [program("tepui"), f"--master={self.address}", *arguments], input=stdin,
+            [program("tepui"), f"--master={master or self.address}", *arguments], input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True, text=True,
             timeout=seconds, check=False, errors="replace")
         if check and done.returncode != 0:
@@ -230,8 +238,8 @@ class Cluster:
                           f"{done.stderr.strip()}")
         return done
 
-    def rows(self, table, *arguments):
-        return json.loads(self.tepui(table, "--json", *arguments).stdout)
+    def rows(self, table, *arguments, master=None):
+        return json.loads(self.tepui(table, "--json", *arguments, master=master).stdout)
 
     def metrics(self):
         return json.loads(self.tepui("metrics", "--json").stdout)

@@ -154,7 +154,7 @@ def cleanup_ends_what_an_earlier_life_left(cluster):
     cleaner = cluster.restart_agent(agent, "--recover=cleanup", "--resources=cpus:1;mem:64MB")
     expect_equal(cleaner.process.wait(20), 0, "the status of the cleanup")
     expect_equal(processes_by_task(cluster), {}, "tasks after the cleanup")
-    again = cluster.restart_agent(agent)
+    again = cluster.restart_agent(cleaner, "--recover=reconnect", "--resources=cpus:2;mem:1GB")
     expect(cluster.wait_registered(again) != identity, "the agent should be a new one")
 
 
@@ -187,7 +187,7 @@ def an_agent_may_grow_and_not_change_otherwise(cluster):
     again = cluster.restart_agent(agent, more, "--attributes=rack:r1;zone:a",
                                   "--reconfiguration-policy=additive")
     expect_equal(cluster.wait_registered(again), identity, "the id of the agent that grew")
-    wait_until(lambda: cluster.rows("agents")[0]["resources"].find("cpus:5") >= 0,
+    wait_until(lambda: "cpus:5" in cluster.rows("agents")[0]["resources"]["text"],
                "the master to know what it has now")
     all_run(cluster, 2)
     expect_equal(processes_by_task(cluster), before, "the tasks of the agent that grew")

@@ -13,6 +13,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <functional>
 
 #include "agent/linux/clone_into.h"

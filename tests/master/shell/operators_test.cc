@@ -102,6 +102,48 @@ TEST_F(OperatorsTest, HelloIsAnsweredWithTheLeader) {
   EXPECT_TRUE(out.closed.empty());
 }
 
+TEST_F(OperatorsTest, AFollowerSendsReadersToTheLeader) {
+  operators.on_leadership(false, "");
+  greet(one);
+  operators.on_message(one, ListRequest{.request = 4, .table = Table::kAgents});
+  const auto unknown = out.take<RequestDone>(one);
+  ASSERT_EQ(unknown.size(), 1u);
+  EXPECT_EQ(unknown[0].request, 4u);
+  EXPECT_EQ(unknown[0].error, "this master does not lead, and knows no leader yet");
+  operators.on_leadership(false, "10.0.0.2:5050");
+  operators.on_message(other, Hello{});
+  EXPECT_EQ(out.take<HelloReply>(other).at(0).leader, "10.0.0.2:5050");
+  operators.on_message(other, OperatorKill{.request = 5, .kill_policy = {}});
+  EXPECT_EQ(out.take<RequestDone>(other).at(0).error,
+            "this master does not lead: ask 10.0.0.2:5050");
+  EXPECT_TRUE(out.commands.empty());
+  // Elected, it answers by itself.
+  operators.on_leadership(true, "");
+  elect();
+  operators.on_message(one, ListRequest{.request = 6, .table = Table::kAgents});
+  EXPECT_EQ(out.take<ListReply>(one).size(), 1u);
+  const SessionId third{3};
+  operators.on_message(third, Hello{});
+  EXPECT_EQ(out.take<HelloReply>(third).at(0).leader, "");
+}
+
+TEST_F(OperatorsTest, AMasterThatLeadsNoMoreEndsWhatWasAskedOfIt) {
+  operators.on_leadership(true, "");
+  elect();
+  greet(one);
+  operators.on_message(one, WatchRequest{.request = 1, .tables = {Table::kAgents}});
+  apply(tables, agent_up("a1"), feed::Deposed{.why = "another leads"});
+  operators.on_leadership(false, "10.0.0.2:5050");
+  tell();
+  EXPECT_EQ(out.closed[one], "this master does not lead: ask 10.0.0.2:5050");
+  // What it knew is not what the next term begins with.
+  operators.on_leadership(true, "");
+  elect();
+  greet(other);
+  operators.on_message(other, ListRequest{.request = 2, .table = Table::kAgents});
+  EXPECT_TRUE(out.take<ListReply>(other).at(0).rows.agents.empty());
+}
+
 TEST_F(OperatorsTest, AProtocolItDoesNotSpeakIsRefused) {
   operators.on_message(one, Hello{.protocol_min = kProtocolMax + 1, .protocol_max = 9});
   const auto replies = out.take<HelloReply>(one);

@@ -1,4 +1,4 @@
-#include "master/registry_wire.h"
+#include "common/registry_wire.h"
 
 #include <fmt/format.h>
 

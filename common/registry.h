@@ -28,10 +28,10 @@
 #include "common/frameworks.h"
 #include "common/ids.h"
 #include "common/quota.h"
+#include "common/registry_values.h"
 #include "common/result.h"
 #include "common/store.h"
 #include "common/time.h"
-#include "master/registry_values.h"
 
 namespace tepui {
 

@@ -10,9 +10,9 @@
 
 #include "common/frameworks.h"
 #include "common/quota.h"
+#include "common/registry_values.h"
 #include "common/result.h"
 #include "common/time.h"
-#include "master/registry_values.h"
 
 namespace tepui {
 

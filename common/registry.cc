@@ -1,4 +1,4 @@
-#include "master/registry.h"
+#include "common/registry.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include "common/check.h"
 #include "common/limits.h"
 #include "common/roles.h"
-#include "master/registry_wire.h"
+#include "common/registry_wire.h"
 
 namespace tepui {
 

@@ -1,4 +1,4 @@
-#include "master/registry.h"
+#include "common/registry.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include "common/limits.h"
 #include "common/record_log.h"
 #include "common/rng.h"
-#include "master/registry_wire.h"
+#include "common/registry_wire.h"
 
 namespace tepui {
 namespace {
