@@ -138,6 +138,10 @@ std::string line(const RegistryFailed& e) { return fmt::format("registry failed:
 std::string line(const AgentRegistered& e) {
   return fmt::format("is {} at epoch {}{}", e.id->value, e.epoch, e.reregistered ? ", again" : "");
 }
+std::string line(const AgentRecovered& e) {
+  return fmt::format("recovered as {} with {} tasks, {} containers and {} updates{}", e.id->value,
+                     e.tasks, e.containers, e.updates, e.rebooted ? ", after a reboot" : "");
+}
 std::string line(const MasterLost& e) { return fmt::format("lost the master: {}", e.why); }
 std::string line(const ContainerLaunching& e) {
   return fmt::format("launches {} for {}", e.id->value, e.task_id->value);
