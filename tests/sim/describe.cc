@@ -12,6 +12,7 @@ using event::AgentAdded;
 using event::AgentBroken;
 using event::AgentDegraded;
 using event::AgentDisconnected;
+using event::AgentRecovered;
 using event::AgentRegistered;
 using event::AgentRemoved;
 using event::AgentUnreachable;
