@@ -274,20 +274,12 @@ void AgentNode::launch(const LaunchSpec& spec) {
 void AgentNode::adopt(const LaunchSpec& spec) { host_.adopt(spec.id); }
 
 void AgentNode::append(uint64_t serial, AgentRecord record) {
+  // The store may be in the middle of a sync: it is not written to from inside.
   memory_.write(memory_.epoch(), encode_record(record),
                 [this, life = life_, serial, record](const Result<void>& durable) {
-                  if (life != life_ || agent_ == nullptr) return;
-                  if (!durable) {
-                    world_.reached("agent.cannot_remember");
-                    agent_->on_append_failed(world_.now(), durable.error());
-                    return after_input();
-                  }
-                  if (const auto* status = std::get_if<record::Status>(&record)) {
-                    const FrameworkId framework = made_for_.at(status->status.uuid);
-                    around_.fates.on_created(this->life(), framework, status->status);
-                  }
-                  agent_->on_appended(world_.now(), serial);
-                  after_input();
+                  world_.after(0ns, [this, life, serial, record, durable] {
+                    if (life == life_ && agent_ != nullptr) on_written(serial, record, durable);
+                  });
                 });
   const uint64_t crash_one_in = around_.faults.agent_disk.crash_one_in;
   if (crash_one_in == 0 || !world_.rng().chance(1, crash_one_in)) return;
@@ -330,6 +322,21 @@ void AgentNode::checkpoint(const AgentCheckpoint& checkpoint) {
     }
     after_input();
   });
+}
+
+void AgentNode::on_written(uint64_t serial, const AgentRecord& record,
+                           const Result<void>& durable) {
+  if (!durable) {
+    world_.reached("agent.cannot_remember");
+    agent_->on_append_failed(world_.now(), durable.error());
+    return after_input();
+  }
+  if (const auto* status = std::get_if<record::Status>(&record)) {
+    const FrameworkId framework = made_for_.at(status->status.uuid);
+    around_.fates.on_created(life(), framework, status->status);
+  }
+  agent_->on_appended(world_.now(), serial);
+  after_input();
 }
 
 void AgentNode::on_status(const FrameworkId& framework, const TaskStatus& status) {

@@ -84,6 +84,7 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   // Fills in the containers that are remembered.
   RecoveryKind prepare_host(const RecoveredAgent& memory, const AgentConfig& config,
                             std::set<ContainerId>& known);
+  void on_written(uint64_t serial, const AgentRecord& record, const Result<void>& durable);
   void on_status(const FrameworkId& framework, const TaskStatus& status);
   void connect_later();
   void after_input();

@@ -14,6 +14,7 @@ using event::AgentAdded;
 using event::AgentBroken;
 using event::AgentDegraded;
 using event::AgentDisconnected;
+using event::AgentRecovered;
 using event::AgentRegistered;
 using event::AgentRemoved;
 using event::AgentUnreachable;
@@ -147,6 +148,10 @@ std::string line(const RegistryWritten& e) { return fmt::format("registry wrote 
 std::string line(const RegistryFailed& e) { return fmt::format("registry failed: {}", e.error); }
 std::string line(const AgentRegistered& e) {
   return fmt::format("is {} at epoch {}{}", e.id->value, e.epoch, e.reregistered ? ", again" : "");
+}
+std::string line(const AgentRecovered& e) {
+  return fmt::format("recovered as {} with {} tasks, {} containers and {} updates{}", e.id->value,
+                     e.tasks, e.containers, e.updates, e.rebooted ? ", after a reboot" : "");
 }
 std::string line(const MasterLost& e) { return fmt::format("lost the master: {}", e.why); }
 std::string line(const ContainerLaunching& e) {

@@ -120,6 +120,13 @@ def survives(cluster, disk_root, directory, size):
         agent = cluster.restart_agent(agent)
         agent.work_dir = work_dir
         cluster.wait_registered(agent)
+        # The task outlived agent, master and framework; only an operator can end it now.
+        first_task = wait_until(lambda: [row["id"] for row in cluster.rows("tasks")
+                                         if row["state"] == "TASK_RUNNING"], "the task to be back")[0]
+        cluster.tepui("kill", first_task, "--grace=0secs")
+        wait_until(lambda: not [row for row in cluster.rows("tasks")
+                                if row["state"] in ("TASK_RUNNING", "TASK_KILLING")],
+                   "the first task to end")
         status, said = finish(framework(cluster, "eng", "grep precious data/file && echo again "
                                                         ">> data/file"))
         expect_equal(status, 0, f"the second task's status: {said}")

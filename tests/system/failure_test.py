@@ -122,7 +122,7 @@ def a_full_disk_under_the_sandbox_fails_the_task_and_not_the_agent(cluster):
         agent = cluster.start_agent(work_dir=small)
         cluster.wait_registered(agent)
         filler = os.path.join(small, "filler")
-        with open(filler, "wb") as file:
+        with open(filler, "wb", buffering=0) as file:
             try:
                 while True:
                     file.write(b"\0" * 65536)
