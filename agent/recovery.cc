@@ -129,4 +129,22 @@ Result<RecoveryKind> judge_recovery(const RecoveredAgent& memory, const AgentInf
           : "resources and attributes to be added and to grow, and a domain to be given"));
 }
 
+std::set<ContainerId> containers_to_adopt(const RecoveredAgent& memory, RecoveryKind kind) {
+  std::set<ContainerId> containers;
+  if (kind != RecoveryKind::kResume) return containers;
+  for (const RecoveredTask& task : memory.tasks) {
+    const std::optional<TaskStatus>& last = task.course.acknowledged;
+    const bool ended = task.waiting.empty() ? last && is_terminal(last->state)
+                                            : is_terminal(task.waiting.back().status.state);
+    if (ended) continue;
+    containers.insert(task.accepted.task.container_id);
+    if (!task.accepted.parent.empty()) containers.insert(task.accepted.parent);
+  }
+  for (const record::Executor& executor : memory.executors) {
+    // The container of a group is there for its members.
+    if (executor.info->type == ExecutorInfo::Type::kCustom) containers.insert(executor.container_id);
+  }
+  return containers;
+}
+
 }  // namespace tepui

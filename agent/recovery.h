@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -47,5 +48,9 @@ struct RecoveryTerms {
 // An error: it must not go on, and says what changed and what is allowed.
 Result<RecoveryKind> judge_recovery(const RecoveredAgent& memory, const AgentInfo& configured,
                                     const AgentGround& ground, const RecoveryTerms& terms);
+
+// The containers of an earlier life that the agent will ask for; all others are nobody's, those of
+// tasks too whose last status was remembered: only the removal of what they left was cut off.
+std::set<ContainerId> containers_to_adopt(const RecoveredAgent& memory, RecoveryKind kind);
 
 }  // namespace tepui

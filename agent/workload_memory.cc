@@ -283,6 +283,10 @@ void Workload::recover_task(Now now, AgentFramework& framework, const RecoveredT
       return;
     }
   }
+  // The end of its framework was remembered before its own kill, which a crash may have cut off.
+  if (framework.shutting_down && !task.termination.requested()) {
+    task.termination.request_at_launch(KillCause::kFrameworkRemoved);
+  }
   enter_container(framework, task);
   LaunchSpec spec = spec_of(framework, task);
   spec.sandbox = accepted.sandbox;

@@ -121,15 +121,7 @@ Result<void> AgentShell::open_containers() {
                                         .cgroups = ground_.cgroups.get()},
                                        *this));
   std::set<std::string> known;
-  if (recovery_ == RecoveryKind::kResume) {
-    for (const RecoveredTask& task : recovered_.tasks) {
-      known.insert(task.accepted.task.container_id.value);
-      known.insert(task.accepted.parent.value);
-    }
-    for (const record::Executor& executor : recovered_.executors) {
-      known.insert(executor.container_id.value);
-    }
-  }
+  for (const ContainerId& id : containers_to_adopt(recovered_, recovery_)) known.insert(id.value);
   unknown_ended_ = TRY(containers_->end_unknown(known));
   return {};
 }

@@ -61,11 +61,11 @@ RecoveryKind AgentNode::prepare_host(const RecoveredAgent& memory, const AgentCo
     return RecoveryKind::kAnew;
   }
   for (const RecoveredTask& task : memory.tasks) {
-    if (*kind == RecoveryKind::kResume) known.insert(task.accepted.task.container_id);
     for (const record::Status& one : task.waiting) {
       around_.fates.on_created(life(), task.accepted.task.framework_id, one.status);
     }
   }
+  known = containers_to_adopt(memory, *kind);
   host_.kill_unknown(known, *kind == RecoveryKind::kResume);
   if (*kind != RecoveryKind::kResume) most_revocable_ = {};
   if (*kind == RecoveryKind::kAnew) {
