@@ -119,7 +119,7 @@ TEST(Events, BecomeALineWithTheirFields) {
             "offer.made offer=e0-o7 framework=f1 agent=a1 role=eng resources=mem:2");
   EXPECT_EQ(line(events[16]), "offer.ended offer=e0-o7 how=timed out");
   EXPECT_EQ(line(events[18]), "role.changed role=eng weight=2.5");
-  EXPECT_EQ(line(events[26]), "container.exited container=c1 exit_status=0 signal=9");
+  EXPECT_EQ(line(events[27]), "container.exited container=c1 exit_status=0 signal=9");
 }
 
 TEST(Events, SeverityFollowsWhatAHumanMustKnow) {

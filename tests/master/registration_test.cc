@@ -1,7 +1,7 @@
 // How agents come, come back under the same leader, and come back to a new one.
 #include <gtest/gtest.h>
 
-#include "master/registry.h"
+#include "common/registry.h"
 #include "tests/master/fake_effects.h"
 
 namespace tepui {
