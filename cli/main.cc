@@ -402,6 +402,12 @@ bool is_silent(const Settings& settings) {
   return std::ranges::find(kSilent, command) != std::end(kSilent);
 }
 
+// Of those, what they did is told by the command itself.
+bool tells_what_it_did(const Settings& settings) {
+  constexpr const char* kTelling[] = {"reserve", "unreserve", "volume"};
+  return std::ranges::find(kTelling, settings.command()) != std::end(kTelling);
+}
+
 void print_json(Document::Table answer) {
   std::printf("%s\n", to_json(Document(std::move(answer)), -1).c_str());
 }
@@ -412,7 +418,7 @@ int main(int argc, char** argv) {
   const Outcome<int> status = dispatch(*settings);
   const bool answers_in_json = is_silent(*settings) && settings->flag("json");
   if (status) {
-    if (answers_in_json) print_json({{"done", true}});
+    if (answers_in_json && !tells_what_it_did(*settings)) print_json({{"done", true}});
     return *status;
   }
   if (answers_in_json) print_json({{"done", false}, {"error", status.error().message}});

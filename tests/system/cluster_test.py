@@ -152,7 +152,7 @@ def tables_and_json_tell_the_same(cluster):
     expect_equal(done.returncode, 3, "the status of a get that finds nothing")
     tasks = cluster.rows("tasks")
     expect_equal([(row["id"], row["state"]) for row in tasks], [("once", "TASK_FINISHED")], "tasks")
-    expect_equal(cluster.rows("roles"), [], "roles that nobody has any more")
+    wait_until(lambda: not cluster.rows("roles"), "the role of a framework that left to go")
     expect_equal(cluster.rows("frameworks")[0]["state"], "completed", "the framework")
     metrics = cluster.metrics()
     expect_equal(metrics["master/elected"], 1, "master/elected")
