@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "agent/launch_spec.h"
@@ -38,6 +39,9 @@ Workload::Workload(const AgentConfig& config, Rng rng, Recorder& recorder, Agent
 void Workload::on_registered(Now now) {
   registered_ = true;
   streams_.resume(now.mono);
+  for (ExecutorExited& message : std::exchange(untold_exits_, {})) {
+    effects_.send(std::move(message));
+  }
 }
 
 void Workload::on_unregistered() {
@@ -50,6 +54,7 @@ void Workload::on_session_over() {
   registered_ = false;
   streams_.pause();
   answers_.clear();
+  untold_exits_.clear();  // the next registration does not name them
   for (auto& [id, framework] : frameworks_) {
     framework.wanted_again = false;
     if (framework.idle()) forget(framework);

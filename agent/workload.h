@@ -251,6 +251,7 @@ class Workload {
   Rng rng_;
   UpdateStreams streams_;
   std::vector<StatusUpdates::Item> answers_;  // about strangers, for the end of the turn
+  std::vector<ExecutorExited> untold_exits_;  // since the session began, while not registered
   bool shutting_down_ = false;
   bool draining_ = false;  // until the last container has ended
 

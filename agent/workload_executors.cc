@@ -56,11 +56,13 @@ OwnExecutor* Workload::find_executor(AgentFramework& framework, const ExecutorId
 
 void Workload::tell_executor_exited(const FrameworkId& framework, const ExecutorId& executor,
                                     const ExitRecord& record) {
-  if (!registered_) return;  // a registration names those that live
-  effects_.send(ExecutorExited{.framework_id = framework,
-                               .executor_id = executor,
-                               .exit_status = record.exit_status,
-                               .signal = record.signal});
+  ExecutorExited message{.framework_id = framework,
+                         .executor_id = executor,
+                         .exit_status = record.exit_status,
+                         .signal = record.signal};
+  if (registered_) return effects_.send(std::move(message));
+  // A registration names those that live, but it may be under way already with this one.
+  untold_exits_.push_back(std::move(message));
 }
 
 // Why the executor cannot take more tasks; `wanted` grows by what it would take itself.

@@ -60,6 +60,9 @@ class Server:
     def terminate(self):
         self.kill()
 
+    def end(self):
+        self.kill()
+
     def serves(self):
         """Whether it is part of a quorum."""
         try:
