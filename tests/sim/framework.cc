@@ -120,7 +120,10 @@ TaskInfo SimFramework::attempt(size_t job, const Offer& offer, const Resources& 
   fates_.on_intended(options_.info.id, id, resources);
   if (sometimes(8)) {
     world_.after(world_.up_to(10s), [this, id] {
-      if (scheduler_ != nullptr && attempts_.contains(id)) scheduler_->kill(id);
+      const auto attempt = attempts_.find(id);
+      if (scheduler_ == nullptr || attempt == attempts_.end()) return;
+      attempt->second.killed = true;
+      scheduler_->kill(id);
     });
   }
   return {.id = id, .name = id.value, .spec = std::move(spec)};
@@ -428,7 +431,7 @@ void SimFramework::on_update(Scheduler& scheduler, const TaskStatus& status) {
   if (attempt.state != status.state) attempt.since = attempt.heard;
   attempt.state = status.state;
   conclude(attempt, status.state);
-  if (attempt.abandoned && !is_terminal(status.state) && status.state != TaskState::kUnknown &&
+  if ((attempt.abandoned || attempt.killed) && !is_terminal(status.state) && status.state != TaskState::kUnknown &&
       status.state != TaskState::kUnreachable && status.state != TaskState::kKilling) {
     scheduler.kill(status.task_id);
   }

@@ -61,6 +61,7 @@ class SimFramework final : public SchedulerHandler {
     AgentId agent;
     TaskState state = TaskState::kStaging;
     bool abandoned = false;
+    bool killed = false;  // asked again as long as it runs: a kill may be lost
     Instant launched{};
     Instant heard{};
     Instant asked{};
