@@ -320,6 +320,7 @@ void SimFramework::on_framework_updated(Scheduler& scheduler, std::string_view e
 
 void SimFramework::hoard(bool wanted) {
   hoards_ = wanted;
+  disturbed_ = false;
   if (wanted && scheduler_ != nullptr) suppress(false);
 }
 
@@ -427,14 +428,15 @@ void SimFramework::on_update(Scheduler& scheduler, const TaskStatus& status) {
   attempt.heard = world_.now().mono;
   const bool tells_nothing = status.reason == TaskReason::kReconciliation && status.uuid.is_nil() &&
                              is_terminal(attempt.state);
+  const bool runs = !is_terminal(status.state) && status.state != TaskState::kUnknown &&
+                    status.state != TaskState::kUnreachable && status.state != TaskState::kKilling;
+  // Also what was lost and came back.
+  if (runs && (attempt.abandoned || attempt.killed)) scheduler.kill(status.task_id);
   if (tells_nothing) return;
   if (attempt.state != status.state) attempt.since = attempt.heard;
   attempt.state = status.state;
   conclude(attempt, status.state);
-  if ((attempt.abandoned || attempt.killed) && !is_terminal(status.state) && status.state != TaskState::kUnknown &&
-      status.state != TaskState::kUnreachable && status.state != TaskState::kKilling) {
-    scheduler.kill(status.task_id);
-  }
+  if (runs && attempt.abandoned) scheduler.kill(status.task_id);
   if (!options_.explicit_acknowledgements) return;
   world_.after(world_.up_to(calm_ ? 1ms : 2s), [this, status] {
     if (scheduler_ != nullptr) scheduler_->acknowledge(status);
@@ -447,6 +449,7 @@ void SimFramework::on_agent_lost(Scheduler&, const AgentId&) {
 
 void SimFramework::on_disconnected(Scheduler&, std::string_view) {
   world_.reached("framework.disconnected");
+  disturbed_ = true;
   held_.clear();
 }
 
