@@ -33,6 +33,7 @@ constexpr std::string_view kStale = "the agent has a newer session";
 
 void send_registered(State& s, AgentEntry& agent, bool reregistered) {
   const MasterTunables& tunables = s.config.tunables;
+  agent.ping_told = tunables.ping_interval;
   send_now(s, agent,
            Registered{.agent_id = agent.info.id,
                       .master_id = s.master_id,
@@ -242,7 +243,15 @@ void on_readmitted(State& s, const RegistryChange& change) {
   }
   if (is_stale(known, change.session)) return close_session(s, change.session, kStale);
   // Without the session nothing follows: the agent registers again, and finds itself recorded.
-  if (session != nullptr) admit_again(s, *change.message, *session);
+  if (session == nullptr) return;
+  if (known != nullptr && known->leaving == Leaving::kToUnreachable) {
+    // It was given up while this was being written, and that is written next: back again after it.
+    return submit(s, {.kind = RegistryChange::Kind::kReadmit,
+                      .agent = change.agent,
+                      .session = change.session,
+                      .message = std::make_unique<ReregisterAgent>(*change.message)});
+  }
+  admit_again(s, *change.message, *session);
 }
 
 }  // namespace tepui::master

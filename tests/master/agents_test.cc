@@ -223,5 +223,28 @@ TEST(Agents, ThatComeBackWhileTheyAreGivenUpAreTakenBackAfterwards) {
   EXPECT_TRUE(bench.store.contains("agents/" + agent.info.id.value));
 }
 
+TEST(Agents, ThatAreGivenUpWhileTheyComeBackAreTakenBackAfterwards) {
+  Bench bench;
+  TestAgent agent = bench.agent();
+  const TestFramework framework = bench.framework();
+  const Task task = bench.launch(framework, "t");
+  bench.restart();
+  agent.info.attributes = {{.name = "rack", .value = "r2"}};
+  agent.session = bench.new_session();
+  bench.say(agent.session, AgentToMaster(Hello{}));
+  bench.say(agent.session, ReregisterAgent{agent.info, {framework.info}, {task}});
+  bench.master().work(bench.now);
+  ASSERT_EQ(bench.effects.writes.size(), 1u);  // what it is now is on its way to the disk
+  bench.now.mono += 10min;
+  bench.master().on_time(bench.now);
+  bench.settle();
+  EXPECT_EQ(bench.events().count<event::AgentUnreachable>(), 1);
+  EXPECT_EQ(bench.take<Registered>(agent.session).size(), 1u);
+  EXPECT_EQ(bench.master().totals().agents_active, 1u);
+  EXPECT_EQ(bench.master().totals().tasks, 1u);
+  EXPECT_TRUE(bench.store.contains("agents/" + agent.info.id.value));
+  EXPECT_FALSE(bench.store.contains("unreachable/" + agent.info.id.value));
+}
+
 }  // namespace
 }  // namespace tepui
