@@ -1,5 +1,6 @@
 #include "master/agents.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -47,9 +48,10 @@ void erase_agent(State& s, AgentEntry& agent) {
 }
 
 void arm_ping(State& s, AgentEntry& agent) {
-  agent.ping_timer =
-      s.deadlines.rearm(agent.ping_timer, later(s.now.mono, s.config.tunables.ping_interval),
-                        {.kind = Due::Kind::kPing, .object = pack(agent.handle)});
+  agent.ping_timer = s.deadlines.rearm(
+      agent.ping_timer,
+      later(s.now.mono, std::min(s.config.tunables.ping_interval, agent.ping_told)),
+      {.kind = Due::Kind::kPing, .object = pack(agent.handle)});
 }
 
 // Executors of frameworks that do not checkpoint end with the connection of their agent.

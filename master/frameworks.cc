@@ -39,7 +39,8 @@ void start_failover_timer(State& s, FrameworkEntry& framework, Duration timeout)
 
 void start_heartbeats(State& s, FrameworkEntry& framework) {
   framework.heartbeat_timer = s.deadlines.rearm(
-      framework.heartbeat_timer, later(s.now.mono, s.config.tunables.heartbeat_interval),
+      framework.heartbeat_timer,
+      later(s.now.mono, std::min(s.config.tunables.heartbeat_interval, framework.heartbeat_told)),
       {.kind = Due::Kind::kHeartbeat, .object = pack(framework.handle)});
 }
 
@@ -48,7 +49,8 @@ void stop_timers(State& s, FrameworkEntry& framework) {
   s.deadlines.cancel(framework.heartbeat_timer);
 }
 
-void send_subscribed(State& s, const FrameworkEntry& framework) {
+void send_subscribed(State& s, FrameworkEntry& framework) {
+  framework.heartbeat_told = s.config.tunables.heartbeat_interval;
   s.effects.send(
       framework.session,
       MasterToScheduler(Subscribed{.framework_id = framework.info.id,

@@ -26,6 +26,7 @@
 #include "common/ids.h"
 #include "common/maintenance.h"
 #include "common/messages.h"
+#include "common/registry_values.h"
 #include "common/rng.h"
 #include "common/slots.h"
 #include "common/time.h"
@@ -36,7 +37,6 @@
 #include "master/effects.h"
 #include "master/master.h"
 #include "master/registry_queue.h"
-#include "common/registry_values.h"
 
 namespace tepui::master {
 
@@ -121,6 +121,7 @@ struct AgentEntry {
   std::set<FrameworkHandle> told;
 
   TimerId ping_timer;
+  Duration ping_told = Duration::max();  // what this session counts on, whatever is tuned later
   bool ping_unanswered = false;
   int ping_misses = 0;
 
@@ -155,6 +156,7 @@ struct FrameworkEntry {
 
   TimerId failover_timer;
   TimerId heartbeat_timer;
+  Duration heartbeat_told = Duration::max();  // what this session counts on
 
   // Agents that this session was told of: their number in it, and which version of their facts.
   struct Introduction {

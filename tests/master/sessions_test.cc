@@ -101,6 +101,17 @@ TEST(Sessions, ARepeatedHelloIsAnsweredAgainAndAChangedOneRejected) {
   EXPECT_TRUE(bench.effects.closed.contains(session));
 }
 
+TEST(Sessions, IntervalsThatGrowDoNotBreakWhatASessionWasTold) {
+  Bench bench(MasterTunables{.ping_interval = 1s, .heartbeat_interval = 1s});
+  const TestAgent agent = bench.agent();
+  const TestFramework framework = bench.framework();
+  bench.master().on_tunables(bench.now,
+                             MasterTunables{.ping_interval = 1h, .heartbeat_interval = 1h});
+  bench.pass(4s);
+  EXPECT_GE(bench.take<Ping>(agent.session).size(), 3u);
+  EXPECT_GE(bench.take<Heartbeat>(framework.session).size(), 3u);
+}
+
 TEST(Sessions, ADeposedMasterClosesAllAndForgetsAll) {
   Bench bench;
   const TestAgent agent = bench.agent();
