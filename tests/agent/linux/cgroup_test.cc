@@ -149,7 +149,7 @@ TEST_F(CgroupTest, RefusesASubtreeInWhichAnotherAgentLives) {
   Result<std::unique_ptr<CgroupRoot>> second = CgroupRoot::create(place_, name_, {});
   ASSERT_FALSE(second.has_value());
   EXPECT_THAT(second.error().message, HasSubstr("another agent lives in the cgroup"));
-  EXPECT_EQ(access(path("shims").c_str(), F_OK), 0) << "the first one's work is untouched";
+  EXPECT_EQ(access(path("shims-1").c_str(), F_OK), 0) << "the first one's work is untouched";
   EXPECT_TRUE(root->kill_all_and_remove().has_value());
 }
 

@@ -126,7 +126,7 @@ TEST_P(ShimTest, IsTakenUpByTheNextLifeOfTheAgent) {
   }
   ASSERT_TRUE(next.run_until("exit a"));
   EXPECT_EQ(next.owner.exits["a"].exit_status, 5);
-  EXPECT_EQ(next.owner.exits["a"].stderr_tail, "go\n");
+  EXPECT_EQ(next.owner.exits["a"].stderr_tail, "go");
   next.destroy_all({"a"});
   EXPECT_TRUE(std::filesystem::is_empty(home_.directory / "runtime"));
 }
