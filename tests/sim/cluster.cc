@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include <utility>
 
 #include "common/loans.h"
@@ -247,15 +245,7 @@ bool Cluster::promise() {
 
 void Cluster::let_borrow() { frameworks_[1]->hoard(true); }
 
-// Tunables that change may cost a session or two: who was told another interval gives up.
-bool Cluster::is_disturbed(const SimFramework& framework) const {
-  return framework.disturbed() || std::ranges::any_of(agents_, [](const auto& agent) {
-           return agent->agent() == nullptr || !agent->agent()->totals().registered;
-         });
-}
-
 void Cluster::demand_lent() {
-  if (is_disturbed(*frameworks_[1])) return world_.reached("promise.disturbed");
   const Resources held = frameworks_[1]->held();
   if (held.revocable().total_milli("cpus") >= promised_milli_) {
     return world_.reached("promise.lent");
@@ -269,7 +259,6 @@ void Cluster::demand_lent() {
 void Cluster::let_demand() { frameworks_[0]->hoard(true); }
 
 void Cluster::demand_kept() {
-  if (is_disturbed(*frameworks_[0])) return world_.reached("promise.disturbed");
   const Resources held = frameworks_[0]->held();
   if (held.non_revocable().total_milli("cpus") >= promised_milli_) {
     return world_.reached("promise.kept");

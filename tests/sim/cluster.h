@@ -41,8 +41,7 @@ class Cluster {
   // has nobody to try it with.
   bool promise();
   void let_borrow();   // all that is not promised, and the rest as revocable
-  void demand_lent();
- // so it is
+  void demand_lent();  // so it is
   void let_demand();
   void demand_kept();  // the promise: that much is offered, regular
   void forget_promise();
@@ -50,7 +49,6 @@ class Cluster {
   const Faults& faults() const { return faults_; }
 
  private:
-  bool is_disturbed(const SimFramework& framework) const;
   // Calls `strike` at random times, `every` so often on average, until the cluster is healed.
   void haunt(Duration every, void (Cluster::*strike)());
   void strike_partition();

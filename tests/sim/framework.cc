@@ -291,36 +291,8 @@ void SimFramework::on_operation_update(Scheduler& scheduler, const OperationStat
   if (!status.uuid.is_nil() && sometimes(5)) scheduler.reconcile_operations();
 }
 
-// From the answer to an update on, nothing is offered in roles that it left.
-void SimFramework::check_role(const Offer& offer) {
-  if (std::ranges::find(scheduler_->info().roles, offer.role) != scheduler_->info().roles.end()) {
-    return;
-  }
-  world_.violated("roles", fmt::format("framework {} is offered {} in the role {}, which is not "
-                                       "one of its own",
-                                       number_, to_text(offer.resources), offer.role));
-}
-
-void SimFramework::change_roles() {
-  constexpr std::string_view kShared = "roles/shared";
-  FrameworkInfo info = scheduler_->info();
-  if (std::erase(info.roles, kShared) == 0) info.roles.emplace_back(kShared);
-  std::erase(info.suppressed_roles, kShared);
-  if (!scheduler_->update(info)) return;
-  world_.reached("framework.updates");
-}
-
-void SimFramework::on_framework_updated(Scheduler& scheduler, std::string_view error) {
-  if (!error.empty()) {
-    world_.violated("roles",
-                    fmt::format("the update of framework {} is refused: {}", number_, error));
-  }
-  options_.info = scheduler.info();
-}
-
 void SimFramework::hoard(bool wanted) {
   hoards_ = wanted;
-  disturbed_ = false;
   if (wanted && scheduler_ != nullptr) suppress(false);
 }
 
@@ -436,7 +408,6 @@ void SimFramework::on_update(Scheduler& scheduler, const TaskStatus& status) {
   if (attempt.state != status.state) attempt.since = attempt.heard;
   attempt.state = status.state;
   conclude(attempt, status.state);
-  if (runs && attempt.abandoned) scheduler.kill(status.task_id);
   if (!options_.explicit_acknowledgements) return;
   world_.after(world_.up_to(calm_ ? 1ms : 2s), [this, status] {
     if (scheduler_ != nullptr) scheduler_->acknowledge(status);
@@ -449,7 +420,6 @@ void SimFramework::on_agent_lost(Scheduler&, const AgentId&) {
 
 void SimFramework::on_disconnected(Scheduler&, std::string_view) {
   world_.reached("framework.disconnected");
-  disturbed_ = true;
   held_.clear();
 }
 
@@ -480,7 +450,8 @@ void SimFramework::ask_for_news() {
     items.push_back({.task_id = id, .agent_id = sometimes(2) ? AgentId{} : attempt.agent});
   }
   if (!items.empty()) scheduler_->reconcile(std::move(items));
-  if (sometimes(10)) scheduler_->reconcile();
+  // Also in peace: what was lost may have come back while nobody listened.
+  if (world_.rng().chance(1, 10)) scheduler_->reconcile();
 }
 
 void SimFramework::on_tick() {

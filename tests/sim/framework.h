@@ -48,7 +48,6 @@ class SimFramework final : public SchedulerHandler {
   void on_agent_lost(Scheduler& scheduler, const AgentId& agent) override;
   void on_disconnected(Scheduler& scheduler, std::string_view why) override;
   void on_error(Scheduler& scheduler, std::string_view message) override;
-  bool disturbed() const { return disturbed_; }
 
  private:
   struct Job {
@@ -101,7 +100,6 @@ class SimFramework final : public SchedulerHandler {
   bool calm_ = false;
   bool suppressed_ = false;
   bool hoards_ = false;
-  bool disturbed_ = false;  // its session ended since it began or ceased to hoard
   uint32_t generation_ = 0;
   uint64_t operations_ = 0;
   uint64_t epoch_seen_ = 0;

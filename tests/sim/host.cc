@@ -126,11 +126,7 @@ void SimHost::exit_after(Duration delay, const ContainerId& id, uint64_t serial,
   world_.after(delay, [this, id, serial, record = std::move(record)] {
     Container* container = find(id, serial);
     if (container == nullptr || container->phase != Phase::kRunning) return;
-    if (container->stubborn && record.signal != kSigkill) {
-      // It takes its time, but not for ever: who asked may have forgotten it in a crash.
-      container->stubborn = false;
-      return exit_after(std::chrono::minutes(5), id, serial, record);
-    }
+    if (container->stubborn && record.signal != kSigkill) return;
     container->phase = Phase::kExited;
     container->end = record;
     ends_[id] = record;
