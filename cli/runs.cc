@@ -100,7 +100,7 @@ class Runner final : private BatchOwner, private SignalsOwner {
     began_ = tepui::now().mono;
     const Instant reachable_until = later(began_, common_.timeout);
     while (!done_) {
-      driver_->turn(subscribed() ? kNever : reachable_until);
+      driver_->turn(subscribed() || ever_ ? kNever : reachable_until);
       if (!subscribed() && !ever_ && tepui::now().mono >= reachable_until) {
         return std::unexpected(Failure{
             kNoMaster, fmt::format("cannot reach {}: {}", common_.master, driver_->trouble())});

@@ -56,19 +56,26 @@ int SchedulerDriver::run() {
 }
 
 bool SchedulerDriver::turn(Instant deadline) {
-  if (stopping_) return false;
-  reactor_->run_once(std::min(wake_, deadline));
-  const Now now = reactor_->now();
-  if (now.mono >= wake_) {
-    wake_ = kNever;
-    scheduler_.on_time(now);
+  if (!stopping_) {
+    reactor_->run_once(std::min(wake_, deadline));
+    const Now now = reactor_->now();
+    if (now.mono >= wake_) {
+      wake_ = kNever;
+      scheduler_.on_time(now);
+    }
   }
   if (!stopping_) return true;
+  part();
+  return false;
+}
+
+// Once, also where stop() came between two turns: what was said last has yet to leave.
+void SchedulerDriver::part() {
+  if (std::exchange(parted_, true)) return;
   finder_->stop();
   connector_->stop("the framework ends");
-  const Instant enough = later(now.mono, kLinger);
+  const Instant enough = later(reactor_->now().mono, kLinger);
   while (transport_->links() != 0 && reactor_->now().mono < enough) reactor_->run_once(enough);
-  return false;
 }
 
 void SchedulerDriver::stop(int status) {

@@ -61,6 +61,7 @@ class SchedulerDriver final : private SchedulerEffects,
  private:
   SchedulerDriver(SchedulerDriverOptions options, SchedulerHandler& handler, uint64_t seed);
   Result<void> open();
+  void part();
 
   void on_event(const Event& event) override;
   void send(const SchedulerToMaster& message) override;
@@ -89,6 +90,7 @@ class SchedulerDriver final : private SchedulerEffects,
   std::string master_;  // the one that was found last
   std::string trouble_ = "not connected yet";
   bool stopping_ = false;
+  bool parted_ = false;
   int status_ = 0;
 };
 

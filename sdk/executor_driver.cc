@@ -106,18 +106,25 @@ int ExecutorDriver::run() {
 }
 
 bool ExecutorDriver::turn(Instant deadline) {
-  if (stopping_) return false;
-  reactor_->run_once(std::min(wake_, deadline));
-  const Now now = reactor_->now();
-  if (now.mono >= wake_) {
-    wake_ = kNever;
-    executor_.on_time(now);
+  if (!stopping_) {
+    reactor_->run_once(std::min(wake_, deadline));
+    const Now now = reactor_->now();
+    if (now.mono >= wake_) {
+      wake_ = kNever;
+      executor_.on_time(now);
+    }
   }
   if (!stopping_) return true;
-  connector_->stop("the executor ends");
-  const Instant enough = later(now.mono, kLinger);
-  while (transport_->links() != 0 && reactor_->now().mono < enough) reactor_->run_once(enough);
+  part();
   return false;
+}
+
+// Once, also where stop() came between two turns: what was said last has yet to leave.
+void ExecutorDriver::part() {
+  if (std::exchange(parted_, true)) return;
+  connector_->stop("the executor ends");
+  const Instant enough = later(reactor_->now().mono, kLinger);
+  while (transport_->links() != 0 && reactor_->now().mono < enough) reactor_->run_once(enough);
 }
 
 void ExecutorDriver::on_event(const Event& event) {

@@ -63,6 +63,7 @@ class ExecutorDriver final : private ExecutorEffects,
  private:
   ExecutorDriver(ExecutorDriverOptions options, ExecutorHandler& handler, uint64_t seed);
   Result<void> open();
+  void part();
 
   void on_event(const Event& event) override;
   void send(const ExecutorToAgent& message) override;
@@ -89,6 +90,7 @@ class ExecutorDriver final : private ExecutorEffects,
   Executor executor_;
   Instant wake_ = kNever;
   bool stopping_ = false;
+  bool parted_ = false;
   int status_ = 0;
 };
 
