@@ -36,8 +36,7 @@ void AgentOperations::on_apply(const ApplyOperations& message, const Resources& 
 // As many of the waiting operations as one durable step can hold.
 void AgentOperations::begin_step() {
   if (step_ || (waiting_.empty() && !forgets_)) return;
-  step_.emplace();
-  Step& step = *step_;
+  Step& step = step_.emplace(Step{});
   step.serial = ++last_serial_;
   step.total = total_;
   step.applies = !waiting_.empty();
