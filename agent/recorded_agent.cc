@@ -39,7 +39,7 @@ std::vector<AgentRecord> records_of(const RecoveredAgent& memory) {
   for (const record::Executor& one : memory.executors) records.emplace_back(one);
   for (const RecoveredTask& task : memory.tasks) {
     records.emplace_back(task.accepted);
-    records.emplace_back(task.course);
+    if (task.course.task != 0) records.emplace_back(task.course);  // else there is none yet
     for (const record::Status& status : task.waiting) records.emplace_back(status);
   }
   return records;

@@ -28,7 +28,6 @@ class Resync {
     for (const Task& task : message.tasks) merge(task);
     settle_missing();
     book_revocable();
-    for (const auto& [entry, told] : ended_) set_state(s_, *entry, told->state, told->last_status);
     for (const FrameworkId& id : shutdowns_) {
       send_now(s_, agent_, ShutdownFramework{.framework_id = id});
     }
@@ -168,13 +167,13 @@ class Resync {
     announce(entry);
   }
 
-  // What an ended task gives back could be lent at once, while other tasks are still to be booked.
   void confirm(TaskEntry& entry, const Task& told) {
+    // What an ended task used is not booked anew: others may use it by now, and what is given back
+    // between two bookings could be lent.
+    const bool was_used = entry.holds_resources();
+    if (options_.new_books && is_terminal(told.state) && was_used) entry.task.state = told.state;
     if (options_.new_books) book(entry);
-    if (!entry.holds_resources() || told.state == entry.task.state) return;
-    if (is_terminal(told.state)) {
-      ended_.emplace_back(&entry, &told);
-    } else {
+    if (was_used && (told.state != entry.task.state || is_terminal(told.state))) {
       set_state(s_, entry, told.state, told.last_status);
     }
   }
@@ -228,7 +227,6 @@ class Resync {
   std::unordered_set<const TaskEntry*> seen_;
   std::vector<TaskEntry*> revocable_;                      // of which that is still to be booked
   std::vector<const ExecutorEntry*> revocable_executors_;  // likewise
-  std::vector<std::pair<TaskEntry*, const Task*>> ended_;  // at last
   std::vector<FrameworkId> shutdowns_;
   std::vector<KillTask> kills_;
   ReconcileTasks missing_;

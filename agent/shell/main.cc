@@ -98,6 +98,20 @@ std::vector<Option> recovery_options() {
        .group = group,
        .letter = "",
        .choices = {"reconnect", "cleanup"}},
+      {.name = "journal",
+       .help = "Keep a journal of all that this agent is told in this directory, for `tepui "
+               "replay`. It holds the environment and the commands of tasks.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
+      {.name = "journal-bytes",
+       .kind = OptionKind::kBytes,
+       .fallback = "1GB",
+       .help = "How long the journals of that directory may become together: those of earlier "
+               "lives make room, and that of this one ends there.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
       {.name = "reconfiguration-policy",
        .fallback = "equal",
        .help = "What may differ from when the agent registered: nothing, or only additions to "
@@ -224,6 +238,8 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
                    .cgroup_root = settings.text("cgroup-root"),
                    .resources = settings.text("resources"),
                    .controllers_required = settings.list("require-controllers")};
+  config.journal_dir = settings.text("journal");
+  config.journal_bytes_max = static_cast<uint64_t>(settings.bytes("journal-bytes"));
   config.terms.cleanup = settings.text("recover") == "cleanup";
   if (settings.text("reconfiguration-policy") == "additive") {
     config.terms.policy = ReconfigurationPolicy::kAdditive;

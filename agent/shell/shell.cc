@@ -63,8 +63,11 @@ Result<void> AgentShell::open() {
   ProbesOwner& probed = *this;
   probes_ = std::make_unique<Probes>(*reactor_, probed);
   ConnectorOwner& connection = *this;
-  agent_ = std::make_unique<Agent>(config_.agent, rng.next(), effects);
-  endpoints_ = std::make_unique<Endpoints>(*agent_, questions, effects, config_.agent.build);
+  agent_ = std::make_unique<RecordedAgent>(AgentMakeup{.config = config_.agent, .seed = rng.next()},
+                                           effects);
+  TRY(open_journal());
+  endpoints_ =
+      std::make_unique<Endpoints>(agent_->agent(), questions, effects, config_.agent.build);
   endpoints_->use(*transport_);
   connector_ = std::make_unique<Connector>(*reactor_, *transport_, connection, rng.fork());
   announce();
@@ -182,6 +185,27 @@ void AgentShell::turn() {
     agent_->on_time(now);
   }
   agent_->work(now);
+  if (journal_ != nullptr) journal_->flush();
+}
+
+Result<void> AgentShell::open_journal() {
+  if (config_.journal_dir.empty()) return {};
+  JournalOwner& owner = *this;
+  journal_ = TRY(JournalFile::create(
+      *reactor_,
+      {.directory = config_.journal_dir, .name = "agent", .bytes_max = config_.journal_bytes_max},
+      owner));
+  agent_->record_to(*journal_, reactor_->now());
+  log_.write({.severity = Severity::kInfo,
+              .name = "journal.opened",
+              .fields = {{"file", journal_->path()}}});
+  return {};
+}
+
+void AgentShell::on_journal_ended(const std::string& why) {
+  log_.write({.severity = Severity::kWarning,
+              .name = "journal.ended",
+              .fields = {{"file", journal_->path()}, {"why", why}}});
 }
 
 void AgentShell::flush_log() {
@@ -226,7 +250,7 @@ void AgentShell::exit(std::string_view why) {
   LogRecord line{.severity = told_to_stop_ ? Severity::kInfo : Severity::kError,
                  .name = "agent.stopping",
                  .fields = {{"why", std::string(why)}}};
-  if (const uint32_t running = agent_->totals().containers; running > 0) {
+  if (const uint32_t running = agent_->agent().totals().containers; running > 0) {
     line.fields.emplace_back("containers_left", fmt::format("{}", running));
     line.fields.emplace_back("to_end_them",
                              "start the agent again with --recover=cleanup; SIGUSR1 ends an agent "
@@ -412,17 +436,18 @@ std::vector<MetricRow> AgentShell::metrics() const {
   const auto count = [&add](std::string key, uint64_t value) {
     add(std::move(key), static_cast<double>(value));
   };
-  const AgentTotals totals = agent_->totals();
+  const AgentTotals totals = agent_->agent().totals();
   add("slave/uptime_secs", to_secs(reactor_->now().mono - started_));
   count("slave/frameworks_active", totals.frameworks);
   count("slave/containers", totals.containers);
   count("slave/status_updates_pending", totals.updates_pending);
   Quantities used;
-  for (const Task& task : agent_->tasks()) {
+  for (const Task& task : agent_->agent().tasks()) {
     if (!is_terminal(task.state)) used.add(task.resources.quantities());
   }
   for (const char* name : {"cpus", "mem", "disk", "gpus"}) {
-    const auto total = static_cast<double>(agent_->info().resources.total_milli(name)) / 1000;
+    const auto total =
+        static_cast<double>(agent_->agent().info().resources.total_milli(name)) / 1000;
     const auto taken = static_cast<double>(used.get(name)) / 1000;
     add(fmt::format("slave/{}_total", name), total);
     add(fmt::format("slave/{}_used", name), taken);

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "agent/agent.h"
 #include "agent/effects.h"
 #include "agent/linux/containers.h"
+#include "agent/recorded_agent.h"
 #include "agent/shell/checkpoints.h"
 #include "agent/shell/endpoints.h"
 #include "agent/shell/ground.h"
@@ -22,6 +22,7 @@
 #include "agent/shell/sandbox_files.h"
 #include "common/io/alarm.h"
 #include "common/io/connector.h"
+#include "common/io/journal_file.h"
 #include "common/io/log.h"
 #include "common/io/master_finder.h"
 #include "common/io/reactor.h"
@@ -40,6 +41,8 @@ struct AgentShellConfig {
   // With terms.cleanup the agent ends all that an earlier life left, and itself.
   RecoveryTerms terms;
   uint64_t seed = 0;
+  std::string journal_dir;  // empty: no journal
+  uint64_t journal_bytes_max = 0;
   // Resources, address and controllers are filled in from the machine; the hostname if it is empty.
   AgentConfig agent;
 };
@@ -54,6 +57,7 @@ class AgentShell final : private AgentEffects,
                          private CheckpointsOwner,
                          private AgentMemoryOwner,
                          private ProbesOwner,
+                         private JournalOwner,
                          private SignalsOwner {
  public:
   // Opens everything. What cannot be opened is an error for the user, and nothing was started.
@@ -72,6 +76,7 @@ class AgentShell final : private AgentEffects,
   Result<void> recover_resources();
   Result<void> recover_memory(const AgentInfo& configured);
   Result<void> open_containers();
+  Result<void> open_journal();
   void announce();
   void turn();
   void flush_log();
@@ -136,6 +141,9 @@ class AgentShell final : private AgentEffects,
   void on_checkpoint_failed(uint64_t serial, const Error& error) override;
   void on_volume_left(const Error& error) override;
 
+  // JournalOwner
+  void on_journal_ended(const std::string& why) override;
+
   // EndpointsOwner, SandboxFilesOwner, SignalsOwner
   std::vector<MetricRow> metrics() const override;
   bool start_read(uint64_t token, SandboxRead read) override;
@@ -162,7 +170,8 @@ class AgentShell final : private AgentEffects,
   std::unique_ptr<TcpTransport> transport_;
   Ground ground_;
   std::unique_ptr<AgentMemory> memory_;
-  std::unique_ptr<Agent> agent_;
+  std::unique_ptr<JournalFile> journal_;  // the agent tells it what it is told
+  std::unique_ptr<RecordedAgent> agent_;
   std::unique_ptr<Endpoints> endpoints_;
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<MasterFinder> finder_;

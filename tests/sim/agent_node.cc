@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "agent/agent_replay.h"
 #include "agent/records_wire.h"
 #include "agent/total.h"
 #include "common/limits.h"
@@ -16,6 +17,13 @@ using namespace std::chrono_literals;
 
 namespace {
 constexpr uint64_t kInputsPerAudit = 16;
+// A replay costs as much as the life did, so one in so many keeps a journal, up to so much.
+constexpr uint64_t kLivesPerJournal = 8;
+constexpr size_t kJournalBytesMax = 8 << 20;
+
+struct NoEvents final : EventSink {
+  void on_event(const Event&) override {}
+};
 }  // namespace
 
 AgentNode::AgentNode(Surroundings around, NodeId node, Resources resources)
@@ -94,7 +102,11 @@ void AgentNode::start() {
     config.operations = durable->operations;
   }
   disks_.on_started(config.info.resources, known);
-  agent_ = std::make_unique<Agent>(std::move(config), world_.rng().next(), *this);
+  agent_ = std::make_unique<RecordedAgent>(
+      AgentMakeup{.config = std::move(config), .seed = world_.rng().next()},
+      static_cast<AgentEffects&>(*this));
+  journal_.clear();
+  if (world_.rng().chance(1, kLivesPerJournal)) agent_->record_to(*this, world_.now());
   host_.set_listener(this);
   around_.network.set_end(node_, this);
   agent_->on_recovered(world_.now(), *memory, kind);
@@ -105,6 +117,7 @@ void AgentNode::start() {
 void AgentNode::crash(std::string_view why) {
   if (agent_ == nullptr) return;
   if (world_.tracing()) world_.trace(fmt::format("agent {} dies: {}", node_, why));
+  replay_journal();
   ++life_;
   alarm_.cancel();
   around_.network.set_end(node_, nullptr);
@@ -119,6 +132,23 @@ void AgentNode::crash(std::string_view why) {
   made_for_.clear();
   agent_.reset();
   world_.after(world_.up_to(10s), [this] { start(); });
+}
+
+bool AgentNode::append(const JournalRecord& record) {
+  if (journal_.size() > kJournalBytesMax) return false;
+  append_record(journal_, journal_.size(), record);
+  return true;
+}
+
+void AgentNode::replay_journal() {
+  if (journal_.empty()) return;
+  world_.reached("agent.replayed");
+  NoEvents events;
+  AgentReplay replay(journal_, events);
+  Result<bool> more = true;
+  while (more && *more) more = replay.step();
+  if (!more) world_.violated("replay", more.error().message);
+  journal_.clear();
 }
 
 void AgentNode::leave() {
@@ -151,7 +181,7 @@ void AgentNode::change_revocable(const Resources& revocable) {
 
 std::string AgentNode::what_is_left() const {
   if (agent_ == nullptr) return fmt::format("agent {} is not running", node_);
-  const AgentTotals totals = agent_->totals();
+  const AgentTotals totals = agent_->agent().totals();
   if (!totals.registered) return fmt::format("agent {} is not registered", node_);
   if (totals.tasks != 0) return fmt::format("agent {} has {} tasks", node_, totals.tasks);
   if (totals.operations_pending != 0) {
@@ -210,7 +240,7 @@ void AgentNode::on_link_down(LinkNumber link, std::string_view why) {
 void AgentNode::after_input() {
   if (agent_ == nullptr) return;
   if (++inputs_ % kInputsPerAudit == 0) {
-    if (const Result<void> books = agent_->audit(); !books) {
+    if (const Result<void> books = agent_->agent().audit(); !books) {
       world_.violated("agent", fmt::format("agent {}: {}", node_, books.error().message));
     }
   }
@@ -266,7 +296,7 @@ void AgentNode::reconnect(std::string_view why) {
 
 void AgentNode::launch(const LaunchSpec& spec) {
   disks_.on_launch(spec);
-  const Resources machine = agent_->info().resources.non_revocable() + most_revocable_;
+  const Resources machine = agent_->agent().info().resources.non_revocable() + most_revocable_;
   around_.fates.on_launched(life(), machine, spec);
   host_.launch(spec);
 }

@@ -1,6 +1,7 @@
 #pragma once
 // AgentNode is one machine with its agent: the real core, simulated effects, and a host whose
-// containers outlive the process, as what it remembers does.
+// containers outlive the process, as what it remembers does. Some lives keep a journal. When they end
+// it is replayed, and must give the same outputs.
 
 #include <map>
 #include <memory>
@@ -8,7 +9,7 @@
 #include <set>
 #include <string>
 
-#include "agent/agent.h"
+#include "agent/recorded_agent.h"
 #include "tests/sim/alarm.h"
 #include "tests/sim/disks.h"
 #include "tests/sim/election.h"
@@ -21,7 +22,10 @@
 
 namespace tepui::sim {
 
-class AgentNode final : public End, public AgentEffects, public HostListener {
+class AgentNode final : public End,
+                        public AgentEffects,
+                        public HostListener,
+                        private JournalSink {
  public:
   struct Surroundings {
     World& world;
@@ -39,9 +43,10 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   void set_tunables(const AgentTunables& tunables);
   // The machine has other revocable resources from now on.
   void change_revocable(const Resources& revocable);
-  const Agent* agent() const { return agent_.get(); }
+  const Agent* agent() const { return agent_ == nullptr ? nullptr : &agent_->agent(); }
   const SimHost& host() const { return host_; }
   NodeId node() const { return node_; }
+  void replay_journal();
   // Empty when nothing is left to do.
   std::string what_is_left() const;
 
@@ -58,6 +63,9 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   void on_absent(const ContainerId& id) override;
   void on_exit(const ContainerId& id, const ExitRecord& record) override;
   void on_destroyed(const ContainerId& id) override;
+
+  // JournalSink
+  bool append(const JournalRecord& record) override;
 
   // AgentEffects
   void send(const AgentToMaster& message) override;
@@ -108,7 +116,8 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   uint64_t epoch_seen_ = 0;
   uint64_t inputs_ = 0;
   std::map<Uuid, FrameworkId> made_for_;  // statuses of this process
-  std::unique_ptr<Agent> agent_;
+  std::vector<std::byte> journal_;
+  std::unique_ptr<RecordedAgent> agent_;
   Alarm alarm_;
 };
 

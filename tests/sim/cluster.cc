@@ -86,6 +86,7 @@ void Cluster::start() {
 
 void Cluster::replay_journals() {
   for (const auto& master : masters_) master->replay_journal();
+  for (const auto& agent : agents_) agent->replay_journal();
 }
 
 void Cluster::heal() {
