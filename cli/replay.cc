@@ -8,7 +8,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "agent/agent_replay.h"
 #include "cli/operate.h"
 #include "common/io/document.h"
 #include "common/io/fd.h"
@@ -72,15 +76,37 @@ class Printer final : public EventSink {
 };
 
 struct Replayed {
+  std::string_view core;  // "master" or "agent"
   ReplayProgress progress;
-  MasterTotals totals;
-  bool stopped = false;    // where it was asked to
-  std::string difference;  // empty: it did the same
+  std::vector<std::pair<std::string_view, uint64_t>> totals;  // how many of what, at the end
+  bool stopped = false;                                       // where it was asked to
+  std::string difference;                                     // empty: it did the same
 };
 
+void take_totals(const JournalReplay& replay, Replayed& replayed) {
+  replayed.core = "master";
+  if (replay.master() == nullptr) return;
+  const MasterTotals totals = replay.master()->totals();
+  replayed.totals = {{"agents_active", totals.agents_active},
+                     {"frameworks_active", totals.frameworks_active},
+                     {"tasks", totals.tasks},
+                     {"offers", totals.offers}};
+}
+
+void take_totals(const AgentReplay& replay, Replayed& replayed) {
+  replayed.core = "agent";
+  if (replay.agent() == nullptr) return;
+  const AgentTotals totals = replay.agent()->totals();
+  replayed.totals = {{"frameworks", totals.frameworks},
+                     {"containers", totals.containers},
+                     {"tasks", totals.tasks},
+                     {"updates_pending", totals.updates_pending}};
+}
+
+template <class Replay>
 Replayed run_again(std::span<const std::byte> journal, const Settings& settings) {
   Printer printer(settings.flag("events"));
-  JournalReplay replay(journal, printer);
+  Replay replay(journal, printer);
   printer.watch(replay.progress());
   const auto until = static_cast<uint64_t>(settings.integer("until"));
   Replayed replayed;
@@ -100,24 +126,31 @@ Replayed run_again(std::span<const std::byte> journal, const Settings& settings)
     }
   }
   replayed.progress = replay.progress();
-  if (const Master* master = replay.master()) replayed.totals = master->totals();
+  take_totals(replay, replayed);
   return replayed;
 }
 
+// The head says whose journal it is; what is damaged is told by the replay of a master.
+bool is_of_an_agent(std::span<const std::byte> journal) {
+  JournalReader reader(journal);
+  const Result<std::optional<JournalRecord>> head = reader.next();
+  return head && *head && (*head)->subject == kAgentJournal;
+}
+
 Document json_of(const std::string& path, const Replayed& replayed) {
-  return Document::Table{
-      {"journal", path},
-      {"same", replayed.difference.empty()},
-      {"difference", replayed.difference},
-      {"records", static_cast<int64_t>(replayed.progress.records)},
-      {"turns", static_cast<int64_t>(replayed.progress.turns)},
-      {"hash", fmt::format("{:016x}", replayed.progress.hash)},
-      {"torn", replayed.progress.torn},
-      {"stopped", replayed.stopped},
-      {"tasks", static_cast<int64_t>(replayed.totals.tasks)},
-      {"offers", static_cast<int64_t>(replayed.totals.offers)},
-      {"agents_active", static_cast<int64_t>(replayed.totals.agents_active)},
-      {"frameworks_active", static_cast<int64_t>(replayed.totals.frameworks_active)}};
+  Document::Table out{{"journal", path},
+                      {"core", replayed.core},
+                      {"same", replayed.difference.empty()},
+                      {"difference", replayed.difference},
+                      {"records", static_cast<int64_t>(replayed.progress.records)},
+                      {"turns", static_cast<int64_t>(replayed.progress.turns)},
+                      {"hash", fmt::format("{:016x}", replayed.progress.hash)},
+                      {"torn", replayed.progress.torn},
+                      {"stopped", replayed.stopped}};
+  for (const auto& [name, count] : replayed.totals) {
+    out.emplace_back(std::string(name), static_cast<int64_t>(count));
+  }
+  return out;
 }
 
 std::string text_of(const std::string& path, const Replayed& replayed) {
@@ -128,10 +161,9 @@ std::string text_of(const std::string& path, const Replayed& replayed) {
   text += fmt::format(", all with the same outputs (hash {:016x})", progress.hash);
   if (replayed.stopped) text += "; stopped as asked";
   if (progress.torn) text += "; the last record was torn, and ignored";
-  const MasterTotals& totals = replayed.totals;
-  return text + fmt::format("\n  at the end: {} agents, {} frameworks, {} tasks, {} offers\n",
-                            totals.agents_active, totals.frameworks_active, totals.tasks,
-                            totals.offers);
+  text += "\n  at the end:";
+  for (const auto& [name, count] : replayed.totals) text += fmt::format(" {} {}", count, name);
+  return text + "\n";
 }
 
 }  // namespace
@@ -149,7 +181,9 @@ Outcome<int> replay(const Settings& settings) {
   for (const std::string& path : *paths) {
     const Result<MappedFile> file = MappedFile::open(path);
     if (!file) return std::unexpected(Failure{kNotFound, file.error().message});
-    const Replayed replayed = run_again(file->bytes(), settings);
+    const Replayed replayed = is_of_an_agent(file->bytes())
+                                  ? run_again<AgentReplay>(file->bytes(), settings)
+                                  : run_again<JournalReplay>(file->bytes(), settings);
     if (!replayed.difference.empty()) status = kTasksFailed;
     if (json) {
       all.push_back(json_of(path, replayed));

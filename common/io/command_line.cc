@@ -84,6 +84,7 @@ Result<CommandLine> read(const Program& program, std::vector<std::string> words)
   CLI::App app;
   app.set_help_flag();
   app.allow_extras();
+  app.require_subcommand(0, 1);  // a task may have the name of a command: tepui kill run
   Reader reader;
   add_options(app, program.options, reader);
   add_options(app, standard_options(), reader);

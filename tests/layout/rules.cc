@@ -29,7 +29,7 @@ const std::map<std::string, Names, std::less<>>& zones() {
       {"agent/shell", {"common", "common/io", "agent", "agent/linux", "agent/shell"}},
       {"sdk", {"common", "common/io", "sdk"}},
       // The cores only: to run a journal again.
-      {"cli", {"common", "common/io", "sdk", "master", "cli"}},
+      {"cli", {"common", "common/io", "sdk", "master", "agent", "cli"}},
       {"perf", {}},   // anything
       {"tests", {}},  // anything
   };

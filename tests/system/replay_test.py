@@ -48,6 +48,32 @@ def a_master_that_ended_is_run_again_to_the_same_outputs(cluster):
         expect(event in said, f"{event} is not in the replay")
 
 
+def an_agent_is_run_again_from_its_lives(cluster):
+    journals = cluster.path("journals")
+    cluster.start_master(*QUICK)
+    agent = cluster.start_agent(f"--journal={journals}")
+    cluster.wait_registered(agent)
+    cluster.tepui("run", "--instances=3", "--cpus=0.5", "--mem=32MB", "--", "true")
+    cluster.start_tepui("run", "--cpus=0.5", "--mem=32MB", "--", "sleep", "600")
+    wait_until(lambda: [row for row in cluster.rows("tasks") if row["state"] == "TASK_RUNNING"],
+               "a task to run")
+    agent.kill()
+    cluster.wait_registered(cluster.restart_agent(agent))
+    task, = [row for row in cluster.rows("tasks") if row["state"] == "TASK_RUNNING"]
+    cluster.tepui("kill", task["id"], "--framework", task["framework_id"])
+    wait_until(lambda: not [row for row in cluster.rows("tasks")
+                            if row["state"] == "TASK_RUNNING"], "the task to end")
+    cluster.agents[-1].kill()
+    lives = replay(cluster, journals)
+    expect_equal([(life["core"], life["same"], life["difference"]) for life in lives],
+                 [("agent", True, "")] * 2, "both lives")
+    expect(all(life["turns"] > 5 for life in lives), f"whole journals: {lives}")
+    said = cluster.tepui("replay", "--events", journals).stdout
+    for event in ("agent.recovered", "container.started", "TASK_KILLED",
+                  "all with the same outputs"):
+        expect(event in said, f"{event} is not in the replay")
+
+
 def a_master_that_was_killed_is_run_again_and_stops_where_asked(cluster):
     journals = live(cluster)
     cluster.master.kill()
@@ -100,6 +126,7 @@ if __name__ == "__main__":
     sys.exit(run_tests([
         a_master_that_ended_is_run_again_to_the_same_outputs,
         a_master_that_was_killed_is_run_again_and_stops_where_asked,
+        an_agent_is_run_again_from_its_lives,
         a_second_life_has_a_journal_of_its_own,
         what_was_damaged_is_named,
         a_journal_at_its_bound_ends_and_the_master_goes_on,

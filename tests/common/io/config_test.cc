@@ -219,6 +219,13 @@ TEST(Commands, HaveOptionsPositionalsAndARest) {
               ElementsAre("a", "b", "c"));
 }
 
+TEST(Commands, TakeTheNameOfACommandForAnArgumentBehindOne) {
+  const Settings kill = start(tool(), {"kill", "run", "logs", "--master=a:1"}).value();
+  EXPECT_EQ(kill.command(), "kill");
+  EXPECT_EQ(kill.text("master"), "a:1");
+  EXPECT_THAT(kill.positional("TASK"), ElementsAre("run", "logs"));
+}
+
 TEST(Commands, RefuseWhatTheyDoNotKnow) {
   EXPECT_THAT(refusal(tool(), {}), HasSubstr("a command is missing, one of run, logs, kill"));
   EXPECT_THAT(refusal(tool(), {"sing"}), HasSubstr("unknown command 'sing'"));
