@@ -12,11 +12,20 @@ using namespace std::chrono_literals;
 
 namespace {
 constexpr uint32_t kMasters = 2;
+
+Faults draw_faults(Rng& rng, const Size& size) {
+  Faults faults = Faults::draw(rng);
+  if (!size.is_tuned_by_default) return faults;
+  faults.master = {};
+  faults.agent = {};
+  faults.chaos.tunables = {};
+  return faults;
+}
 }  // namespace
 
 Cluster::Cluster(World& world, const Size& size)
     : world_(world),
-      faults_(Faults::draw(world.rng())),
+      faults_(draw_faults(world.rng(), size)),
       network_(world, faults_),
       store_(world, faults_.disk),
       election_(world, faults_),

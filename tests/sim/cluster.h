@@ -47,6 +47,7 @@ class Cluster {
   void forget_promise();
 
   const Faults& faults() const { return faults_; }
+  size_t nodes() const { return nodes_.size(); }
 
  private:
   // Calls `strike` at random times, `every` so often on average, until the cluster is healed.

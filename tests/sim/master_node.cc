@@ -15,8 +15,10 @@ namespace tepui::sim {
 using namespace std::chrono_literals;
 
 namespace {
-// The full audit sums everything from scratch; the ledger looks after every turn.
+// The full audit sums everything from scratch, which takes as long as there are agents, and inputs
+// come as often as there are agents; the ledger looks after every turn.
 constexpr uint64_t kInputsPerAudit = 16;
+constexpr uint64_t kInputsPerAgentAndAudit = 8;
 // A replay costs as much as the life did, so one in so many keeps a journal, up to so much.
 constexpr uint64_t kLivesPerJournal = 8;
 constexpr size_t kJournalBytesMax = size_t{16} << 20;
@@ -206,7 +208,7 @@ void MasterNode::persisted(uint64_t token, const Result<void>& result) {
 // Several inputs may come in one turn before its batched work is done.
 void MasterNode::after_input() {
   if (master_ == nullptr) return;
-  if (++inputs_ % kInputsPerAudit == 0) audit();
+  if (++inputs_ >= audit_at_) audit();
   ledger_->check();
   if (work_due_) return;
   work_due_ = true;
@@ -231,6 +233,8 @@ void MasterNode::work() {
 }
 
 void MasterNode::audit() {
+  audit_at_ = inputs_ + std::max(kInputsPerAudit, master_->master().totals().agents_active *
+                                                      kInputsPerAgentAndAudit);
   if (const Result<void> books = master_->master().audit(); !books) {
     world_.violated("books", books.error().message);
   }

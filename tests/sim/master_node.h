@@ -92,6 +92,7 @@ class MasterNode final : public End, public MasterEffects, private JournalSink {
   bool dying_ = false;
   uint64_t epoch_ = 0;
   uint64_t inputs_ = 0;
+  uint64_t audit_at_ = 0;  // the input after which all is summed again
   AllowAll authorizer_;
   std::optional<AgentId> updated_;  // by the message that is being heard
   std::unique_ptr<DrfAllocator> allocator_;

@@ -85,4 +85,13 @@ void World::violated(std::string_view checker, std::string what) {
   violation_ = {.checker = std::string(checker), .what = std::move(what)};
 }
 
+void World::reached(std::string_view what) {
+  const auto at = reached_.find(what);
+  if (at != reached_.end()) {
+    ++at->second;
+  } else {
+    reached_.emplace(what, 1);
+  }
+}
+
 }  // namespace tepui::sim
