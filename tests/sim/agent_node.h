@@ -14,6 +14,7 @@
 #include "tests/sim/election.h"
 #include "tests/sim/fates.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/finder.h"
 #include "tests/sim/host.h"
 #include "tests/sim/network.h"
 #include "tests/sim/store.h"
@@ -87,6 +88,7 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   void on_written(uint64_t serial, const AgentRecord& record, const Result<void>& durable);
   void on_status(const FrameworkId& framework, const TaskStatus& status);
   void connect_later();
+  void on_other_master();
   void after_input();
   Fates::AgentLife life() const { return {.agent = node_, .life = identity_}; }
 
@@ -109,6 +111,7 @@ class AgentNode final : public End, public AgentEffects, public HostListener {
   uint64_t inputs_ = 0;
   std::map<Uuid, FrameworkId> made_for_;  // statuses of this process
   std::unique_ptr<Agent> agent_;
+  std::unique_ptr<Finder> finder_;
   Alarm alarm_;
 };
 

@@ -1,7 +1,8 @@
 #pragma once
 // Election knows which master leads, and where clients believe that one is: some look at what was
-// true a while ago.
+// true a while ago. With an ensemble it is only told; who leads is decided there.
 
+#include "tests/sim/ensemble.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/network.h"
 #include "tests/sim/world.h"
@@ -10,7 +11,8 @@ namespace tepui::sim {
 
 class Election {
  public:
-  Election(World& world, const Faults& faults) : world_(world), faults_(faults) {}
+  Election(World& world, const Faults& faults, SimEnsemble* ensemble)
+      : world_(world), faults_(faults), ensemble_(ensemble) {}
 
   void elect(NodeId node) {
     if (leader_ != 0 && leader_ != node) before_ = leader_;
@@ -21,6 +23,8 @@ class Election {
     leader_ = 0;
   }
   NodeId leader() const { return leader_; }  // 0: none
+  // Null: a lock elects.
+  SimEnsemble* ensemble() const { return ensemble_; }
 
   // Where a client connects to; 0: nowhere.
   NodeId ask() {
@@ -35,6 +39,7 @@ class Election {
  private:
   World& world_;
   const Faults& faults_;
+  SimEnsemble* const ensemble_;
   NodeId leader_ = 0;
   NodeId before_ = 0;
 };

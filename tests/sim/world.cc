@@ -16,7 +16,12 @@ constexpr Duration kWallAtBoot = std::chrono::seconds(1'700'000'000);
 }  // namespace
 
 World::World(uint64_t seed, Tracing tracing)
-    : mono_(kBootAge), wall_offset_(kWallAtBoot), rng_(seed), hash_(seed), tracing_(tracing) {}
+    : seed_(seed),
+      mono_(kBootAge),
+      wall_offset_(kWallAtBoot),
+      rng_(seed),
+      hash_(seed),
+      tracing_(tracing) {}
 
 Now World::now() const {
   return {.mono = mono_, .wall = WallTime(mono_.time_since_epoch() + wall_offset_)};

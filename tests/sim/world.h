@@ -34,6 +34,7 @@ class World {
 
   Now now() const;
   Rng& rng() { return rng_; }
+  uint64_t seed() const { return seed_; }
 
   void after(Duration delay, std::function<void()> action);
   // Runs the next event; false if there is none.
@@ -68,6 +69,7 @@ class World {
   };
   static bool is_later(const Entry& a, const Entry& b);
 
+  const uint64_t seed_;
   Instant mono_;
   Duration wall_offset_;
   Rng rng_;
