@@ -79,7 +79,7 @@ void MasterNode::begin_epoch(uint64_t epoch, const StoreContents& contents) {
   }
   leads_ = true;
   epoch_ = epoch;
-  around_.election.elect(node_);
+  if (epoch == registry_epoch()) around_.election.elect(node_);
   world_.reached("master.elected");
   if (++terms_ > 1) world_.reached("master.elected_again");
   if (world_.tracing()) world_.trace(fmt::format("master {} leads epoch {}", node_, epoch_));

@@ -43,9 +43,11 @@ void Witness::on_failed(uint64_t epoch, uint64_t) {
 }
 
 void Witness::on_opened(uint64_t epoch, const StoreContents& found) {
-  if (epoch <= epoch_) {
-    world_.violated("fence", fmt::format("epoch {} begins after epoch {}", epoch, epoch_));
+  if (!begun_.insert(epoch).second) {
+    return world_.violated("fence", fmt::format("epoch {} begins twice", epoch));
   }
+  // It was overtaken while it read, by one of whom it has not heard yet: what it writes is refused.
+  if (epoch < epoch_) return world_.reached("registry.opened_too_late");
   // The longest beginning of what was under way that leads there.
   StoreContents expected = durable_;
   std::optional<size_t> survived;

@@ -2,7 +2,7 @@
 // Witness knows what of the registry must be durable, wherever it is kept: from what masters wrote
 // and were told, and from what each new leader found.
 //
-// Checked: epochs only rise; what a new leader finds is all that was reported durable, then some of
+// Checked: no epoch begins twice; what a new leader finds is all that was reported durable, then some of
 // what was under way, in order, whole; and nothing is reported durable to a deposed leader that its
 // successor did not find.
 
@@ -41,7 +41,8 @@ class Witness {
   };
 
   World& world_;
-  uint64_t epoch_ = 0;
+  std::set<uint64_t> begun_;
+  uint64_t epoch_ = 0;  // the highest of them
   StoreContents durable_;
   std::set<std::string> newest_;  // keys of the newest batch: written, or there before
   std::deque<Batch> under_way_;   // of this epoch
