@@ -356,6 +356,7 @@ void SimEnsemble::break_connection(uint32_t node) {
 
 void SimEnsemble::end_session(uint32_t node) {
   world_.reached("ensemble.session_ended");
+  forced_ = true;
   for_node(node, [this](ClientNumber number) {
     const uint64_t session = clients_.at(number).session;
     if (session == 0 || down_) return;
@@ -366,6 +367,7 @@ void SimEnsemble::end_session(uint32_t node) {
 
 void SimEnsemble::remove(const std::string& path) {
   if (down_) return;
+  forced_ = true;
   tree_.apply(0, ZkDelete{.path = path});
   fire();
 }

@@ -49,6 +49,8 @@ class SimEnsemble {
   void remove(const std::string& path);
   void heal();
 
+  // Whether a session was ended or a node removed that its owner believed in.
+  bool was_forced() const { return forced_; }
   const test::ZkTree& tree() const { return tree_; }
 
  private:
@@ -126,6 +128,7 @@ class SimEnsemble {
   const EnsembleFaults& faults_;
   test::ZkTree tree_;
   bool down_ = false;
+  bool forced_ = false;
   uint64_t outages_ = 0;
   std::map<uint32_t, uint64_t> cut_nodes_;  // -> which cut
   uint64_t cuts_ = 0;

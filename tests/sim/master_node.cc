@@ -62,6 +62,7 @@ void MasterNode::start() {
     seat_ = std::make_unique<Seat>(world_, *ensemble, node_, fmt::format("{}", node_),
                                    static_cast<StoreClient&>(*this),
                                    static_cast<CoordinatorClient&>(*this));
+    around_.election.set_lease(node_, [this] { return leads_ && seat_->may_lead(); });
     return seat_->contend();
   }
   if (around_.election.leader() == 0) lead();
@@ -91,6 +92,7 @@ void MasterNode::begin_epoch(uint64_t epoch, const StoreContents& contents) {
 
 void MasterNode::on_elected(uint64_t epoch, StoreContents contents) {
   around_.witness.on_opened(epoch, contents);
+  if (epoch == around_.witness.epoch()) around_.election.check_leases(node_);
   begin_epoch(epoch, contents);
 }
 
@@ -148,6 +150,7 @@ void MasterNode::crash(std::string_view why) {
   if (held_lock && seat_ == nullptr) around_.store.crash();
   replay_journal();
   ++life_;
+  around_.election.set_lease(node_, {});
   seat_.reset();
   leads_ = false;
   alarm_.cancel();
