@@ -19,6 +19,11 @@ Faults draw_faults(World& world, const Size& size) {
   // Of their own, so that all else is drawn as it was before there were ensembles.
   Rng rng(world.seed() ^ 0x7a6b);
   faults.ensemble = EnsembleFaults::draw(rng);
+  faults.upgrades = rng.chance(1, 8);
+  if (faults.upgrades) {
+    // The first release had no commands of operators and no revocable resources.
+    faults.chaos.operator_command = faults.chaos.revocable = {};
+  }
   if (!size.is_tuned_by_default) return faults;
   faults.master = {};
   faults.agent = {};
@@ -79,7 +84,30 @@ Cluster::Cluster(World& world, const Size& size)
   }
 }
 
+// In any order, each at its own time.
+void Cluster::plan_upgrades() {
+  for (const auto& framework : frameworks_) framework->use_only_what_was_released();
+  for (const NodeId node : nodes_) {
+    network_.set_released(node, true);
+    world_.after(world_.up_to(60s), [this, node] { upgrade(node); });
+  }
+}
+
+void Cluster::upgrade(NodeId node) {
+  world_.reached("node.upgraded");
+  const auto restart = [&](const auto& all) {
+    for (const auto& one : all) {
+      if (one->node() == node) one->crash("it is upgraded");
+    }
+  };
+  restart(masters_);
+  restart(agents_);
+  restart(schedulers_);
+  network_.set_released(node, false);
+}
+
 void Cluster::start() {
+  if (faults_.upgrades) plan_upgrades();
   for (const auto& master : masters_) master->start();
   for (const auto& agent : agents_) {
     world_.after(world_.up_to(2s), [node = agent.get()] { node->start(); });

@@ -54,6 +54,8 @@ class Cluster {
  private:
   // Calls `strike` at random times, `every` so often on average, until the cluster is healed.
   void haunt(Duration every, void (Cluster::*strike)());
+  void plan_upgrades();
+  void upgrade(NodeId node);
   void strike_partition();
   void strike_isolation();
   void strike_master();

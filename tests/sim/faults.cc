@@ -132,6 +132,7 @@ Faults Faults::healed(const Faults& before) {
   calm.host.launch_fails_one_in = 0;
   calm.host.shim_dies_one_in = 0;
   calm.ensemble.is_used = before.ensemble.is_used;
+  calm.upgrades = before.upgrades;
   calm.ensemble.timeout = before.ensemble.timeout;
   calm.master.agent_reregister_timeout = 30s;
   calm.agent.registration_backoff_max = 5s;
@@ -168,7 +169,7 @@ std::string Faults::describe() const {
              to_text(chaos.scheduler_crash), to_text(chaos.clock_jump), to_text(chaos.tunables),
              to_text(chaos.operator_kill), to_text(chaos.operator_command),
              to_text(chaos.revocable), master.lend_guarantees) +
-         zookeeper;
+         zookeeper + (upgrades ? "; upgrades" : "");
 }
 
 }  // namespace tepui::sim

@@ -81,6 +81,8 @@ struct Faults {
   DiskFaults agent_disk;  // of every agent
   ChaosFaults chaos;
   EnsembleFaults ensemble;
+  // All nodes begin with the wire of the first release, and each is upgraded at some time.
+  bool upgrades = false;
   MasterTunables master;
   AgentTunables agent;
   Duration subscribe_backoff_min = std::chrono::milliseconds(500);
