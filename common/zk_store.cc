@@ -403,7 +403,11 @@ void ZkStore::touch(Instant now) {
 }
 
 void ZkStore::go_on(Instant now) {
-  if (step_sent_ || !connected_) return;
+  if (step_sent_) return;
+  if (!connected_) {
+    lost_ = true;  // goes on with the next connection, also if nothing else was under way
+    return;
+  }
   if (!steps_.empty()) return send_step(now);
   if (phase_ != Phase::kOpening) return;
   phase_ = Phase::kOpen;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <variant>
 
 namespace tepui::test {
@@ -36,12 +37,29 @@ ZkReply ZkTree::apply(uint64_t session, const ZkRequest& request) {
 }
 
 ZkReply ZkTree::multi(uint64_t session, const ZkMulti& request) {
-  const std::map<std::string, Node> before = nodes_;
+  std::map<std::string, std::optional<Node>> before;  // of what is touched
+  const auto remember = [&](const std::string& path) {
+    const Node* node = find(path);
+    before.try_emplace(path, node == nullptr ? std::nullopt : std::optional(*node));
+  };
   size_t bytes = 0;
   for (size_t i = 0; i < request.ops.size(); ++i) {
+    std::visit(
+        [&](const auto& op) {
+          remember(op.path);
+          remember(parent_of(op.path));
+        },
+        request.ops[i]);
     ZkReply reply = change(session, request.ops[i]);
+    if (!reply.path.empty()) before.try_emplace(reply.path, std::nullopt);
     if (reply.result != ZkResult::kOk) {
-      nodes_ = before;
+      for (auto& [path, node] : before) {
+        if (node) {
+          nodes_[path] = *std::move(node);
+        } else {
+          nodes_.erase(path);
+        }
+      }
       changed_nodes_.clear();
       changed_children_.clear();
       reply.failed_op = i;

@@ -111,6 +111,8 @@ void AgentNode::start() {
   around_.network.set_end(node_, this);
   agent_->on_recovered(world_.now(), *memory, kind);
   after_input();
+  finder_ =
+      std::make_unique<Finder>(world_, around_.election, node_, [this] { on_other_master(); });
   connect_later();
 }
 
@@ -131,6 +133,7 @@ void AgentNode::crash(std::string_view why) {
   link_up_ = false;
   made_for_.clear();
   agent_.reset();
+  finder_.reset();
   world_.after(world_.up_to(10s), [this] { start(); });
 }
 
@@ -208,10 +211,21 @@ void AgentNode::connect_later() {
   link_up_ = false;
   world_.after(world_.up_to(limits::kConnectBackoffMax / 10), [this, life = life_] {
     if (life != life_ || agent_ == nullptr || link_ != 0) return;
-    const NodeId master = around_.election.ask();
+    const NodeId master = finder_->ask();
     if (master == 0) return connect_later();
     link_ = around_.network.connect(node_, master);
   });
+}
+
+// As the shell does.
+void AgentNode::on_other_master() {
+  if (link_ == 0) return;
+  const bool was_up = link_up_;
+  around_.network.close(link_, node_, "another master leads");
+  connect_later();
+  if (!was_up) return;
+  agent_->on_disconnected(world_.now(), "another master leads");
+  after_input();
 }
 
 void AgentNode::on_link_up(LinkNumber link) {

@@ -15,6 +15,7 @@
 #include "tests/sim/election.h"
 #include "tests/sim/fates.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/finder.h"
 #include "tests/sim/host.h"
 #include "tests/sim/network.h"
 #include "tests/sim/store.h"
@@ -95,6 +96,7 @@ class AgentNode final : public End,
   void on_written(uint64_t serial, const AgentRecord& record, const Result<void>& durable);
   void on_status(const FrameworkId& framework, const TaskStatus& status);
   void connect_later();
+  void on_other_master();
   void after_input();
   Fates::AgentLife life() const { return {.agent = node_, .life = identity_}; }
 
@@ -118,6 +120,7 @@ class AgentNode final : public End,
   std::map<Uuid, FrameworkId> made_for_;  // statuses of this process
   std::vector<std::byte> journal_;
   std::unique_ptr<RecordedAgent> agent_;
+  std::unique_ptr<Finder> finder_;
   Alarm alarm_;
 };
 

@@ -11,15 +11,35 @@ namespace tepui::sim {
 using namespace std::chrono_literals;
 
 namespace {
-constexpr uint32_t kMasters = 2;
+constexpr uint32_t kMastersOfALock = 2;
+constexpr uint32_t kMastersOfAnEnsemble = 3;
+
+Faults draw_faults(World& world, const Size& size) {
+  Faults faults = Faults::draw(world.rng());
+  // Of their own, so that all else is drawn as it was before there were ensembles.
+  Rng rng(world.seed() ^ 0x7a6b);
+  faults.ensemble = EnsembleFaults::draw(rng);
+  faults.upgrades = rng.chance(1, 8);
+  if (faults.upgrades) {
+    // The first release had no commands of operators and no revocable resources.
+    faults.chaos.operator_command = faults.chaos.revocable = {};
+  }
+  if (!size.is_tuned_by_default) return faults;
+  faults.master = {};
+  faults.agent = {};
+  faults.chaos.tunables = {};
+  return faults;
+}
 }  // namespace
 
 Cluster::Cluster(World& world, const Size& size)
     : world_(world),
-      faults_(Faults::draw(world.rng())),
+      faults_(draw_faults(world, size)),
       network_(world, faults_),
       store_(world, faults_.disk),
-      election_(world, faults_),
+      witness_(world),
+      ensemble_(world, faults_.ensemble),
+      election_(world, faults_, faults_.ensemble.is_used ? &ensemble_ : nullptr),
       fates_(world),
       operator_(world, [this](const OperatorRequest& request) {
         MasterNode* master = leader();
@@ -31,9 +51,11 @@ Cluster::Cluster(World& world, const Size& size)
       size.frameworks != 0 ? size.frameworks : static_cast<uint32_t>(rng.between(1, 4));
   const uint32_t tasks = size.tasks != 0 ? size.tasks : static_cast<uint32_t>(rng.between(1, 25));
   NodeId next = 1;
-  for (uint32_t i = 0; i < kMasters; ++i) {
+  const uint32_t masters = faults_.ensemble.is_used ? kMastersOfAnEnsemble : kMastersOfALock;
+  for (uint32_t i = 0; i < masters; ++i) {
     masters_.push_back(std::make_unique<MasterNode>(
-        MasterNode::Surroundings{world, faults_, network_, store_, election_, fates_}, next++));
+        MasterNode::Surroundings{world, faults_, network_, store_, witness_, election_, fates_},
+        next++));
     nodes_.push_back(masters_.back()->node());
   }
   for (uint32_t i = 0; i < agents; ++i) {
@@ -62,7 +84,30 @@ Cluster::Cluster(World& world, const Size& size)
   }
 }
 
+// In any order, each at its own time.
+void Cluster::plan_upgrades() {
+  for (const auto& framework : frameworks_) framework->use_only_what_was_released();
+  for (const NodeId node : nodes_) {
+    network_.set_released(node, true);
+    world_.after(world_.up_to(60s), [this, node] { upgrade(node); });
+  }
+}
+
+void Cluster::upgrade(NodeId node) {
+  world_.reached("node.upgraded");
+  const auto restart = [&](const auto& all) {
+    for (const auto& one : all) {
+      if (one->node() == node) one->crash("it is upgraded");
+    }
+  };
+  restart(masters_);
+  restart(agents_);
+  restart(schedulers_);
+  network_.set_released(node, false);
+}
+
 void Cluster::start() {
+  if (faults_.upgrades) plan_upgrades();
   for (const auto& master : masters_) master->start();
   for (const auto& agent : agents_) {
     world_.after(world_.up_to(2s), [node = agent.get()] { node->start(); });
@@ -77,6 +122,12 @@ void Cluster::start() {
   haunt(chaos.master_depose, &Cluster::strike_leader_lock);
   haunt(chaos.agent_crash, &Cluster::strike_agent);
   haunt(chaos.scheduler_crash, &Cluster::strike_scheduler);
+  if (faults_.ensemble.is_used) {
+    haunt(faults_.ensemble.cut, &Cluster::strike_ensemble_cut);
+    haunt(faults_.ensemble.outage, &Cluster::strike_ensemble);
+    haunt(faults_.ensemble.expiry, &Cluster::strike_session);
+    haunt(faults_.ensemble.removal, &Cluster::strike_contender);
+  }
   haunt(chaos.clock_jump, &Cluster::strike_clock);
   haunt(chaos.tunables, &Cluster::strike_tunables);
   haunt(chaos.operator_kill, &Cluster::strike_task);
@@ -93,6 +144,7 @@ void Cluster::heal() {
   healed_ = true;
   faults_ = Faults::healed(faults_);
   network_.unblock_all();
+  ensemble_.heal();
   for (const auto& master : masters_) master->set_tunables(faults_.master);
   for (const auto& agent : agents_) agent->set_tunables(faults_.agent);
   for (const auto& framework : frameworks_) framework->calm();
@@ -117,7 +169,8 @@ void Cluster::block_for_a_while(NodeId from, NodeId to, Duration time) {
 
 void Cluster::strike_partition() {
   const NodeId master = masters_[world_.rng().below(masters_.size())]->node();
-  const NodeId other = nodes_[kMasters + world_.rng().below(nodes_.size() - kMasters)];
+  const size_t masters = masters_.size();
+  const NodeId other = nodes_[masters + world_.rng().below(nodes_.size() - masters)];
   const Duration time = world_.up_to(world_.rng().chance(1, 2) ? 1s : 60s);
   const uint64_t kind = world_.rng().below(3);
   world_.reached(kind == 0 ? "partition.full" : "partition.one_way");
@@ -129,6 +182,7 @@ void Cluster::strike_isolation() {
   const NodeId alone = nodes_[world_.rng().below(nodes_.size())];
   const Duration time = world_.up_to(60s);
   world_.reached("partition.isolated");
+  if (faults_.ensemble.is_used) ensemble_.cut(alone, time);
   for (const NodeId other : nodes_) {
     if (other == alone) continue;
     block_for_a_while(alone, other, time);
@@ -148,6 +202,7 @@ void Cluster::strike_master() {
   if (struck == nullptr) return;
   world_.reached("master.crash");
   struck->crash("chaos");
+  if (faults_.ensemble.is_used) return;
   MasterNode* other = masters_[world_.rng().below(masters_.size())].get();
   if (other->alive() && election_.leader() == 0) {
     world_.after(world_.up_to(2s), [this, other] {
@@ -158,12 +213,39 @@ void Cluster::strike_master() {
 
 // The lock goes to another master; the one before believes for a while that it still leads.
 void Cluster::strike_leader_lock() {
+  if (faults_.ensemble.is_used) return strike_session();
   MasterNode* before = leader();
   for (const auto& master : masters_) {
     if (master.get() == before || !master->alive() || master->leads()) continue;
     if (before != nullptr) before->lose_election();
     return master->lead();
   }
+}
+
+// Mostly the leader: what happens to others shows less.
+void Cluster::strike_ensemble_cut() {
+  const MasterNode* struck = world_.rng().chance(2, 3) ? leader() : nullptr;
+  const NodeId node =
+      struck != nullptr ? struck->node() : nodes_[world_.rng().below(nodes_.size())];
+  ensemble_.cut(node, world_.up_to(world_.rng().chance(1, 2) ? 1s : 30s));
+}
+
+void Cluster::strike_ensemble() { ensemble_.begin_outage(world_.up_to(20s)); }
+
+void Cluster::strike_session() {
+  const MasterNode* struck = leader();
+  if (struck == nullptr) struck = masters_[world_.rng().below(masters_.size())].get();
+  ensemble_.end_session(struck->node());
+}
+
+// By somebody at a shell of ZooKeeper.
+void Cluster::strike_contender() {
+  const std::string path(kClusterPath);
+  std::vector<std::string> names = ensemble_.tree().children(path);
+  std::erase_if(names, [](const std::string& name) { return !is_contender(name); });
+  if (names.empty()) return;
+  world_.reached("ensemble.contender_removed");
+  ensemble_.remove(path + '/' + names[world_.rng().below(names.size())]);
 }
 
 void Cluster::strike_agent() {

@@ -8,6 +8,7 @@
 
 #include "tests/sim/agent_node.h"
 #include "tests/sim/election.h"
+#include "tests/sim/ensemble.h"
 #include "tests/sim/fates.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/framework.h"
@@ -17,6 +18,7 @@
 #include "tests/sim/scheduler_node.h"
 #include "tests/sim/simulation.h"
 #include "tests/sim/store.h"
+#include "tests/sim/witness.h"
 #include "tests/sim/world.h"
 
 namespace tepui::sim {
@@ -47,16 +49,23 @@ class Cluster {
   void forget_promise();
 
   const Faults& faults() const { return faults_; }
+  size_t nodes() const { return nodes_.size(); }
 
  private:
   // Calls `strike` at random times, `every` so often on average, until the cluster is healed.
   void haunt(Duration every, void (Cluster::*strike)());
+  void plan_upgrades();
+  void upgrade(NodeId node);
   void strike_partition();
   void strike_isolation();
   void strike_master();
   void strike_leader_lock();
   void strike_agent();
   void strike_scheduler();
+  void strike_ensemble_cut();
+  void strike_ensemble();
+  void strike_session();
+  void strike_contender();
   void strike_clock();
   void strike_tunables();
   void strike_task();
@@ -74,6 +83,8 @@ class Cluster {
   int64_t promised_milli_ = 0;
   Network network_;
   SimStore store_;
+  Witness witness_;
+  SimEnsemble ensemble_;
   Election election_;
   Fates fates_;
   SimOperator operator_;

@@ -1,7 +1,14 @@
 #pragma once
 // Election knows which master leads, and where clients believe that one is: some look at what was
-// true a while ago.
+// true a while ago. With an ensemble it is only told; who leads is decided there.
 
+#include <fmt/format.h>
+
+#include <functional>
+#include <map>
+#include <utility>
+
+#include "tests/sim/ensemble.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/network.h"
 #include "tests/sim/world.h"
@@ -10,7 +17,8 @@ namespace tepui::sim {
 
 class Election {
  public:
-  Election(World& world, const Faults& faults) : world_(world), faults_(faults) {}
+  Election(World& world, const Faults& faults, SimEnsemble* ensemble)
+      : world_(world), faults_(faults), ensemble_(ensemble) {}
 
   void elect(NodeId node) {
     if (leader_ != 0 && leader_ != node) before_ = leader_;
@@ -21,6 +29,26 @@ class Election {
     leader_ = 0;
   }
   NodeId leader() const { return leader_; }  // 0: none
+  // A master that lives, and whether its lease says that it leads; null: it is dead.
+  void set_lease(NodeId node, std::function<bool()> may_lead) {
+    if (may_lead) {
+      leases_[node] = std::move(may_lead);
+    } else {
+      leases_.erase(node);
+    }
+  }
+  // Leases end before another can be elected, unless somebody ends sessions or removes nodes.
+  void check_leases(NodeId elected) const {
+    if (ensemble_ == nullptr || ensemble_->was_forced()) return;
+    for (const auto& [node, may_lead] : leases_) {
+      if (node == elected || !may_lead()) continue;
+      world_.violated(
+          "lease",
+          fmt::format("master {} is elected while the lease of master {} lasts", elected, node));
+    }
+  }
+  // Null: a lock elects.
+  SimEnsemble* ensemble() const { return ensemble_; }
 
   // Where a client connects to; 0: nowhere.
   NodeId ask() {
@@ -35,8 +63,10 @@ class Election {
  private:
   World& world_;
   const Faults& faults_;
+  SimEnsemble* const ensemble_;
   NodeId leader_ = 0;
   NodeId before_ = 0;
+  std::map<NodeId, std::function<bool()>> leases_;
 };
 
 }  // namespace tepui::sim

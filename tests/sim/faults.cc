@@ -21,9 +21,9 @@ Duration often(Rng& rng) { return pick(rng, {2s, 5s, 15s, 40s}); }
 // Some repairs only show where no other fault repairs the same by accident.
 ChaosFaults only_one(Rng& rng) {
   ChaosFaults chaos;
-  Duration ChaosFaults::* const kinds[] = {&ChaosFaults::partition, &ChaosFaults::master_crash,
-                                           &ChaosFaults::master_depose, &ChaosFaults::agent_crash,
-                                           &ChaosFaults::scheduler_crash};
+  Duration ChaosFaults::*const kinds[] = {&ChaosFaults::partition, &ChaosFaults::master_crash,
+                                          &ChaosFaults::master_depose, &ChaosFaults::agent_crash,
+                                          &ChaosFaults::scheduler_crash};
   chaos.*kinds[rng.below(std::size(kinds))] = often(rng);
   return chaos;
 }
@@ -108,12 +108,32 @@ Faults Faults::draw(Rng& rng) {
   return made;
 }
 
+EnsembleFaults EnsembleFaults::draw(Rng& rng) {
+  EnsembleFaults made;
+  made.is_used = rng.chance(1, 3);
+  made.timeout = pick(rng, {2s, 6s, 10s});
+  made.delay = pick(rng, {100us, 2ms, 50ms});
+  made.delay_tail = pick(rng, {10ms, 500ms, 2s});
+  made.tail_one_in = one_in(rng);
+  if (rng.chance(1, 2)) made.watch_late = pick(rng, {10ms, 1s, 10s});
+  if (rng.chance(1, 2)) made.expiry_late = pick(rng, {100ms, 2s, 10s});
+  if (rng.chance(1, 3)) made.loss_one_in = 2 + rng.below(30);
+  if (rng.chance(1, 3)) made.cut = often(rng);
+  if (rng.chance(1, 4)) made.outage = often(rng) * 2;
+  if (rng.chance(1, 3)) made.expiry = often(rng);
+  if (rng.chance(1, 6)) made.removal = often(rng);
+  return made;
+}
+
 Faults Faults::healed(const Faults& before) {
   Faults calm;
   calm.network.stale_one_in = 0;
   calm.host = before.host;
   calm.host.launch_fails_one_in = 0;
   calm.host.shim_dies_one_in = 0;
+  calm.ensemble.is_used = before.ensemble.is_used;
+  calm.upgrades = before.upgrades;
+  calm.ensemble.timeout = before.ensemble.timeout;
   calm.master.agent_reregister_timeout = 30s;
   calm.agent.registration_backoff_max = 5s;
   calm.agent.update_retry_min = 1s;
@@ -122,21 +142,34 @@ Faults Faults::healed(const Faults& before) {
 }
 
 std::string Faults::describe() const {
+  std::string zookeeper;
+  if (ensemble.is_used) {
+    zookeeper = fmt::format(
+        "; zookeeper timeout {} delay {} tail {} 1/{} watch {} late {} loss 1/{} cut {} outage {} "
+        "expiry {} removal {}",
+        to_text(ensemble.timeout), to_text(ensemble.delay), to_text(ensemble.delay_tail),
+        ensemble.tail_one_in, to_text(ensemble.watch_late), to_text(ensemble.expiry_late),
+        ensemble.loss_one_in, to_text(ensemble.cut), to_text(ensemble.outage),
+        to_text(ensemble.expiry), to_text(ensemble.removal));
+  }
   return fmt::format(
-      "delay {} tail {} break 1/{} stale 1/{}; launch {} run {} fail 1/{} shim 1/{}; sync {} crash "
-      "1/{} full 1/{}; agents sync {} crash 1/{} full 1/{} reboot 1/{}; every: partition {} "
-      "isolation {} master-crash {} depose {} agent-crash {} "
-      "scheduler-crash {} clock {} tunables {} operator-kill {} "
-      "operator-command {} revocable {}; lends {}",
-      to_text(network.delay), to_text(network.delay_tail), network.break_one_in,
-      network.stale_one_in, to_text(host.launch_max), to_text(host.run_max),
-      host.launch_fails_one_in, host.shim_dies_one_in, to_text(disk.sync_max), disk.crash_one_in,
-      disk.full_one_in, to_text(agent_disk.sync_max), agent_disk.crash_one_in,
-      agent_disk.full_one_in, host.reboots_one_in, to_text(chaos.partition),
-      to_text(chaos.isolation), to_text(chaos.master_crash), to_text(chaos.master_depose),
-      to_text(chaos.agent_crash), to_text(chaos.scheduler_crash), to_text(chaos.clock_jump),
-      to_text(chaos.tunables), to_text(chaos.operator_kill), to_text(chaos.operator_command),
-      to_text(chaos.revocable), master.lend_guarantees);
+             "delay {} tail {} break 1/{} stale 1/{}; launch {} run {} fail 1/{} shim 1/{}; sync "
+             "{} crash "
+             "1/{} full 1/{}; agents sync {} crash 1/{} full 1/{} reboot 1/{}; every: partition {} "
+             "isolation {} master-crash {} depose {} agent-crash {} "
+             "scheduler-crash {} clock {} tunables {} operator-kill {} "
+             "operator-command {} revocable {}; lends {}",
+             to_text(network.delay), to_text(network.delay_tail), network.break_one_in,
+             network.stale_one_in, to_text(host.launch_max), to_text(host.run_max),
+             host.launch_fails_one_in, host.shim_dies_one_in, to_text(disk.sync_max),
+             disk.crash_one_in, disk.full_one_in, to_text(agent_disk.sync_max),
+             agent_disk.crash_one_in, agent_disk.full_one_in, host.reboots_one_in,
+             to_text(chaos.partition), to_text(chaos.isolation), to_text(chaos.master_crash),
+             to_text(chaos.master_depose), to_text(chaos.agent_crash),
+             to_text(chaos.scheduler_crash), to_text(chaos.clock_jump), to_text(chaos.tunables),
+             to_text(chaos.operator_kill), to_text(chaos.operator_command),
+             to_text(chaos.revocable), master.lend_guarantees) +
+         zookeeper + (upgrades ? "; upgrades" : "");
 }
 
 }  // namespace tepui::sim

@@ -55,12 +55,34 @@ struct ChaosFaults {
   Duration revocable{};  // an agent has other revocable resources than before
 };
 
+// Of a life whose masters are elected by ZooKeeper and keep the registry there.
+struct EnsembleFaults {
+  bool is_used = false;  // else the registry is on a disk, and its lock elects
+  Duration timeout = std::chrono::seconds(6);           // of sessions
+  Duration delay = std::chrono::milliseconds(1);        // of a request or an answer, typical
+  Duration delay_tail = std::chrono::milliseconds(50);  // one in tail_one_in takes up to this
+  uint64_t tail_one_in = 100;
+  Duration watch_late{};     // a watch comes up to so much later
+  Duration expiry_late{};    // a session ends up to so much later
+  uint64_t loss_one_in = 0;  // requests at which the connection is lost
+  // Mean times between two; 0: never.
+  Duration cut{};      // of a node from the ensemble
+  Duration outage{};   // of the whole ensemble
+  Duration expiry{};   // of the session of a master that believes that all is well
+  Duration removal{};  // of a contender's node by somebody
+
+  static EnsembleFaults draw(Rng& rng);
+};
+
 struct Faults {
   NetworkFaults network;
   HostFaults host;
   DiskFaults disk;        // the registry's
   DiskFaults agent_disk;  // of every agent
   ChaosFaults chaos;
+  EnsembleFaults ensemble;
+  // All nodes begin with the wire of the first release, and each is upgraded at some time.
+  bool upgrades = false;
   MasterTunables master;
   AgentTunables agent;
   Duration subscribe_backoff_min = std::chrono::milliseconds(500);

@@ -104,7 +104,7 @@ TaskInfo SimFramework::attempt(size_t job, const Offer& offer, const Resources& 
   spec->command.value = "true";
   if (world_.rng().chance(1, 4)) spec->kill_policy = KillPolicy{.grace_ns = world_.up_to(2s)};
   if (sometimes(20)) spec->max_completion_time = world_.up_to(5s);
-  if (sometimes(10)) {
+  if (!plain_ && sometimes(10)) {
     spec->health_check = HealthCheckInfo{.check = {.type = CheckInfo::Type::kTcp,
                                                    .port = 80,
                                                    .delay = world_.up_to(200ms),
@@ -176,12 +176,13 @@ void SimFramework::answer(const Offer& offer) {
   check_reservations(offer);
   Resources left = offer.resources;
   std::vector<OfferOperation> operations;
-  while (sometimes(3) && operations.size() < 4) {
+  while (!plain_ && sometimes(3) && operations.size() < 4) {
     std::optional<OfferOperation> one = convert_some(offer, left);
     if (one) operations.push_back(*std::move(one));
   }
   std::vector<TaskInfo> tasks;
-  const std::shared_ptr<const ExecutorInfo> pod = sometimes(4) ? pod_within(left) : nullptr;
+  const std::shared_ptr<const ExecutorInfo> pod =
+      !plain_ && sometimes(4) ? pod_within(left) : nullptr;
   if (pod != nullptr) left -= pod->resources;
   if (!sometimes(5)) pick(offer, left, tasks);
   if (tasks.empty() && operations.empty()) return scheduler_->decline({&offer.id, 1}, refuse);
@@ -466,7 +467,7 @@ void SimFramework::on_tick() {
   if (pending_jobs() == 0 && !suppressed_) {
     suppress(true);
   }
-  if (sometimes(40) && scheduler_->subscribed()) change_roles();
+  if (!plain_ && sometimes(40) && scheduler_->subscribed()) change_roles();
   if (sometimes(300) && scheduler_->subscribed()) {
     world_.reached("framework.teardown");
     scheduler_->teardown();

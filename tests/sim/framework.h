@@ -31,6 +31,8 @@ class SimFramework final : public SchedulerHandler {
   bool done() const;
   std::string what_is_left() const;
   const FrameworkId& id() const { return options_.info.id; }
+  // From now on it uses only what the first release could do.
+  void use_only_what_was_released() { plain_ = true; }
   // From now on it does nothing strange any more.
   void calm() { calm_ = true; }
   bool is_revocable() const { return options_.info.has(FrameworkCapability::kRevocableResources); }
@@ -97,6 +99,7 @@ class SimFramework final : public SchedulerHandler {
   SchedulerOptions options_;
   Scheduler* scheduler_ = nullptr;
   bool wants_new_scheduler_ = false;
+  bool plain_ = false;
   bool calm_ = false;
   bool suppressed_ = false;
   bool hoards_ = false;

@@ -71,7 +71,7 @@ void Ledger::forget_agent(const AgentId& id) {
   agents_.erase(id);
 }
 
-void Ledger::release(const AgentId& id, const Resources& resources, Resources AgentBook::* part) {
+void Ledger::release(const AgentId& id, const Resources& resources, Resources AgentBook::*part) {
   const auto at = agents_.find(id);
   if (at == agents_.end()) return;
   Resources& sum = at->second.*part;
@@ -201,24 +201,31 @@ void Ledger::on(const event::AgentStanding& e) {
   }
 }
 
+int64_t Ledger::used_of(std::string_view role, std::string_view name) const {
+  int64_t milli = 0;
+  const auto add = [&](const std::string& of, const Resources& what) {
+    if (of != role && !is_descendant(role, of)) return;
+    milli += what.total_milli(name) - what.revocable().total_milli(name);
+  };
+  for (const auto& [id, offer] : offers_) add(offer.role, offer.resources);
+  for (const auto& [key, task] : tasks_) {
+    if (task.held) add(task.role, task.resources);
+  }
+  return milli;
+}
+
 void Ledger::check_limits(std::string_view role, const Resources& offered) {
   for (const std::string_view above : role_path(role)) {
     const auto quota = quotas_.find(std::string(above));
     if (quota == quotas_.end()) continue;
-    Resources used;
-    const auto add = [&](const std::string& of, const Resources& what) {
-      if (of == above || is_descendant(above, of)) used += what;
-    };
-    for (const auto& [id, offer] : offers_) add(offer.role, offer.resources.non_revocable());
-    for (const auto& [key, task] : tasks_) {
-      if (task.held) add(task.role, task.resources.non_revocable());
-    }
     for (const auto& [name, milli] : quota->second.limits_milli) {
-      if (offered.total_milli(name) == 0 || used.total_milli(name) <= milli) continue;
+      if (offered.total_milli(name) == 0) continue;
+      const int64_t used_milli = used_of(above, name);
+      if (used_milli <= milli) continue;
       world_.violated("limits",
                       fmt::format("role {} was offered {} {}, which makes {} of at most {}", role,
                                   milli_to_text(offered.total_milli(name)), name,
-                                  milli_to_text(used.total_milli(name)), milli_to_text(milli)));
+                                  milli_to_text(used_milli), milli_to_text(milli)));
     }
   }
 }

@@ -68,6 +68,8 @@ class Ledger {
   void forget_agent(const AgentId& id);
   // An offer was made to `role`: no limit of it or of a role above is exceeded.
   void check_limits(std::string_view role, const Resources& offered);
+  // Offered to the role and those below it, or held by their tasks, and not revocable.
+  int64_t used_of(std::string_view role, std::string_view name) const;
   // A task has of each resource only what is revocable, or only what is not.
   void check_unmixed(std::string_view task, const Resources& resources);
   void settle(TaskEntry& task);

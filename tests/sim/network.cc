@@ -75,7 +75,16 @@ void Network::send(LinkNumber number, NodeId from, Payload payload) {
   const int side = link.ends[0] == from ? 0 : 1;
   if (!link.open[side] || link.broken) return;
   const NetworkFaults& network = faults_.network;
-  if (world_.rng().chance(1, network.codec_one_in)) payload = through_codec(std::move(payload));
+  const bool is_released = released_.contains(link.ends[0]) || released_.contains(link.ends[1]);
+  if (world_.rng().chance(1, network.codec_one_in) || is_released) {
+    std::optional<Payload> passed = through_codec(std::move(payload), is_released);
+    if (!passed) {
+      return world_.violated("upgrade", fmt::format("node {} sends node {} a message that only one "
+                                                    "of them knows",
+                                                    from, link.ends[1 - side]));
+    }
+    payload = *std::move(passed);
+  }
   launch_flight(number, link, side, {.due = {}, .payload = std::move(payload), .why = {}});
   if (network.break_one_in != 0 && world_.rng().chance(1, network.break_one_in)) {
     world_.reached("link.broken");
@@ -213,32 +222,44 @@ void Network::erase_if_over(LinkNumber number) {
   if (at != links_.end() && !at->second.open[0] && !at->second.open[1]) links_.erase(at);
 }
 
-Payload Network::through_codec(Payload payload) {
-  const auto check = [this](auto decoded, const char* what) -> decltype(decoded->message) {
-    if (!decoded) {
-      world_.violated("codec", fmt::format("{}: {}", what, decoded.error().message));
-      return {};
+void Network::set_released(NodeId node, bool is_released) {
+  if (!is_released) {
+    released_.erase(node);
+    return;
+  }
+  released_.insert(node);
+  if (!released_wire_) released_wire_.emplace();
+}
+
+std::optional<Payload> Network::through_codec(Payload payload, bool is_released) {
+  world_.reached(is_released ? "codec.released" : "codec");
+  const auto decode = [&](WireTable table, std::span<const std::byte> bytes,
+                          auto decoder) -> std::optional<Payload> {
+    std::optional<std::vector<std::byte>> stripped;
+    if (is_released) {
+      stripped = released_wire_->strip(table, bytes);
+      if (!stripped) return std::nullopt;
+      bytes = *stripped;
     }
-    return std::move(decoded->message);
+    auto decoded = decoder(bytes);
+    if (decoded) return std::move(decoded->message);
+    world_.violated("codec", decoded.error().message);
+    return Payload{};
   };
-  world_.reached("codec");
-  struct Visitor {
-    Encoder& encoder;
-    const decltype(check)& take;
-    Payload operator()(const SchedulerToMaster& m) const {
-      return take(decode_scheduler_to_master(encoder.encode(1, m)), "scheduler to master");
-    }
-    Payload operator()(const MasterToScheduler& m) const {
-      return take(decode_master_to_scheduler(encoder.encode(1, m)), "master to scheduler");
-    }
-    Payload operator()(const AgentToMaster& m) const {
-      return take(decode_agent_to_master(encoder.encode(1, m)), "agent to master");
-    }
-    Payload operator()(const MasterToAgent& m) const {
-      return take(decode_master_to_agent(encoder.encode(1, m)), "master to agent");
-    }
-  };
-  return std::visit(Visitor{encoder_, check}, payload);
+  if (const auto* one = std::get_if<SchedulerToMaster>(&payload)) {
+    return decode(WireTable::kSchedulerToMaster, encoder_.encode(1, *one),
+                  [](auto bytes) { return decode_scheduler_to_master(bytes); });
+  }
+  if (const auto* one = std::get_if<MasterToScheduler>(&payload)) {
+    return decode(WireTable::kMasterToScheduler, encoder_.encode(1, *one),
+                  [](auto bytes) { return decode_master_to_scheduler(bytes); });
+  }
+  if (const auto* one = std::get_if<AgentToMaster>(&payload)) {
+    return decode(WireTable::kAgentToMaster, encoder_.encode(1, *one),
+                  [](auto bytes) { return decode_agent_to_master(bytes); });
+  }
+  return decode(WireTable::kMasterToAgent, encoder_.encode(1, std::get<MasterToAgent>(payload)),
+                [](auto bytes) { return decode_master_to_agent(bytes); });
 }
 
 }  // namespace tepui::sim

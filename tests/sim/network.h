@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "common/messages.h"
 #include "common/wire.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/released_wire.h"
 #include "tests/sim/world.h"
 
 namespace tepui::sim {
@@ -52,6 +54,10 @@ class Network {
   void send(LinkNumber link, NodeId from, Payload payload);
   void close(LinkNumber link, NodeId from, std::string_view why);
 
+  // From now on that node speaks as the first release did, or no longer.
+  void set_released(NodeId node, bool is_released);
+  bool is_released(NodeId node) const { return released_.contains(node); }
+
   void block(NodeId from, NodeId to);
   void unblock(NodeId from, NodeId to);
   void unblock_all();
@@ -81,7 +87,8 @@ class Network {
   void break_link(LinkNumber number, Link& link);
   void expire(NodeId from, NodeId to, uint64_t generation);
   void erase_if_over(LinkNumber number);
-  Payload through_codec(Payload payload);
+  // Nothing: the release does not know such a message.
+  std::optional<Payload> through_codec(Payload payload, bool is_released);
 
   World& world_;
   const Faults& faults_;
@@ -91,6 +98,8 @@ class Network {
   uint64_t blocks_ = 0;
   LinkNumber last_link_ = 0;
   Encoder encoder_;
+  std::set<NodeId> released_;
+  std::optional<ReleasedWire> released_wire_;
 };
 
 }  // namespace tepui::sim

@@ -28,6 +28,8 @@ void SchedulerNode::start() {
       std::make_unique<Scheduler>(std::move(options), world_.rng().next(), framework_, *this);
   framework_.set_scheduler(scheduler_.get());
   around_.network.set_end(node_, this);
+  finder_ =
+      std::make_unique<Finder>(world_, around_.election, node_, [this] { on_other_master(); });
   connect_later();
   tick();
 }
@@ -42,6 +44,7 @@ void SchedulerNode::crash(std::string_view why) {
   around_.network.set_end(node_, nullptr);
   framework_.set_scheduler(nullptr);
   scheduler_.reset();
+  finder_.reset();
   world_.after(world_.up_to(10s), [this] { start(); });
 }
 
@@ -59,10 +62,21 @@ void SchedulerNode::connect_later() {
   link_up_ = false;
   world_.after(world_.up_to(limits::kConnectBackoffMax / 10), [this, life = life_] {
     if (life != life_ || scheduler_ == nullptr || link_ != 0) return;
-    const NodeId master = around_.election.ask();
+    const NodeId master = finder_->ask();
     if (master == 0) return connect_later();
     link_ = around_.network.connect(node_, master);
   });
+}
+
+// As the driver does.
+void SchedulerNode::on_other_master() {
+  if (link_ == 0) return;
+  const bool was_up = link_up_;
+  around_.network.close(link_, node_, "another master leads");
+  connect_later();
+  if (!was_up) return;
+  scheduler_->on_lost(world_.now(), "another master leads");
+  after_input();
 }
 
 void SchedulerNode::on_link_up(LinkNumber link) {

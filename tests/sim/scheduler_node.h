@@ -8,6 +8,7 @@
 #include "tests/sim/alarm.h"
 #include "tests/sim/election.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/finder.h"
 #include "tests/sim/framework.h"
 #include "tests/sim/network.h"
 #include "tests/sim/world.h"
@@ -43,6 +44,7 @@ class SchedulerNode final : public End, public SchedulerEffects {
 
  private:
   void connect_later();
+  void on_other_master();
   void after_input();
   void tick();
 
@@ -54,6 +56,7 @@ class SchedulerNode final : public End, public SchedulerEffects {
   LinkNumber link_ = 0;
   bool link_up_ = false;
   std::unique_ptr<Scheduler> scheduler_;
+  std::unique_ptr<Finder> finder_;
   Alarm alarm_;
 };
 

@@ -17,8 +17,9 @@ namespace {
 //   572  an agent repeated its answers to a removed framework for ever
 //   911  a task was called GONE while its agent was only disconnected
 //  1153  a repeated registration brought acknowledged tasks back
+//  1064  a write of the registry waited for a connection that was there again
 //  9719  an agent refused a framework for ever that a deposed master had removed
-constexpr uint64_t kOldSeeds[] = {572, 911, 1153, 9719};
+constexpr uint64_t kOldSeeds[] = {572, 911, 1064, 1153, 9719};
 
 constexpr uint64_t kFreshSeeds = 2000;
 
@@ -87,6 +88,7 @@ TEST(Simulation, TheRarePathsAreReached) {
                            "agent.unreachable",
                            "clock.jump",
                            "codec",
+                           "codec.released",
                            "container.ignores_term",
                            "container.killed",
                            "container.ended_alone",
@@ -94,6 +96,14 @@ TEST(Simulation, TheRarePathsAreReached) {
                            "container.launch_failed",
                            "container.started",
                            "election.stale",
+                           "ensemble.connection_lost",
+                           "ensemble.contender_removed",
+                           "ensemble.cut",
+                           "ensemble.expired",
+                           "ensemble.happened_unheard",
+                           "ensemble.outage",
+                           "ensemble.session_ended",
+                           "ensemble.watch",
                            "framework.accepts_twice",
                            "framework.agent_lost",
                            "framework.disconnected",
@@ -114,8 +124,11 @@ TEST(Simulation, TheRarePathsAreReached) {
                            "master.crash_at_write",
                            "master.deposed",
                            "master.elected",
+                           "master.elected_again",
                            "master.resigned",
                            "master.sliced_round",
+                           "master.two_lead",
+                           "node.upgraded",
                            "offer.accepted",
                            "offer.declined",
                            "offer.rescinded",
@@ -124,6 +137,8 @@ TEST(Simulation, TheRarePathsAreReached) {
                            "partition.full",
                            "partition.isolated",
                            "partition.one_way",
+                           "registry.fenced",
+                           "registry.unreported_write_survived",
                            "scheduler.crash",
                            "scheduler.reconnects",
                            "store.fenced",

@@ -64,6 +64,7 @@ Outcome run(uint64_t seed, const Size& size, Tracing tracing) {
   Cluster cluster(world, size);
   Outcome outcome;
   outcome.faults = cluster.faults().describe();
+  outcome.nodes = cluster.nodes();
   const Instant start = world.now().mono;
   if (tracing != Tracing::kOff) world.trace(outcome.faults);
   cluster.start();
@@ -95,6 +96,7 @@ std::string replay_command(uint64_t seed, const Size& size) {
   std::string command = fmt::format("./dev sim --seed {}", seed);
   if (size.agents != 0) command += fmt::format(" --agents {}", size.agents);
   if (size.frameworks != 0) command += fmt::format(" --frameworks {}", size.frameworks);
+  if (size.is_tuned_by_default) command += " --speed";
   if (size.tasks != 0) command += fmt::format(" --tasks {}", size.tasks);
   return command;
 }

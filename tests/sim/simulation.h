@@ -15,15 +15,18 @@ struct Size {
   uint32_t agents = 0;      // 0: drawn from the seed
   uint32_t frameworks = 0;  // 0: drawn
   uint32_t tasks = 0;       // per framework; 0: drawn
+  // Masters and agents are tuned as they are by default; false: now and then as nobody would.
+  bool is_tuned_by_default = false;
 };
 
 struct Outcome {
   std::optional<Violation> violation;
   uint64_t hash = 0;
   uint64_t events = 0;
+  size_t nodes = 0;
   Duration virtual_time{};
   std::string faults;
-  std::map<std::string, uint64_t> counters;
+  std::map<std::string, uint64_t, std::less<>> counters;
   std::vector<std::string> last_lines;
 };
 

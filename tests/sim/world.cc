@@ -16,7 +16,12 @@ constexpr Duration kWallAtBoot = std::chrono::seconds(1'700'000'000);
 }  // namespace
 
 World::World(uint64_t seed, Tracing tracing)
-    : mono_(kBootAge), wall_offset_(kWallAtBoot), rng_(seed), hash_(seed), tracing_(tracing) {}
+    : seed_(seed),
+      mono_(kBootAge),
+      wall_offset_(kWallAtBoot),
+      rng_(seed),
+      hash_(seed),
+      tracing_(tracing) {}
 
 Now World::now() const {
   return {.mono = mono_, .wall = WallTime(mono_.time_since_epoch() + wall_offset_)};
@@ -83,6 +88,15 @@ void World::violated(std::string_view checker, std::string what) {
   if (violation_) return;
   if (tracing()) trace(fmt::format("VIOLATION {}: {}", checker, what));
   violation_ = {.checker = std::string(checker), .what = std::move(what)};
+}
+
+void World::reached(std::string_view what) {
+  const auto at = reached_.find(what);
+  if (at != reached_.end()) {
+    ++at->second;
+  } else {
+    reached_.emplace(what, 1);
+  }
 }
 
 }  // namespace tepui::sim

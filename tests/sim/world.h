@@ -34,6 +34,7 @@ class World {
 
   Now now() const;
   Rng& rng() { return rng_; }
+  uint64_t seed() const { return seed_; }
 
   void after(Duration delay, std::function<void()> action);
   // Runs the next event; false if there is none.
@@ -57,8 +58,8 @@ class World {
   void violated(std::string_view checker, std::string what);
   const std::optional<Violation>& violation() const { return violation_; }
   // Proof that a rare path was reached by some run.
-  void reached(std::string_view what) { ++reached_[std::string(what)]; }
-  const std::map<std::string, uint64_t>& counters() const { return reached_; }
+  void reached(std::string_view what);
+  const std::map<std::string, uint64_t, std::less<>>& counters() const { return reached_; }
 
  private:
   struct Entry {
@@ -68,6 +69,7 @@ class World {
   };
   static bool is_later(const Entry& a, const Entry& b);
 
+  const uint64_t seed_;
   Instant mono_;
   Duration wall_offset_;
   Rng rng_;
@@ -79,7 +81,7 @@ class World {
   std::vector<std::string> lines_;  // a ring
   size_t lines_written_ = 0;
   std::optional<Violation> violation_;
-  std::map<std::string, uint64_t> reached_;
+  std::map<std::string, uint64_t, std::less<>> reached_;
 };
 
 }  // namespace tepui::sim
