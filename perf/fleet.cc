@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "common/fingerprint.h"
 #include "common/io/clock.h"
 #include "common/limits.h"
 #include "sdk/scheduler.h"
@@ -302,6 +303,7 @@ void Fleet::on(Agent& agent, const MasterToAgent& message) {
     if (!registration.on_greeted(at, *reply)) {
       return transport_->close(links_[agent.link].id, "not the leader");
     }
+    agent.asked = false;
     wake(agent);
   } else if (const auto* registered = std::get_if<Registered>(&message)) {
     const bool was = registration.registered();
@@ -312,6 +314,8 @@ void Fleet::on(Agent& agent, const MasterToAgent& message) {
   } else if (const auto* ping = std::get_if<Ping>(&message)) {
     registration.on_ping(at, ping->connected);
     send(agent, Pong{});
+  } else if (std::holds_alternative<ReregisterFully>(message)) {
+    if (!registration.registered()) say(agent, agent.whole);
   } else if (!std::holds_alternative<ErrorMessage>(message)) {
     give_up("the master said to an agent what nobody asked for");
   }
@@ -337,17 +341,32 @@ void Fleet::register_agent(Agent& agent) {
   if (agent.id.empty()) {
     return send(agent, RegisterAgent{.info = info_of(number_of(agent), {}), .operations = {}});
   }
-  const std::span<const std::byte> words(saved_.data() + agent.words, agent.words_size);
-  transport_->send(links_[agent.link].id, Conversation::kAgent, words);
+  if (!options_.compact) return say(agent, agent.whole);
+  if (!std::exchange(agent.asked, true)) return say(agent, agent.compact);
+  send(agent, ReregisterCompactly{.id = agent.id, .repeated = true});
+}
+
+void Fleet::say(const Agent& agent, Agent::Words words) {
+  transport_->send(links_[agent.link].id, Conversation::kAgent,
+                   std::span(saved_).subspan(words.begin, words.size));
 }
 
 void Fleet::save_words() {
   for (Agent& agent : agents_) {
-    const auto words = encoder_.encode(agent.session, AgentToMaster{words_of(agent)});
-    agent.words = saved_.size();
-    agent.words_size = words.size();
-    saved_.insert(saved_.end(), words.begin(), words.end());
+    ReregisterAgent words = words_of(agent);
+    agent.whole = save(agent, words);
+    ReregisterCompactly compact{
+        .id = agent.id, .info_hash = fingerprint(words.info), .tasks = std::move(words.tasks)};
+    for (const FrameworkInfo& info : words.frameworks) compact.frameworks.push_back(info.id);
+    agent.compact = save(agent, compact);
   }
+}
+
+Fleet::Agent::Words Fleet::save(const Agent& agent, const AgentToMaster& message) {
+  const auto bytes = encoder_.encode(agent.session, message);
+  const Agent::Words words{.begin = saved_.size(), .size = bytes.size()};
+  saved_.insert(saved_.end(), bytes.begin(), bytes.end());
+  return words;
 }
 
 ReregisterAgent Fleet::words_of(const Agent& agent) const {

@@ -40,6 +40,8 @@ struct FleetOptions {
   uint32_t tasks_per_agent = 10;
   uint32_t frameworks = 20;
   uint32_t frameworks_per_agent = 5;
+  // Agents of the first release say everything, and say it again while they wait for the answer.
+  bool compact = true;
   // Of the wait before an agent registers again, drawn from 0 to this.
   Duration registration_backoff = std::chrono::seconds(1);
 };
@@ -78,8 +80,14 @@ class Fleet final : private LinkHandler, private SignalsOwner, private MasterFin
     uint32_t session = 0;
     AgentId id;
     Registration registration;
-    size_t words = 0;  // of saved_: what it says when it comes back
-    size_t words_size = 0;
+    // What it says when it comes back, in saved_.
+    struct Words {
+      size_t begin = 0;
+      size_t size = 0;
+    };
+    Words whole;
+    Words compact;
+    bool asked = false;  // this master
   };
   // When whom: an agent or a link, by its place.
   using Wake = std::pair<Instant, uint32_t>;
@@ -104,6 +112,8 @@ class Fleet final : private LinkHandler, private SignalsOwner, private MasterFin
   void on_signal(int signal) override;
 
   void save_words();
+  Agent::Words save(const Agent& agent, const AgentToMaster& message);
+  void say(const Agent& agent, Agent::Words words);
   ReregisterAgent words_of(const Agent& agent) const;
   void on(Agent& agent, const MasterToAgent& message);
   void register_agent(Agent& agent);

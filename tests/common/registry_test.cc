@@ -6,8 +6,8 @@
 
 #include "common/limits.h"
 #include "common/record_log.h"
-#include "common/rng.h"
 #include "common/registry_wire.h"
+#include "common/rng.h"
 
 namespace tepui {
 namespace {
