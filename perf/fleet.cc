@@ -74,7 +74,9 @@ class Fleet::Framework final : private SchedulerHandler, private SchedulerEffect
     }
   }
   void on_agent_lost(Scheduler&, const AgentId& agent) override {
-    fleet_.give_up("the master lost agent " + agent.value);
+    // Before all are here it may be one whose link ended before it heard its id, and that came
+    // anew.
+    if (!fleet_.saved_.empty()) fleet_.give_up("the master lost agent " + agent.value);
   }
   void on_disconnected(Scheduler&, std::string_view) override {}
   void on_error(Scheduler&, std::string_view message) override {
