@@ -151,9 +151,13 @@ Found die(Phoenix& phoenix, perf::Fleet& fleet, const perf::FleetOptions& option
     const perf::Fleet::Return back = fleet.outlive([&] { phoenix.die_and_rise(); });
     const double cpu_us = to_millis(phoenix.master().child().processor_time()) * 1e3;
     expect_all(fleet, options);
-    std::fprintf(stderr, "%u agents: back after %.3f s, %.1f us and %.0f bytes an agent\n",
+    std::fprintf(stderr,
+                 "%u agents: back after %.3f s, %.1f us and %.0f bytes an agent, %llu said all, "
+                 "%llu links were lost\n",
                  options.agents, back.all_back_secs, cpu_us / options.agents,
-                 double(back.bytes_sent) / options.agents);
+                 double(back.bytes_sent) / options.agents,
+                 static_cast<unsigned long long>(back.said_all),
+                 static_cast<unsigned long long>(back.links_lost));
     if (i == 0) continue;  // the warm-up
     found.back_secs.push_back(back.all_back_secs);
     found.first_offer_ms.push_back(to_millis(back.first_offer - election_of(phoenix.master())));
@@ -284,7 +288,11 @@ int part(const std::vector<std::string>& words) {
     measure_election(report, one);
   } else {
     one.options.compact = words.size() < 4 || words[3] != "whole";
-    report.add(outcome(one.name, "s", live_through(one).back_secs));
+    const Found found = live_through(one);
+    report.add(outcome(one.name, "s", found.back_secs));
+    report.add(outcome("failover/first_offer", "ms", found.first_offer_ms));
+    report.add(outcome("failover/cpu_per_agent", "us", found.cpu_us));
+    report.add(outcome("failover/bytes_per_agent", "B", found.sent));
   }
   return report.finish();
 }

@@ -150,10 +150,15 @@ Fleet::Return Fleet::outlive(const std::function<void()>& kill) {
   // Until their end is seen, all seem to be here.
   turn_until([this] { return registered_ < agents_.size(); });
   first_offer_ = {};
+  said_all_ = 0;
+  links_lost_ = 0;
   turn_until([this] { return all_here(); });
   Return result{.all_back_secs = to_secs(now().mono - died)};
   turn_until([this] { return first_offer_ != WallTime{}; });
   result.first_offer = first_offer_;
+  result.said_all = said_all_;
+  // Each link has died once with its master, before or after the first was seen to.
+  result.links_lost = links_lost_ - std::min<uint64_t>(links_lost_, links_.size());
   result.bytes_sent = transport_->stats().bytes_sent - before.bytes_sent;
   result.bytes_received = transport_->stats().bytes_received - before.bytes_received;
   return result;
@@ -265,6 +270,7 @@ void Fleet::on_link_down(LinkId id, std::string_view why) {
   const Duration wait(rng_.between(bound.count() / 4, bound.count()));
   links_to_connect_.emplace(later(reactor_->now().mono, wait), number);
   if (!std::exchange(link.up, false)) return;
+  ++links_lost_;
   if (link.framework != nullptr) return link.framework->on_down(why);
   for (uint32_t i = 0; i < link.agents; ++i) {
     Registration& registration = agents_[link.first_agent + i].registration;
@@ -317,7 +323,9 @@ void Fleet::on(Agent& agent, const MasterToAgent& message) {
     registration.on_ping(at, ping->connected);
     send(agent, Pong{});
   } else if (std::holds_alternative<ReregisterFully>(message)) {
-    if (!registration.registered()) say(agent, agent.whole);
+    if (registration.registered()) return;
+    ++said_all_;
+    say(agent, agent.whole);
   } else if (!std::holds_alternative<ErrorMessage>(message)) {
     give_up("the master said to an agent what nobody asked for");
   }

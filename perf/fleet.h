@@ -57,6 +57,8 @@ class Fleet final : private LinkHandler, private SignalsOwner, private MasterFin
     WallTime first_offer{};       // that anybody got
     uint64_t bytes_sent = 0;      // by all agents and frameworks, frames and all
     uint64_t bytes_received = 0;  // likewise, offers too
+    uint64_t said_all = 0;        // agents that were asked for the whole
+    uint64_t links_lost = 0;      // after the death: cut for silence, or full
   };
   // `kill` ends the leading master, and sees to it that another one comes.
   Return outlive(const std::function<void()>& kill);
@@ -139,6 +141,8 @@ class Fleet final : private LinkHandler, private SignalsOwner, private MasterFin
   std::vector<std::byte> saved_;
   uint32_t registered_ = 0;
   WallTime first_offer_{};
+  uint64_t said_all_ = 0;
+  uint64_t links_lost_ = 0;
   uint64_t counted_ = 0;
   std::string trouble_;
   uint64_t progress_ = 0;  // counts what happened, so that a stall is seen
