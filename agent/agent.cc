@@ -8,9 +8,24 @@
 
 #include "agent/agent_state.h"
 #include "agent/message_name.h"
+#include "common/fingerprint.h"
 #include "common/limits.h"
 
 namespace tepui {
+
+namespace {
+
+ReregisterCompactly in_short(ReregisterAgent message) {
+  ReregisterCompactly result{.id = message.info.id,
+                             .info_hash = fingerprint(message.info),
+                             .tasks = std::move(message.tasks),
+                             .operations = std::move(message.operations),
+                             .executors = std::move(message.executors)};
+  for (const FrameworkInfo& info : message.frameworks) result.frameworks.push_back(info.id);
+  return result;
+}
+
+}  // namespace
 
 Agent::Agent(AgentConfig config, uint64_t seed, AgentEffects& effects)
     : state_(std::make_unique<State>(std::move(config), seed, effects)) {}
@@ -141,10 +156,22 @@ void Agent::State::register_now() {
     effects.send(std::move(message));
     return;
   }
-  ReregisterAgent message{.info = config.info, .frameworks = {}, .tasks = {}, .operations = {}};
+  const bool repeats = compact && std::exchange(asked, true);
+  const bool wholly = std::exchange(whole_wanted, false) || !compact;
+  if (repeats && !wholly) {
+    return effects.send(ReregisterCompactly{
+        .id = config.info.id, .info_hash = fingerprint(config.info), .repeated = true});
+  }
+  ReregisterAgent message = describe();
+  if (wholly) return effects.send(std::move(message));
+  effects.send(in_short(std::move(message)));
+}
+
+ReregisterAgent Agent::State::describe() const {
+  ReregisterAgent message{.info = config.info};
   operations.describe(message.operations);
   workload.describe(message);
-  effects.send(std::move(message));
+  return message;
 }
 
 bool Agent::State::obeys(std::string_view name) {
@@ -155,7 +182,10 @@ bool Agent::State::obeys(std::string_view name) {
 
 void Agent::State::on(Now now, const HelloReply& message) {
   const Result<void> greeted = registration.on_greeted(now.mono, message);
-  if (!greeted) reconnect(greeted.error().message);
+  if (!greeted) return reconnect(greeted.error().message);
+  compact =
+      std::ranges::find(message.capabilities, kCompactReregistration) != message.capabilities.end();
+  asked = whole_wanted = false;
 }
 
 void Agent::State::on(Now now, const Registered& message) {
@@ -176,6 +206,13 @@ void Agent::State::on(Now now, const Registered& message) {
   if (revocable) effects.send(UpdateAgent{.revocable = *revocable});
   workload.on_registered(now);
   operations.on_registered(now);
+}
+
+// What there is of operations under way is waited for as before any registration.
+void Agent::State::on(Now /*now*/, const ReregisterFully& /*message*/) {
+  if (registration.state() != Registration::State::kRegistering) return;
+  whole_wanted = true;
+  register_now();
 }
 
 void Agent::State::on(Now now, const LaunchTasks& message) {
@@ -212,6 +249,7 @@ void Agent::State::on(Now now, const Ping& message) {
   registration.on_ping(now.mono, message.connected);
   effects.send(Pong{});
   if (!was_registered || registration.registered()) return;
+  asked = false;
   workload.on_unregistered();
   operations.on_unregistered();
 }

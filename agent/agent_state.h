@@ -45,6 +45,7 @@ struct Agent::State {
   void lose_master(std::string_view why);
   void reconnect(std::string_view why);
   void register_now();
+  ReregisterAgent describe() const;
   void refresh_total();
   // What the master says after an operation may build on it, and waits until that is durable.
   bool must_wait(const MasterToAgent& message) const;
@@ -74,6 +75,7 @@ struct Agent::State {
   void on(Now now, const LaunchGroup& message);
   void on(Now now, const RelayToExecutor& message);
   void on(Now now, const StopExecutor& message);
+  void on(Now now, const ReregisterFully& message);
 
   // ---- the end
   void end_when_quiet(Now now);
@@ -90,6 +92,9 @@ struct Agent::State {
   AgentOperations operations;
   std::deque<MasterToAgent> held;  // of this session, in order
   bool register_wanted = false;    // as soon as what is under way is durable
+  bool compact = false;            // the master of this session takes compact re-registrations
+  bool asked = false;              // it has been asked, and repeating that needs no more words
+  bool whole_wanted = false;       // it needs the whole: the next request has it
   Ending ending = Ending::kNo;
   std::string ending_why;
   bool forgotten = false;

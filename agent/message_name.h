@@ -29,6 +29,7 @@ struct MessageName {
   std::string_view operator()(const LaunchGroup&) const { return "launch_group"; }
   std::string_view operator()(const RelayToExecutor&) const { return "relay_to_executor"; }
   std::string_view operator()(const StopExecutor&) const { return "stop_executor"; }
+  std::string_view operator()(const ReregisterFully&) const { return "reregister_fully"; }
 };
 
 }  // namespace tepui

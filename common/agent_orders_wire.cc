@@ -246,6 +246,10 @@ Offset<wire::StopExecutor> write(WireWriter& out, const StopExecutor& message) {
   return table.Finish();
 }
 
+Offset<wire::ReregisterFully> write(WireWriter& out, const ReregisterFully&) {
+  return wire::CreateReregisterFully(out.builder());
+}
+
 StopExecutor read(WireReader& in, const wire::StopExecutor& message) {
   const WirePath at{.field = "stop_executor"};
   return StopExecutor{
@@ -289,6 +293,8 @@ std::optional<MasterToAgent> read_body(WireReader& in, const wire::MasterToAgent
       return read(in, *root.body_as_RelayToExecutor());
     case wire::MasterToAgentBody::StopExecutor:
       return read(in, *root.body_as_StopExecutor());
+    case wire::MasterToAgentBody::ReregisterFully:
+      return ReregisterFully{};
     case wire::MasterToAgentBody::NONE:
       break;
   }

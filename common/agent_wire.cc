@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/compact_tasks_wire.h"
 #include "common/conversation_wire.h"
 
 // Agent to master; the orders of the same conversation are in agent_orders_wire.cc.
@@ -66,6 +67,45 @@ ReregisterAgent read(WireReader& in, const wire::ReregisterAgent& message) {
                                return read(in, item, path);
                              }),
   };
+}
+
+Offset<wire::ReregisterCompactly> write(WireWriter& out, const ReregisterCompactly& message) {
+  const auto frameworks = out.structs<wire::Text>(
+      message.frameworks, [&out](const FrameworkId& id) { return out.text(id.value); });
+  const CompactTasks tasks = write_compactly(out, message.tasks, message.id);
+  const auto operations = write(out, message.operations);
+  const auto executors = out.tables<wire::AgentExecutor>(
+      message.executors, [&out](const AgentExecutor& item) { return write(out, item); });
+  wire::ReregisterCompactlyBuilder table(out.builder());
+  table.add_agent_id(out.field(message.id.value));
+  table.add_info_hash(message.info_hash);
+  table.add_repeated(message.repeated);
+  table.add_frameworks(frameworks);
+  table.add_kinds(tasks.kinds);
+  table.add_tasks(tasks.tasks);
+  table.add_other_statuses(tasks.other_statuses);
+  table.add_operations(operations);
+  table.add_executors(executors);
+  return table.Finish();
+}
+
+ReregisterCompactly read(WireReader& in, const wire::ReregisterCompactly& message) {
+  const WirePath at{.field = "reregister_compactly"};
+  ReregisterCompactly result{
+      .id = in.id<AgentId>(message.agent_id(), at / "agent_id"),
+      .info_hash = message.info_hash(),
+      .repeated = message.repeated(),
+      .frameworks = in.structs(message.frameworks(), at / "frameworks",
+                               [&in](const wire::Text& id, const WirePath& path) {
+                                 return in.id<FrameworkId>(id, path);
+                               })};
+  result.tasks = read_compactly(in, message, result.id, at);
+  result.operations = read(in, message.operations(), at / "operations");
+  result.executors = in.tables(message.executors(), at / "executors",
+                               [&in](const wire::AgentExecutor& item, const WirePath& path) {
+                                 return read(in, item, path);
+                               });
+  return result;
 }
 
 Offset<wire::StatusUpdates> write(WireWriter& out, const StatusUpdates& updates) {
@@ -183,6 +223,8 @@ std::optional<AgentToMaster> read_body(WireReader& in, const wire::AgentToMaster
       return read(in, *root.body_as_ExecutorExited());
     case wire::AgentToMasterBody::RelayToFramework:
       return read(in, *root.body_as_RelayToFramework());
+    case wire::AgentToMasterBody::ReregisterCompactly:
+      return read(in, *root.body_as_ReregisterCompactly());
     case wire::AgentToMasterBody::NONE:
       break;
   }

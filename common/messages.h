@@ -219,6 +219,20 @@ struct ReregisterAgent {
   std::vector<AgentExecutor> executors;    // all that live, but those of command tasks
 };
 
+// The same for a master that may know most of it already: the info is a hash (common/fingerprint.h)
+// and frameworks are ids. Where the master does not know them so, it asks for the whole.
+struct ReregisterCompactly {
+  AgentId id;
+  uint64_t info_hash = 0;
+  // This session has asked before and got no answer. Nothing else is in it: only a master that
+  // never saw the request needs more, and asks for it.
+  bool repeated = false;
+  std::vector<FrameworkId> frameworks;
+  std::vector<Task> tasks;
+  std::vector<AgentOperation> operations;
+  std::vector<AgentExecutor> executors;
+};
+
 struct StatusUpdates {
   struct Item {
     FrameworkId framework_id;
@@ -244,9 +258,9 @@ struct UpdateAgent {
   Resources revocable;
 };
 
-using AgentToMaster =
-    std::variant<Hello, RegisterAgent, ReregisterAgent, StatusUpdates, Pong, UnregisterAgent,
-                 Goodbye, OperationReports, UpdateAgent, ExecutorExited, RelayToFramework>;
+using AgentToMaster = std::variant<Hello, RegisterAgent, ReregisterAgent, StatusUpdates, Pong,
+                                   UnregisterAgent, Goodbye, OperationReports, UpdateAgent,
+                                   ExecutorExited, RelayToFramework, ReregisterCompactly>;
 
 // ----------------------------------------------------------------------------- master to agent
 
@@ -327,11 +341,14 @@ struct DrainAgent {
   std::optional<Duration> max_grace;  // the most that a task's own grace period may be
 };
 
+// The answer to ReregisterCompactly: this session must say all, as ReregisterAgent.
+struct ReregisterFully {};
+
 using MasterToAgent =
     std::variant<HelloReply, Registered, LaunchTasks, KillTask, AcknowledgeUpdates,
                  ShutdownFramework, ReconcileTasks, Ping, ShutdownAgent, ErrorMessage, Goodbye,
                  DrainAgent, ApplyOperations, AcknowledgeOperationReports, LaunchGroup,
-                 RelayToExecutor, StopExecutor>;
+                 RelayToExecutor, StopExecutor, ReregisterFully>;
 
 // ------------------------------------------------------------------------ operator and server
 

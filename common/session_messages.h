@@ -5,12 +5,16 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tepui {
 
 inline constexpr uint16_t kProtocolMin = 1;
 inline constexpr uint16_t kProtocolMax = 1;
+
+// Capabilities, as Hello and HelloReply name them. Of a master: it takes ReregisterCompactly.
+inline constexpr std::string_view kCompactReregistration = "COMPACT_REREGISTRATION";
 
 struct Hello {
   uint16_t protocol_min = kProtocolMin;

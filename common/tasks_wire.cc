@@ -21,28 +21,14 @@ constexpr uint8_t kHealthy = 8;
 constexpr uint8_t kHasCheckValue = 16;
 constexpr int kCheckTypeShift = 5;
 
-Offset<wire::Limits> write(WireWriter& out, const ResourceLimits& limits) {
-  if (!limits.cpus_milli && !limits.mem_milli) return 0;
-  wire::LimitsBuilder table(out.builder());
-  if (limits.cpus_milli) table.add_cpus_milli(*limits.cpus_milli);
-  if (limits.mem_milli) table.add_mem_milli(*limits.mem_milli);
-  return table.Finish();
-}
-
 template <class T>
 std::optional<T> present(const flatbuffers::Optional<T>& value) {
   return value.has_value() ? std::optional<T>(*value) : std::nullopt;
 }
 
-ResourceLimits read(const wire::Limits* limits) {
-  if (limits == nullptr) return {};
-  return ResourceLimits{.cpus_milli = present(limits->cpus_milli()),
-                        .mem_milli = present(limits->mem_milli())};
-}
-
 Offset<wire::TaskSpec> write(WireWriter& out, const TaskSpec& spec) {
   const auto resources = tepui::write(out, spec.resources);
-  const auto limits = write(out, spec.limits);
+  const auto limits = tepui::write(out, spec.limits);
   const auto command = tepui::write(out, spec.command);
   const auto kill_policy = tepui::write(out, spec.kill_policy);
   const auto labels = tepui::write(out, spec.labels);
@@ -72,7 +58,7 @@ std::shared_ptr<const TaskSpec> read(WireReader& in, const wire::TaskSpec& spec,
                                      const WirePath& at) {
   auto result = std::make_shared<TaskSpec>(TaskSpec{
       .resources = tepui::read(in, spec.resources(), at / "resources"),
-      .limits = read(spec.limits()),
+      .limits = read_limits(spec.limits()),
       .command = tepui::read(in, spec.command(), at / "command"),
       .kill_policy = tepui::read(in, spec.kill_policy(), at / "kill_policy"),
       .labels = tepui::read(in, spec.labels(), at / "labels"),
@@ -93,12 +79,26 @@ TaskState read(WireReader& in, wire::TaskState state, const WirePath& at) {
   return in.enumeration<TaskState>(state, kTaskStateCount, at);
 }
 
+}  // namespace
+
+Offset<wire::Limits> write(WireWriter& out, const ResourceLimits& limits) {
+  if (!limits.cpus_milli && !limits.mem_milli) return 0;
+  wire::LimitsBuilder table(out.builder());
+  if (limits.cpus_milli) table.add_cpus_milli(*limits.cpus_milli);
+  if (limits.mem_milli) table.add_mem_milli(*limits.mem_milli);
+  return table.Finish();
+}
+
+ResourceLimits read_limits(const wire::Limits* limits) {
+  if (limits == nullptr) return {};
+  return ResourceLimits{.cpus_milli = present(limits->cpus_milli()),
+                        .mem_milli = present(limits->mem_milli())};
+}
+
 TaskReason read_reason(WireReader& in, uint8_t reason, const WirePath& at) {
   if (reason == static_cast<uint8_t>(TaskReason::kNone)) return TaskReason::kNone;
   return in.enumeration<TaskReason>(reason, kTaskReasonCount, at);
 }
-
-}  // namespace
 
 std::string_view cut(std::string_view text, size_t max) {
   if (text.size() <= max) return text;
@@ -257,7 +257,7 @@ Task read(WireReader& in, const wire::Task* task, const WirePath& at) {
       .agent_id = in.optional_id<AgentId>(task->agent_id(), at / "agent_id"),
       .role = in.line(task->role(), at / "role"),
       .resources = read(in, task->resources(), at / "resources"),
-      .limits = read(task->limits()),
+      .limits = read_limits(task->limits()),
       .state = read(in, task->state(), at / "state"),
       .update_state = read(in, task->update_state(), at / "update_state"),
       .update_uuid = {.high = task->update_uuid_high(), .low = task->update_uuid_low()},

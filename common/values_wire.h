@@ -86,6 +86,11 @@ Specs read(WireReader& in, const flatbuffers::Vector<Offset<wire::TaskSpec>>* sp
 // Schedulers hear of bad task ids by a TASK_ERROR with the same bad id; agents never see one.
 enum class TaskIds : uint8_t { kAny, kValid };
 
+// Null is no limit.
+Offset<wire::Limits> write(WireWriter& out, const ResourceLimits& limits);
+ResourceLimits read_limits(const wire::Limits* limits);
+TaskReason read_reason(WireReader& in, uint8_t reason, const WirePath& at);
+
 // Flags of wire::TaskItem, for agents.
 inline constexpr uint32_t kTaskExecutorRuns = 1;
 wire::TaskItem write(WireWriter& out, const TaskInfo& task, uint32_t flags = 0);

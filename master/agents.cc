@@ -11,6 +11,7 @@
 #include "master/offers.h"
 #include "master/operations.h"
 #include "master/outbox.h"
+#include "master/removals.h"
 #include "master/sessions.h"
 #include "master/tasks.h"
 
@@ -130,6 +131,7 @@ AgentShape shape_of(const AgentEntry& agent) {
 void start_pings(State& s, AgentEntry& agent) {
   agent.ping_misses = 0;
   agent.ping_unanswered = true;
+  withdraw_removal(agent);
   arm_ping(s, agent);
   if (!agent.session.is_null()) send_now(s, agent, Ping{.connected = true});
 }
@@ -138,7 +140,8 @@ void on_ping_due(State& s, AgentEntry& agent) {
   if (!agent.is_registered() || agent.leaving != Leaving::kNo) return;
   agent.ping_misses = agent.ping_unanswered ? agent.ping_misses + 1 : 0;
   if (agent.ping_misses >= s.config.tunables.ping_misses_max) {
-    return give_up(s, agent, "it did not answer pings");
+    want_removal(s, agent, "it did not answer pings");
+    if (agent.leaving != Leaving::kNo) return;
   }
   agent.ping_unanswered = true;
   arm_ping(s, agent);
@@ -148,6 +151,7 @@ void on_ping_due(State& s, AgentEntry& agent) {
 void on_pong(AgentEntry& agent) {
   agent.ping_unanswered = false;
   agent.ping_misses = 0;
+  withdraw_removal(agent);
 }
 
 void disconnect_agent(State& s, AgentEntry& agent) {
@@ -181,16 +185,6 @@ void mark_gone(State& s, AgentEntry& agent, std::string why, std::optional<Asker
   change.asker = std::move(asker);
   change.by_operator = true;
   remove(s, agent, std::move(change));
-}
-
-void on_recovery_over(State& s) {
-  std::vector<AgentEntry*> missing;
-  s.agents.each([&missing](AgentHandle, const std::unique_ptr<AgentEntry>& agent) {
-    if (agent->phase == Phase::kRecovered) missing.push_back(agent.get());
-  });
-  for (AgentEntry* agent : missing) {
-    give_up(s, *agent, "it did not come back after the election");
-  }
 }
 
 void on_marked_unreachable(State& s, const AgentId& id, std::string_view why) {

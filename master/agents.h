@@ -40,8 +40,6 @@ void give_up(State& s, AgentEntry& agent, std::string why);
 void remove_agent(State& s, AgentEntry& agent, std::string why);
 // The same in the name of an operator, who is told when it is done.
 void mark_gone(State& s, AgentEntry& agent, std::string why, std::optional<Asker> asker);
-// No agent of the registry has any more time to come back.
-void on_recovery_over(State& s);
 
 // The registry has recorded it.
 void on_marked_unreachable(State& s, const AgentId& id, std::string_view why);

@@ -19,6 +19,7 @@ struct Due {
     kOffer,      // object: an offer that nobody answered
     kWindow,     // a window of the maintenance schedule may begin
     kRecovery,   // the agents of the registry had time enough to come back
+    kRemoval,    // the next of the agents that nothing is heard of may be given up
   };
   Kind kind = Kind::kPing;
   uint64_t object = 0;

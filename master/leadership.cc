@@ -40,6 +40,10 @@ void forget_everything(State& s) {
   s.agents_by_id.clear();
   s.agents_by_place.clear();
   s.agents_recovered = 0;
+  s.agents_at_election = 0;
+  s.removals.clear();
+  s.removal_allowed_at = Instant::min();
+  s.removal_timer = {};
   s.unreachable_order.clear();
   s.agents_removed.clear();
   s.frameworks_by_id.clear();
@@ -93,6 +97,7 @@ void begin_to_lead(State& s, uint64_t epoch, const StoreContents& contents) {
   restore_weights(s);
   restore_quotas(s);
   restore_machines(s);
+  s.agents_at_election = s.agents_recovered;
   if (s.agents_recovered > 0) {
     s.deadlines.arm(later(s.now.mono, s.config.tunables.agent_reregister_timeout),
                     {.kind = Due::Kind::kRecovery});

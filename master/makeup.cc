@@ -9,8 +9,8 @@ namespace tepui {
 namespace {
 
 // Whoever adds a setting must write and read it here, or a replay would be of another master.
-static_assert(sizeof(MasterTunables) == 72);
-static_assert(sizeof(MasterConfig) == 168);
+static_assert(sizeof(MasterTunables) == 80);
+static_assert(sizeof(MasterConfig) == 176);
 static_assert(sizeof(AllocatorOptions) == 96);
 
 void write(JournalWriter& out, const Quantities& quantities) {
@@ -72,7 +72,9 @@ void write_tunables(JournalWriter& out, const MasterTunables& tunables) {
       .duration(tunables.allocation_interval)
       .number(uint64_t{tunables.allocation_slice_agents})
       .number(uint64_t{tunables.completed_tasks_max})
-      .flag(tunables.lend_guarantees);
+      .flag(tunables.lend_guarantees)
+      .number(int64_t{tunables.recovery_removal_percent_max})
+      .duration(tunables.removal_gap);
 }
 
 MasterTunables read_tunables(JournalFields& in) {
@@ -87,6 +89,8 @@ MasterTunables read_tunables(JournalFields& in) {
   tunables.allocation_slice_agents = static_cast<uint32_t>(in.number());
   tunables.completed_tasks_max = static_cast<uint32_t>(in.number());
   tunables.lend_guarantees = in.flag();
+  tunables.recovery_removal_percent_max = static_cast<int>(in.signed_number());
+  tunables.removal_gap = in.duration();
   return tunables;
 }
 

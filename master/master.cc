@@ -25,6 +25,7 @@
 #include "master/outbox.h"
 #include "master/reconciliation.h"
 #include "master/registration.h"
+#include "master/removals.h"
 #include "master/replay.h"
 #include "master/sessions.h"
 #include "master/state.h"
@@ -154,8 +155,13 @@ struct AgentCall {
     received(s, "register_agent");
     on_register(s, session, message);
   }
-  void operator()(const ReregisterAgent& message) const {
+  // These two hand over what the agent runs: a task need not be copied to be known.
+  void operator()(ReregisterAgent& message) const {
     received(s, "reregister_agent");
+    on_reregister(s, session, message);
+  }
+  void operator()(ReregisterCompactly& message) const {
+    received(s, "reregister_compactly");
     on_reregister(s, session, message);
   }
   void operator()(const StatusUpdates& message) const {
@@ -192,7 +198,7 @@ struct AgentCall {
 };
 
 template <class Call, class Message>
-void dispatch(State& s, SessionId from, Peer peer, const Message& message) {
+void dispatch(State& s, SessionId from, Peer peer, Message& message) {
   if (const Hello* hello = std::get_if<Hello>(&message)) {
     on_hello(s, from, peer, *hello);
   } else if (Session* session = greeted(s, from, peer)) {
@@ -226,6 +232,9 @@ void on_deadline(State& s, const Due& due) {
       break;
     case Due::Kind::kRecovery:
       on_recovery_over(s);
+      break;
+    case Due::Kind::kRemoval:
+      on_removal_due(s);
       break;
   }
 }
@@ -263,7 +272,7 @@ void Master::on_message(Now now, SessionId from, const SchedulerToMaster& messag
   master::dispatch<master::SchedulerCall>(*state_, from, master::Peer::kScheduler, message);
 }
 
-void Master::on_message(Now now, SessionId from, const AgentToMaster& message) {
+void Master::on_message(Now now, SessionId from, AgentToMaster message) {
   state_->now = now;
   master::dispatch<master::AgentCall>(*state_, from, master::Peer::kAgent, message);
 }
@@ -330,7 +339,9 @@ void Master::on_tunables(Now now, const MasterTunables& tunables) {
   state_->now = now;
   state_->config.tunables = tunables;
   master::set_lending(*state_, tunables.lend_guarantees);
-  if (state_->leading) master::restart_allocation_timer(*state_);
+  if (!state_->leading) return;
+  master::restart_allocation_timer(*state_);
+  master::review_removals(*state_);
 }
 
 void Master::on_time(Now now) {

@@ -46,6 +46,11 @@ struct MasterTunables {
   uint32_t completed_tasks_max = 1000;      // per framework
   // What guarantees hold back is lent, as revocable resources, while nobody uses it.
   bool lend_guarantees = false;
+  // Of the agents of the registry, so many may be given up because they did not come back after an
+  // election; if more are missing, the master resigns.
+  int recovery_removal_percent_max = 100;
+  // Between two agents that are given up because nothing is heard of them; zero: no limit.
+  Duration removal_gap{};
 };
 
 struct MasterConfig {
@@ -88,7 +93,7 @@ class Master {
   void on_deposed(Now now, std::string_view why);
 
   void on_message(Now now, SessionId from, const SchedulerToMaster& message);
-  void on_message(Now now, SessionId from, const AgentToMaster& message);
+  void on_message(Now now, SessionId from, AgentToMaster message);
   // An operator's command (from the reader, which answers all the reads by itself).
   void on_message(Now now, SessionId from, std::string_view principal,
                   const OperatorRequest& request);

@@ -82,9 +82,9 @@ void RecordedMaster::on_message(Now now, SessionId from, const SchedulerToMaster
   master_.on_message(now, from, message);
 }
 
-void RecordedMaster::on_message(Now now, SessionId from, const AgentToMaster& message) {
+void RecordedMaster::on_message(Now now, SessionId from, AgentToMaster message) {
   record_message(MasterInput::kAgent, now, from, message);
-  master_.on_message(now, from, message);
+  master_.on_message(now, from, std::move(message));
 }
 
 void RecordedMaster::on_message(Now now, SessionId from, std::string_view principal,

@@ -76,7 +76,7 @@ class RecordedMaster final : private MasterEffects {
   void on_elected(Now now, uint64_t epoch, const StoreContents& contents);
   void on_deposed(Now now, std::string_view why);
   void on_message(Now now, SessionId from, const SchedulerToMaster& message);
-  void on_message(Now now, SessionId from, const AgentToMaster& message);
+  void on_message(Now now, SessionId from, AgentToMaster message);
   void on_message(Now now, SessionId from, std::string_view principal,
                   const OperatorRequest& request);
   void on_peer_lost(Now now, SessionId session, std::string_view why);

@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "common/fingerprint.h"
 #include "master/agents.h"
 #include "master/drain.h"
 #include "master/frameworks.h"
@@ -79,27 +82,37 @@ bool lacks_domain(const State& s, const AgentInfo& info) {
   return s.config.require_agent_domain && info.domain.empty();
 }
 
-Result<void> check_tasks(State& s, const ReregisterAgent& message) {
-  std::unordered_set<FrameworkId> named;
+Result<void> check_frameworks(const ReregisterAgent& message) {
   for (const FrameworkInfo& info : message.frameworks) {
     if (info.id.empty()) return fail("a framework of the agent has no id");
     TRY(validate(info));
-    named.insert(info.id);
   }
+  return {};
+}
+
+bool is_or_was_known(State& s, const FrameworkId& id) {
+  return find_framework(s, id) != nullptr || s.frameworks_completed.contains(id);
+}
+
+Result<void> check_work(State& s, const ReregisterAgent& message) {
+  std::unordered_set<std::string_view> named;
+  for (const FrameworkInfo& info : message.frameworks) named.insert(info.id.value);
   for (const AgentExecutor& item : message.executors) {
     TRY(validate(*item.executor));
   }
+  const FrameworkId* fine = nullptr;  // tasks of one framework come in a row
   for (const Task& task : message.tasks) {
     TRY(validate_id(task.id.value, "task id"));
     if (task.state == TaskState::kUnreachable || task.state == TaskState::kUnknown) {
       return fail(fmt::format("task '{}' is {}, which no agent can know", task.id.value,
                               to_text(task.state)));
     }
-    if (!named.contains(task.framework_id) && find_framework(s, task.framework_id) == nullptr &&
-        !s.frameworks_completed.contains(task.framework_id)) {
+    if (fine != nullptr && *fine == task.framework_id) continue;
+    if (!named.contains(task.framework_id.value) && !is_or_was_known(s, task.framework_id)) {
       return fail(fmt::format("task '{}' is of framework '{}', which the agent does not describe",
                               task.id.value, task.framework_id.value));
     }
+    fine = &task.framework_id;
   }
   return {};
 }
@@ -164,17 +177,24 @@ void on_admitted(State& s, const RegistryChange& change) {
 
 namespace {
 
-void admit_again(State& s, const ReregisterAgent& message, Session& session) {
+// How an agent that comes back tells of itself, beside what it runs.
+struct Introduction {
+  bool knows_info = false;                  // by its hash: message.info has only the id
+  std::span<const FrameworkId> frameworks;  // by their ids; known, or completed
+};
+
+void admit_again(State& s, ReregisterAgent& message, Introduction intro, Session& session) {
   AgentEntry* found = find_agent(s, message.info.id);
   const Phase before = found == nullptr ? Phase::kRecovered : found->phase;
   AgentEntry& agent = found == nullptr ? add_agent(s, message.info, Phase::kDisconnected) : *found;
   // With other attributes its filters and offers are void too, for they were made for the old ones.
-  const bool keeps_books = agent.in_allocator && !agent.broken && is_known_as(agent, message.info);
+  const bool keeps_books =
+      agent.in_allocator && !agent.broken && (intro.knows_info || is_known_as(agent, message.info));
   const bool is_repeated = agent.session == session.id;
   if (!keeps_books) {
     leave_allocator(s, agent);
     rescind_offers_of(s, agent);
-    if (agent.info != message.info) set_info(s, agent, message.info);
+    if (!intro.knows_info && agent.info != message.info) set_info(s, agent, message.info);
   }
   bind(s, agent, session);
   if (keeps_books) {
@@ -184,10 +204,11 @@ void admit_again(State& s, const ReregisterAgent& message, Session& session) {
   }
   s.emit(event::AgentAdded{.info = &agent.info, .reregistered = true});
   send_registered(s, agent, true);
-  resync(s, agent, message,
-         {.was_here = before != Phase::kRecovered,
-          .new_books = !keeps_books,
-          .is_repeated = is_repeated});
+  const bool has_orders = resync(s, agent, message, intro.frameworks,
+                                 {.was_here = before != Phase::kRecovered,
+                                  .new_books = !keeps_books,
+                                  .is_repeated = is_repeated});
+  agent.told_more = has_orders || agent.standing.drain != Standing::Drain::kNo;
   // A repeated request left the agent before it could hear of any operation in this session.
   if (!is_repeated) resync_operations(s, agent, message.operations);
   if (!keeps_books) apply_schedule(s, agent);
@@ -195,43 +216,97 @@ void admit_again(State& s, const ReregisterAgent& message, Session& session) {
   start_pings(s, agent);
 }
 
+// True if the agent may not come back (now), which it was told.
+bool is_refused(State& s, const Session& session, const AgentInfo& info, const AgentEntry* known) {
+  if (!s.authorizer.authorize(session.principal, Action::kRegisterAgent, info.hostname)) {
+    shut_down(s, session.id, fmt::format("'{}' may not register agents", session.principal));
+  } else if (s.agents_removed.contains(info.id) ||
+             (known != nullptr && known->leaving == Leaving::kRemoved)) {
+    shut_down(s, session.id, "the agent was removed, and its tasks with it");
+  } else if (is_down(s, info.hostname)) {
+    shut_down(s, session.id, std::string(kDown));
+  } else if (lacks_domain(s, info)) {
+    reject(s, session.id, session.peer, kNoDomain);
+  } else if (is_stale(known, session.id)) {
+    close_session(s, session.id, kStale);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+// An agent that is in the registry, and nothing is about to change that.
+bool is_recorded(const AgentEntry* known) {
+  return known != nullptr && known->phase != Phase::kUnreachable && known->leaving == Leaving::kNo;
+}
+
+bool belongs_to_other(State& s, const Session& session, const AgentId& id) {
+  if (session.agent == nullptr || session.agent->info.id == id) return false;
+  reject(s, session.id, session.peer, "the session belongs to another agent");
+  return true;
+}
+
+uint64_t own_fingerprint(const AgentEntry& agent) {
+  if (agent.lent.empty() && agent.excess.empty()) return fingerprint(agent.info);
+  AgentInfo own = agent.info;
+  own.resources = own_total(agent);
+  return fingerprint(own);
+}
+
+// Whether the master knows all that the agent leaves out.
+bool is_enough(State& s, const AgentEntry* known, const ReregisterCompactly& message) {
+  return is_recorded(known) && own_fingerprint(*known) == message.info_hash &&
+         std::ranges::all_of(message.frameworks,
+                             [&s](const FrameworkId& id) { return is_or_was_known(s, id); });
+}
+
 }  // namespace
 
-void on_reregister(State& s, Session& session, const ReregisterAgent& request) {
+void on_reregister(State& s, Session& session, ReregisterAgent& message) {
   if (session.registering) return;
-  ReregisterAgent message = request;
-  // Likewise its total does not yet show the operations of this session.
+  // Where this session is registered, the total does not yet show the operations it was told of.
   const AgentEntry* bound = session.agent;
   if (bound != nullptr && bound->in_allocator && !bound->broken) {
     message.info.resources = own_total(*bound);
   }
-  if (session.agent != nullptr && session.agent->info.id != message.info.id) {
-    return reject(s, session.id, session.peer, "the session belongs to another agent");
-  }
+  if (belongs_to_other(s, session, message.info.id)) return;
   Result<void> valid = validate_id(message.info.id.value, "agent id");
   if (valid.has_value()) valid = validate(message.info);
-  if (valid.has_value()) valid = check_tasks(s, message);
+  if (valid.has_value()) valid = check_frameworks(message);
+  if (valid.has_value()) valid = check_work(s, message);
   if (!valid.has_value()) return reject(s, session.id, session.peer, valid.error().message);
-  if (!s.authorizer.authorize(session.principal, Action::kRegisterAgent, message.info.hostname)) {
-    return shut_down(s, session.id, fmt::format("'{}' may not register agents", session.principal));
-  }
   const AgentEntry* known = find_agent(s, message.info.id);
-  if (s.agents_removed.contains(message.info.id) ||
-      (known != nullptr && known->leaving == Leaving::kRemoved)) {
-    return shut_down(s, session.id, "the agent was removed, and its tasks with it");
+  if (is_refused(s, session, message.info, known)) return;
+  if (is_recorded(known) && is_known_as(*known, message.info)) {
+    return admit_again(s, message, {}, session);
   }
-  if (is_down(s, message.info.hostname)) return shut_down(s, session.id, std::string(kDown));
-  if (lacks_domain(s, message.info)) return reject(s, session.id, session.peer, kNoDomain);
-  if (is_stale(known, session.id)) return close_session(s, session.id, kStale);
-  const bool is_recorded = known != nullptr && known->phase != Phase::kUnreachable &&
-                           known->leaving == Leaving::kNo && is_known_as(*known, message.info);
-  if (is_recorded) return admit_again(s, message, session);
   session.registering = true;
+  const AgentId id = message.info.id;
   RegistryChange change{.kind = RegistryChange::Kind::kReadmit,
-                        .agent = message.info.id,
+                        .agent = id,
                         .session = session.id,
-                        .message = std::make_unique<ReregisterAgent>(message)};
+                        .message = std::make_unique<ReregisterAgent>(std::move(message))};
   submit(s, std::move(change));
+}
+
+void on_reregister(State& s, Session& session, ReregisterCompactly& message) {
+  if (session.registering) return;
+  if (belongs_to_other(s, session, message.id)) return;
+  if (message.repeated && session.agent != nullptr && !session.agent->told_more) {
+    return send_registered(s, *session.agent, true);  // the reply was slow, or is lost
+  }
+  const AgentEntry* known = find_agent(s, message.id);
+  if (message.repeated || !is_enough(s, known, message)) {
+    return s.effects.send(session.id, MasterToAgent(ReregisterFully{}));
+  }
+  ReregisterAgent whole{.info = {.id = message.id},
+                        .tasks = std::move(message.tasks),
+                        .operations = std::move(message.operations),
+                        .executors = std::move(message.executors)};
+  const Result<void> valid = check_work(s, whole);
+  if (!valid.has_value()) return reject(s, session.id, session.peer, valid.error().message);
+  if (is_refused(s, session, known->info, known)) return;
+  admit_again(s, whole, {.knows_info = true, .frameworks = message.frameworks}, session);
 }
 
 void on_readmitted(State& s, const RegistryChange& change) {
@@ -249,9 +324,9 @@ void on_readmitted(State& s, const RegistryChange& change) {
     return submit(s, {.kind = RegistryChange::Kind::kReadmit,
                       .agent = change.agent,
                       .session = change.session,
-                      .message = std::make_unique<ReregisterAgent>(*change.message)});
+                      .message = std::make_unique<ReregisterAgent>(std::move(*change.message))});
   }
-  admit_again(s, *change.message, *session);
+  admit_again(s, *change.message, {}, *session);
 }
 
 }  // namespace tepui::master

@@ -11,7 +11,9 @@
 namespace tepui::master {
 
 void on_register(State& s, Session& session, const RegisterAgent& message);
-void on_reregister(State& s, Session& session, const ReregisterAgent& message);
+// Both take the tasks out of the message.
+void on_reregister(State& s, Session& session, ReregisterAgent& message);
+void on_reregister(State& s, Session& session, ReregisterCompactly& message);
 
 // The registry has recorded it.
 void on_admitted(State& s, const RegistryChange& change);

@@ -19,9 +19,9 @@
 
 #include "common/ids.h"
 #include "common/messages.h"
+#include "common/registry.h"
 #include "common/store.h"
 #include "master/asker.h"
-#include "common/registry.h"
 
 namespace tepui::master {
 

@@ -20,19 +20,22 @@ namespace {
 class Resync {
  public:
   Resync(State& s, AgentEntry& agent, ResyncOptions options)
-      : s_(s), agent_(agent), options_(options) {}
+      : s_(s), agent_(agent), options_(options), had_tasks_(!agent.tasks.empty()) {}
 
-  void run(const ReregisterAgent& message) {
+  bool run(ReregisterAgent& message, std::span<const FrameworkId> frameworks) {
     for (const FrameworkInfo& info : message.frameworks) meet(info);
+    for (const FrameworkId& id : frameworks) meet(id);
     merge_executors(message.executors);
-    for (const Task& task : message.tasks) merge(task);
-    settle_missing();
+    for (Task& task : message.tasks) merge(task);
+    if (had_tasks_) settle_missing();
     book_revocable();
     for (const FrameworkId& id : shutdowns_) {
       send_now(s_, agent_, ShutdownFramework{.framework_id = id});
     }
     for (KillTask& kill : kills_) send_now(s_, agent_, std::move(kill));
+    const bool has_orders = !shutdowns_.empty() || !kills_.empty() || !missing_.items.empty();
     if (!missing_.items.empty()) send_now(s_, agent_, std::move(missing_));
+    return has_orders;
   }
 
  private:
@@ -44,6 +47,22 @@ class Resync {
     FrameworkEntry* framework = find_framework(s_, info.id);
     if (framework == nullptr) framework = &recover_framework(s_, info);
     agent_.frameworks.insert(framework->handle);
+  }
+
+  void meet(const FrameworkId& id) {
+    if (const FrameworkEntry* framework = find_framework(s_, id)) {
+      agent_.frameworks.insert(framework->handle);
+    } else {
+      shutdowns_.push_back(id);
+    }
+  }
+
+  // Tasks of one framework come in a row.
+  FrameworkEntry* framework_of(const Task& task) {
+    if (last_ == nullptr || last_->info.id != task.framework_id) {
+      last_ = find_framework(s_, task.framework_id);
+    }
+    return last_;
   }
 
   void book(const ExecutorEntry& entry) {
@@ -83,8 +102,8 @@ class Resync {
     }
   }
 
-  void merge(const Task& told) {
-    FrameworkEntry* framework = find_framework(s_, told.framework_id);
+  void merge(Task& told) {
+    FrameworkEntry* framework = framework_of(told);
     if (framework == nullptr) return;  // completed: it is being shut down
     TaskEntry* known = find_task(*framework, told.id);
     if (known != nullptr && known->agent != &agent_) {
@@ -97,14 +116,14 @@ class Resync {
       // Its acknowledgement is on the way to the agent, in this session. If not, the update that
       // the agent repeats is forwarded all the same.
       if (options_.is_repeated && is_terminal(told.state)) return;
-      known = &add(*framework, told);
+      known = &add(*framework, std::move(told));
     } else if (known->unreachable) {
       come_back(*known, told);
     } else {
       confirm(*known, told);
     }
-    seen_.insert(known);
-    if (known->kill_requested && !is_terminal(told.state)) {
+    if (had_tasks_) seen_.insert(known);
+    if (known->kill_requested && !is_terminal(known->task.state)) {
       kills_.push_back({.framework_id = known->task.framework_id,
                         .task_id = known->task.id,
                         .kill_policy = known->kill_policy});
@@ -147,8 +166,7 @@ class Resync {
     move_resources(s_, agent_, Books::Column::kFree, Books::Column::kAllocated, resources);
   }
 
-  TaskEntry& add(FrameworkEntry& framework, const Task& told) {
-    Task task = told;
+  TaskEntry& add(FrameworkEntry& framework, Task task) {
     task.agent_id = agent_.info.id;
     TaskEntry& entry = add_task(s_, framework, agent_, std::move(task), true);
     book(entry);
@@ -224,6 +242,8 @@ class Resync {
   State& s_;
   AgentEntry& agent_;
   const ResyncOptions options_;
+  const bool had_tasks_;  // before it named any
+  FrameworkEntry* last_ = nullptr;
   std::unordered_set<const TaskEntry*> seen_;
   std::vector<TaskEntry*> revocable_;                      // of which that is still to be booked
   std::vector<const ExecutorEntry*> revocable_executors_;  // likewise
@@ -234,8 +254,9 @@ class Resync {
 
 }  // namespace
 
-void resync(State& s, AgentEntry& agent, const ReregisterAgent& message, ResyncOptions options) {
-  Resync(s, agent, options).run(message);
+bool resync(State& s, AgentEntry& agent, ReregisterAgent& message,
+            std::span<const FrameworkId> frameworks, ResyncOptions options) {
+  return Resync(s, agent, options).run(message, frameworks);
 }
 
 }  // namespace tepui::master

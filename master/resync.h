@@ -6,6 +6,8 @@
 //
 // Pure.
 
+#include <span>
+
 #include "common/messages.h"
 #include "master/state.h"
 
@@ -16,6 +18,9 @@ struct ResyncOptions {
   bool new_books = false;    // nothing is allocated yet: tasks it confirms are entered again
   bool is_repeated = false;  // in the same session: what was sent to the agent may cross this
 };
-void resync(State& s, AgentEntry& agent, const ReregisterAgent& message, ResyncOptions options);
+// Takes the tasks out of the message. `frameworks`: those it names by id; they are known, or were.
+// True if the agent was sent orders.
+bool resync(State& s, AgentEntry& agent, ReregisterAgent& message,
+            std::span<const FrameworkId> frameworks, ResyncOptions options);
 
 }  // namespace tepui::master

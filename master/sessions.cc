@@ -16,6 +16,7 @@ namespace {
 void send_reply(State& s, SessionId to, Session::Peer peer, HelloReply reply) {
   reply.build = s.config.build;
   if (peer == Session::Peer::kAgent) {
+    reply.capabilities = {std::string(kCompactReregistration)};
     s.effects.send(to, MasterToAgent(std::move(reply)));
   } else {
     s.effects.send(to, MasterToScheduler(std::move(reply)));

@@ -100,6 +100,7 @@ struct AgentEntry {
   Leaving leaving = Leaving::kNo;
   SessionId session;         // null unless connected
   SessionId newest_session;  // what comes in an older one is stale
+  bool told_more = false;    // this session's Registered came with orders, which it may have missed
   // Of info.resources, what the allocator has lent (master/loans.h); revocable.
   Resources lent;
   // And what is held although the agent has less that is revocable now; gone when it comes back.
@@ -124,6 +125,8 @@ struct AgentEntry {
   Duration ping_told = Duration::max();  // what this session counts on, whatever is tuned later
   bool ping_unanswered = false;
   int ping_misses = 0;
+  std::string removal_why;      // it is to be given up; empty: no
+  bool removal_queued = false;  // it is in State::removals
 
   // Waits to be sent at the end of the turn.
   std::vector<LaunchTasks::Item> launches;
@@ -237,6 +240,10 @@ struct State {
   // Where agents listen (hostname and address): a new one there means that the others are dead.
   std::unordered_map<std::string, std::vector<AgentEntry*>> agents_by_place;
   uint32_t agents_recovered = 0;  // how many are in that phase
+  uint32_t agents_at_election = 0;
+  std::deque<AgentHandle> removals;  // master/removals.h
+  Instant removal_allowed_at = Instant::min();
+  TimerId removal_timer;
   std::deque<AgentId> unreachable_order;
   DepartedIds<AgentId> agents_removed;
 

@@ -76,6 +76,13 @@ Child::~Child() {
   waitpid(pid_, nullptr, 0);
 }
 
+void Child::kill_now() {
+  if (pid_ < 0) return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
 bool Child::wait_for(Duration limit) const {
   const Instant until = later(now().mono, limit);
   do {

@@ -25,6 +25,9 @@ class Child {
   Child& operator=(Child&&) = delete;
   ~Child();  // SIGTERM; SIGKILL if that does not help
 
+  // SIGKILL; returns when it is dead.
+  void kill_now();
+
   // Processor time of all its threads so far, and of the first alone.
   Duration processor_time() const;
   Duration first_thread_time() const;

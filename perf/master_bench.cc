@@ -21,7 +21,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -30,6 +29,7 @@
 #include "common/io/clock.h"
 #include "perf/child.h"
 #include "perf/load.h"
+#include "perf/master_process.h"
 #include "perf/relay.h"
 #include "perf/report.h"
 
@@ -40,32 +40,6 @@ constexpr uint32_t kTasks = 40'000;  // of one round
 constexpr uint32_t kRounds = 5;
 constexpr uint32_t kAtOnce = 100;
 constexpr uint32_t kLatencyTasks = 20'000;
-
-// The address in the log's line about listening, once the log also says that the master leads.
-std::string listening_address(const std::string& log) {
-  constexpr std::string_view kKey = "\"address\":\"";
-  std::ifstream file(log);
-  std::string address;
-  for (std::string line; std::getline(file, line);) {
-    if (line.find("master.elected") != std::string::npos) return address;
-    const size_t at = line.find(kKey);
-    if (at == std::string::npos || line.find("master.listening") == std::string::npos) continue;
-    const size_t begin = at + kKey.size();
-    address = line.substr(begin, line.find('"', begin) - begin);
-  }
-  return {};
-}
-
-std::string wait_for_address(const perf::Child& master, const std::string& log) {
-  const Instant until = later(now().mono, std::chrono::seconds(10));
-  while (now().mono < until && master.alive()) {
-    if (std::string address = listening_address(log); !address.empty()) return address;
-    usleep(5000);
-  }
-  std::ifstream file(log);
-  const std::string said((std::istreambuf_iterator<char>(file)), {});
-  throw std::runtime_error("the master did not start: " + said);
-}
 
 // Starts a relay in a copy of this process, and reads where it listens.
 std::pair<perf::Child, std::string> start_relay() {
@@ -133,12 +107,11 @@ Latencies latencies(perf::Load& load) {
 int measure() {
   auto [relay, relay_address] = start_relay();  // first: a copy must be of one thread
   const perf::TemporaryFolder folder;
-  const std::string log = folder.path() + "/master.log";
-  const perf::Child master =
-      perf::Child::program({TEPUI_MASTER, "--listen=127.0.0.1:0",
-                            "--registry=file:" + folder.path() + "/registry", "--log-format=json"},
-                           log);
-  perf::Load master_load({.master = wait_for_address(master, log)});
+  const perf::MasterProcess master(
+      {"--listen=127.0.0.1:0", "--registry=file:" + folder.path() + "/registry"},
+      folder.path() + "/master.log");
+  master.wait_until_it_leads();
+  perf::Load master_load({.master = master.address()});
   perf::Load relay_load({.master = relay_address});
 
   perf::Report report("master");
@@ -146,7 +119,7 @@ int measure() {
   Costs floor;
   report.compare(
       {.unit = "tasks/s", .better = perf::Better::kHigher},
-      {.name = "master/tasks", .measure = [&] { return round(master_load, master, ours); }},
+      {.name = "master/tasks", .measure = [&] { return round(master_load, master.child(), ours); }},
       {.name = "relay without books", .measure = [&] { return round(relay_load, relay, floor); }},
       kRounds);
   for (auto* values : {&ours.all_us, &ours.loop_us, &floor.all_us, &floor.loop_us}) {
@@ -154,7 +127,7 @@ int measure() {
   }
   report.add(against(outcome("master/cpu_per_task", "us", ours.all_us), floor.all_us));
   report.add(against(outcome("master/loop_cpu_per_task", "us", ours.loop_us), floor.loop_us));
-  report.add(outcome("master/memory", "MB", {master.resident_mb()}));
+  report.add(outcome("master/memory", "MB", {master.child().resident_mb()}));
   Latencies master_ms = latencies(master_load);
   Latencies relay_ms = latencies(relay_load);
   report.add(against(outcome("master/launch_latency_p50", "ms", std::move(master_ms.p50)),

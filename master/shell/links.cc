@@ -95,7 +95,7 @@ void Links::deliver(LinkId link, Conversation conversation, Result<Inbound<Messa
     owner_.on_lost(*session, goodbye->why);
     return;
   }
-  owner_.on_message(*session, inbound->message);
+  owner_.on_message(*session, std::move(inbound->message));
 }
 
 void Links::refuse(LinkId link, std::string_view why) {

@@ -26,7 +26,7 @@ class LinksOwner {
  public:
   virtual ~LinksOwner() = default;
   virtual void on_message(SessionId session, const SchedulerToMaster& message) = 0;
-  virtual void on_message(SessionId session, const AgentToMaster& message) = 0;
+  virtual void on_message(SessionId session, AgentToMaster message) = 0;
   virtual void on_lost(SessionId session, std::string_view why) = 0;
   virtual void on_congested(SessionId session) = 0;
   virtual void on_ready(SessionId session) = 0;

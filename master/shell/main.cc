@@ -141,6 +141,15 @@ std::vector<Option> option_table() {
        .fallback = "10mins",
        .help = "After an election, agents of the registry have so long to come back.",
        .group = "Agents and frameworks"},
+      {.name = "agent-removal-rate-limit",
+       .help = "Agents that nothing is heard of are given up at this rate at most, as "
+               "NUMBER/DURATION: 1/10mins. Default: at once.",
+       .group = "Agents and frameworks"},
+      {.name = "recovery-agent-removal-limit",
+       .fallback = "100%",
+       .help = "If more of the registry's agents than this do not come back after an election, "
+               "the master gives up its leadership instead of them.",
+       .group = "Agents and frameworks"},
       {.name = "heartbeat-interval",
        .kind = OptionKind::kDuration,
        .fallback = "15secs",
@@ -236,15 +245,47 @@ std::string own_hostname() {
   return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
 }
 
-MasterTunables tunables(const Settings& settings) {
-  return {.ping_interval = settings.duration("agent-ping-timeout"),
-          .ping_misses_max = static_cast<int>(settings.integer("max-agent-ping-timeouts")),
-          .offer_timeout = settings.duration("offer-timeout"),
-          .agent_reregister_timeout = settings.duration("agent-reregister-timeout"),
-          .heartbeat_interval = settings.duration("heartbeat-interval"),
-          .allocation_gap = settings.duration("allocation-gap"),
-          .allocation_interval = settings.duration("allocation-interval"),
-          .lend_guarantees = settings.flag("lend-guarantees")};
+// "1/10mins": the time between two. Empty: none.
+Result<Duration> parse_removal_gap(std::string_view text) {
+  if (text.empty()) return Duration{};
+  const auto bad = [text] {
+    return fail(fmt::format(
+        "--agent-removal-rate-limit: '{}' is not NUMBER/DURATION with a number from 1 to 1000000 "
+        "and a duration above nothing, as 1/10mins",
+        text));
+  };
+  const size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return bad();
+  const Result<int64_t> count = parse_milli(text.substr(0, slash));
+  const Result<Duration> time = parse_duration(text.substr(slash + 1));
+  if (!count || *count % 1000 != 0 || *count < 1000 || *count > 1'000'000'000) return bad();
+  if (!time || *time <= Duration{}) return bad();
+  return std::max(*time / (*count / 1000), Duration(1));
+}
+
+Result<int> parse_percent(std::string_view text) {
+  const Result<int64_t> milli =
+      text.ends_with('%') ? parse_milli(text.substr(0, text.size() - 1)) : fail("no percent sign");
+  if (!milli || *milli % 1000 != 0 || *milli < 0 || *milli > 100'000) {
+    return fail(fmt::format(
+        "--recovery-agent-removal-limit: '{}' is not a whole number from 0 to 100 and a %", text));
+  }
+  return static_cast<int>(*milli / 1000);
+}
+
+Result<MasterTunables> tunables(const Settings& settings) {
+  return MasterTunables{
+      .ping_interval = settings.duration("agent-ping-timeout"),
+      .ping_misses_max = static_cast<int>(settings.integer("max-agent-ping-timeouts")),
+      .offer_timeout = settings.duration("offer-timeout"),
+      .agent_reregister_timeout = settings.duration("agent-reregister-timeout"),
+      .heartbeat_interval = settings.duration("heartbeat-interval"),
+      .allocation_gap = settings.duration("allocation-gap"),
+      .allocation_interval = settings.duration("allocation-interval"),
+      .lend_guarantees = settings.flag("lend-guarantees"),
+      .recovery_removal_percent_max =
+          TRY(parse_percent(settings.text("recovery-agent-removal-limit"))),
+      .removal_gap = TRY(parse_removal_gap(settings.text("agent-removal-rate-limit")))};
 }
 
 Result<CoordinationConfig> coordination(const Settings& settings) {
@@ -293,7 +334,7 @@ Result<MasterShellConfig> read(const Settings& settings) {
                      settings.given("hostname") ? settings.text("hostname") : own_hostname(),
                  .weights = TRY(parse_weights(settings.list("weights"))),
                  .require_agent_domain = settings.flag("require-agent-domain"),
-                 .tunables = tunables(settings)},
+                 .tunables = TRY(tunables(settings))},
       .allocator = {.min_allocatable =
                         TRY(parse_min_allocatable(settings.text("min-allocatable-resources"))),
                     .fairness_excluded =

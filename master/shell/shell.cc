@@ -255,8 +255,8 @@ void MasterShell::on_message(SessionId session, const SchedulerToMaster& message
   master_.on_message(reactor_->now(), session, message);
 }
 
-void MasterShell::on_message(SessionId session, const AgentToMaster& message) {
-  master_.on_message(reactor_->now(), session, message);
+void MasterShell::on_message(SessionId session, AgentToMaster message) {
+  master_.on_message(reactor_->now(), session, std::move(message));
 }
 
 void MasterShell::on_lost(SessionId session, std::string_view why) {

@@ -90,7 +90,7 @@ class MasterShell final : private MasterEffects,
 
   // LinksOwner
   void on_message(SessionId session, const SchedulerToMaster& message) override;
-  void on_message(SessionId session, const AgentToMaster& message) override;
+  void on_message(SessionId session, AgentToMaster message) override;
   void on_lost(SessionId session, std::string_view why) override;
   void on_congested(SessionId session) override;
   void on_ready(SessionId session) override;

@@ -169,10 +169,10 @@ class Bench {
   void disconnect() {
     turn([this](Now now) { agent.on_disconnected(now, "test"); });
   }
-  void greet(uint64_t epoch = 1) {
+  void greet(uint64_t epoch = 1, std::vector<std::string> capabilities = {}) {
     receive(HelloReply{.protocol = 1,
                        .build = "m",
-                       .capabilities = {},
+                       .capabilities = std::move(capabilities),
                        .epoch = epoch,
                        .master_id = "c-e1",
                        .error = {}});

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/fingerprint.h"
 #include "common/limits.h"
 #include "common/loans.h"
 #include "tests/agent/fake_effects.h"
@@ -231,6 +232,98 @@ TEST(Registration, AfterALossNamesEverythingThatIsNotSettled) {
   EXPECT_TRUE(message.tasks[2].update_uuid.is_nil());
   EXPECT_EQ(message.tasks[2].role, "eng");
   EXPECT_EQ(message.tasks[2].agent_id.value, "agent-1");
+}
+
+// An agent that has a task and is about to register again with a master that takes it short.
+class CompactRegistration : public ::testing::Test {
+ protected:
+  CompactRegistration() {
+    bench.enlist();
+    bench.run("t");
+    bench.disconnect();
+    bench.connect();
+    bench.greet(2, {"SOMETHING_ELSE", "COMPACT_REREGISTRATION"});
+  }
+  std::vector<ReregisterCompactly> asked() { return bench.effects.take<ReregisterCompactly>(); }
+
+  Bench bench;
+};
+
+TEST_F(CompactRegistration, SaysWhatTheMasterCannotKnow) {
+  bench.advance(1s);
+  const auto messages = asked();
+  ASSERT_GE(messages.size(), 1u);
+  EXPECT_TRUE(bench.effects.take<ReregisterAgent>().empty());
+  EXPECT_EQ(messages[0].id.value, "agent-1");
+  EXPECT_EQ(messages[0].info_hash, fingerprint(bench.agent.info()));
+  EXPECT_FALSE(messages[0].repeated);
+  EXPECT_EQ(messages[0].frameworks, std::vector<FrameworkId>{{"f"}});
+  ASSERT_EQ(messages[0].tasks.size(), 1u);
+  EXPECT_EQ(messages[0].tasks[0].state, TaskState::kRunning);
+}
+
+TEST_F(CompactRegistration, IsRepeatedWithoutWords) {
+  bench.advance(10s);
+  const auto messages = asked();
+  ASSERT_GE(messages.size(), 2u);
+  for (size_t i = 1; i < messages.size(); ++i) {
+    EXPECT_TRUE(messages[i].repeated);
+    EXPECT_EQ(messages[i].id.value, "agent-1");
+    EXPECT_TRUE(messages[i].tasks.empty());
+    EXPECT_TRUE(messages[i].frameworks.empty());
+  }
+}
+
+TEST_F(CompactRegistration, IsFollowedByTheWholeWhereTheMasterAsks) {
+  bench.advance(1s);
+  ASSERT_GE(asked().size(), 1u);
+  bench.receive(ReregisterFully{});
+  auto whole = bench.effects.take<ReregisterAgent>();
+  ASSERT_EQ(whole.size(), 1u);
+  EXPECT_EQ(whole[0].info.hostname, bench.agent.info().hostname);
+  ASSERT_EQ(whole[0].frameworks.size(), 1u);
+  EXPECT_EQ(whole[0].tasks.size(), 1u);
+  bench.advance(30s);
+  for (const ReregisterCompactly& message : asked()) EXPECT_TRUE(message.repeated);
+  bench.receive(ReregisterFully{});  // what was said is lost
+  EXPECT_EQ(bench.effects.take<ReregisterAgent>().size(), 1u);
+  bench.receive(bench.registered("agent-1", 2));
+  bench.receive(ReregisterFully{});  // late
+  EXPECT_TRUE(bench.effects.take<ReregisterAgent>().empty());
+  EXPECT_TRUE(bench.agent.totals().registered);
+}
+
+TEST_F(CompactRegistration, StartsOverWithTheNextMaster) {
+  bench.advance(1s);
+  bench.receive(ReregisterFully{});
+  bench.disconnect();
+  asked();
+  bench.effects.take<ReregisterAgent>();
+  bench.connect();
+  bench.greet(3);
+  bench.advance(1s);
+  EXPECT_GE(bench.effects.take<ReregisterAgent>().size(), 1u)
+      << "this master has never heard of it";
+  EXPECT_TRUE(asked().empty());
+  bench.disconnect();
+  bench.connect();
+  bench.greet(4, {"COMPACT_REREGISTRATION"});
+  bench.advance(1s);
+  const auto messages = asked();
+  ASSERT_GE(messages.size(), 1u);
+  EXPECT_FALSE(messages[0].repeated);
+}
+
+TEST_F(CompactRegistration, SaysAllAgainWhereTheMasterHoldsItForDisconnected) {
+  bench.advance(1s);
+  bench.receive(bench.registered("agent-1", 2));
+  asked();
+  bench.receive(Ping{.connected = false});
+  bench.advance(1s);
+  const auto messages = asked();
+  ASSERT_GE(messages.size(), 1u);
+  EXPECT_FALSE(messages[0].repeated);
+  EXPECT_EQ(messages[0].tasks.size(), 1u);
 }
 
 TEST(Registration, LossLeavesRunningTasksAlone) {

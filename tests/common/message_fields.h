@@ -167,6 +167,8 @@ inline constexpr int kFields<RegisterAgent> = 2;
 template <>
 inline constexpr int kFields<ReregisterAgent> = 5;
 template <>
+inline constexpr int kFields<ReregisterCompactly> = 7;
+template <>
 inline constexpr int kFields<StatusUpdates> = 1;
 template <>
 inline constexpr int kFields<StatusUpdates::Item> = 3;

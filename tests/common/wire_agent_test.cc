@@ -47,6 +47,75 @@ TEST(WireAgent, ASpecOfManyTasksIsSentAndKeptOnce) {
   EXPECT_EQ(tasks[1].task.spec->command.value, "true");
 }
 
+// Ten tasks of one service, as an agent that comes back has them.
+ReregisterCompactly ten_tasks() {
+  ReregisterCompactly message{.id = {"7f3a9c12-e3-a1"}, .info_hash = 5, .frameworks = {{"f"}}};
+  for (int i = 0; i < 10; ++i) {
+    Task task{.id = {"service.instance-" + std::to_string(i)},
+              .name = "service",
+              .framework_id = {"f"},
+              .agent_id = message.id,
+              .role = "eng",
+              .resources = Resources::scalars({{"cpus", 1000}}),
+              .state = TaskState::kRunning,
+              .update_state = TaskState::kRunning,
+              .update_uuid = {1, static_cast<uint64_t>(i)},
+              .container_id = {"0f1e2d3c-1111-4222-8333-00000000000" + std::to_string(i)},
+              .labels = {{"app", "service"}}};
+    task.last_status = {.task_id = task.id,
+                        .state = TaskState::kRunning,
+                        .source = TaskSource::kAgent,
+                        .uuid = task.update_uuid,
+                        .agent_id = message.id,
+                        .container_id = task.container_id,
+                        .timestamp = WallTime(Duration(7))};
+    message.tasks.push_back(std::move(task));
+  }
+  return message;
+}
+
+TEST(WireAgent, WhatTasksHaveInCommonIsSentOnce) {
+  Encoder encoder;
+  const ReregisterCompactly message = ten_tasks();
+  const auto payload = bytes_of(encoder.encode(1, AgentToMaster(message)));
+  EXPECT_LT(payload.size(), 1800u);
+  const auto decoded = decode_agent_to_master(payload);
+  ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
+  EXPECT_EQ(describe(decoded->message), describe(AgentToMaster(message)));
+  const ReregisterAgent whole{.info = {.id = message.id}, .tasks = message.tasks};
+  EXPECT_GT(2 * encoder.encode(1, AgentToMaster(whole)).size(), 3 * payload.size());
+}
+
+TEST(WireAgent, AStatusThatSaysMoreIsNotLostInAShortTask) {
+  ReregisterCompactly message = ten_tasks();
+  message.tasks[1].last_status.exit_status = 3;
+  message.tasks[2].last_status.uuid = {9, 9};  // an older update waits for its turn
+  message.tasks[3].last_status = {};           // nothing was said of it yet
+  message.tasks[4].last_status.message = "why";
+  message.tasks[5].last_status.data = "d";
+  message.tasks[6].last_status.container_id = {};
+  message.tasks[7].agent_id = {"another"};
+  message.tasks[8].last_status.healthy = false;
+  Encoder encoder;
+  const auto decoded = decode_agent_to_master(encoder.encode(1, AgentToMaster(message)));
+  ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
+  EXPECT_EQ(describe(decoded->message), describe(AgentToMaster(message)));
+}
+
+TEST(WireAgent, AShortTaskMayNotUnfoldToGigabytes) {
+  ReregisterCompactly message = ten_tasks();
+  message.tasks.resize(1);
+  message.tasks[0].labels = {{"key", std::string(limits::kTextBytesMax, 'x')}};
+  for (int i = 0; i < 150; ++i) message.tasks.push_back(message.tasks[0]);
+  Encoder encoder;
+  const auto payload = encoder.encode(1, AgentToMaster(message));
+  ASSERT_LT(payload.size(), 2u << 20);
+  const auto decoded = decode_agent_to_master(payload);
+  ASSERT_FALSE(decoded.has_value());
+  EXPECT_NE(decoded.error().message.find("reregister_compactly.tasks["), std::string::npos)
+      << decoded.error().message;
+}
+
 TEST(WireAgent, AStatusMessageIsCutAtItsLimitAndNotInsideACharacter) {
   StatusUpdates updates;
   updates.items.push_back({.framework_id = {"f"}, .status = {.task_id = {"t"}}});

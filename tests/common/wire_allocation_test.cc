@@ -69,6 +69,7 @@ TEST(WireAllocation, HotMessagesAreEncodedWithoutAny) {
 TEST(WireAllocation, ColdMessagesAreEncodedWithoutAny) {
   expect_no_allocation<AgentToMaster, ReregisterAgent>(10);
   expect_no_allocation<ServerToOperator, ListReply>(11);
+  expect_no_allocation<AgentToMaster, ReregisterCompactly>(12);
 }
 
 }  // namespace

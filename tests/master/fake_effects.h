@@ -214,8 +214,8 @@ class Bench {
   // ---- peers
 
   SessionId new_session() { return SessionId{++last_session_}; }
-  void say(SessionId from, const AgentToMaster& message) {
-    master_->on_message(now, from, message);
+  void say(SessionId from, AgentToMaster message) {
+    master_->on_message(now, from, std::move(message));
   }
   void say(SessionId from, const SchedulerToMaster& message) {
     master_->on_message(now, from, message);

@@ -235,10 +235,21 @@ void AgentNode::on_link_up(LinkNumber link) {
   after_input();
 }
 
+// Every other one, so that both kinds live in most clusters.
+bool AgentNode::is_old() const { return node_ % 2 == 1; }
+
 void AgentNode::on_payload(LinkNumber link, const Payload& payload) {
   const auto* message = std::get_if<MasterToAgent>(&payload);
   if (link != link_ || message == nullptr) return;
-  agent_->on_message(world_.now(), *message);
+  if (std::holds_alternative<ReregisterFully>(*message)) world_.reached("agent.says_all");
+  if (const auto* reply = std::get_if<HelloReply>(message); reply != nullptr && is_old()) {
+    // An agent of the first release does not know what a master may be able to.
+    HelloReply heard = *reply;
+    heard.capabilities.clear();
+    agent_->on_message(world_.now(), heard);
+  } else {
+    agent_->on_message(world_.now(), *message);
+  }
   after_input();
 }
 

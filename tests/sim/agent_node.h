@@ -90,6 +90,7 @@ class AgentNode final : public End,
 
  private:
   AgentConfig configure();
+  bool is_old() const;
   // Fills in the containers that are remembered.
   RecoveryKind prepare_host(const RecoveredAgent& memory, const AgentConfig& config,
                             std::set<ContainerId>& known);

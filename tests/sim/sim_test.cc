@@ -84,6 +84,7 @@ TEST(Simulation, TheRarePathsAreReached) {
                            "agent.registered",
                            "agent.reregistered",
                            "agent.resumed",
+                           "agent.says_all",
                            "agent.shutdown",
                            "agent.unreachable",
                            "clock.jump",

@@ -41,7 +41,7 @@ struct Owner final : LinksOwner {
     last = session;
     calls.push_back("scheduler " + std::to_string(message.index()));
   }
-  void on_message(SessionId session, const AgentToMaster& message) override {
+  void on_message(SessionId session, AgentToMaster message) override {
     last = session;
     calls.push_back("agent " + std::to_string(message.index()));
   }
