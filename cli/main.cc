@@ -266,10 +266,20 @@ std::vector<Command> resource_commands() {
   return {
       {.name = "reserve",
        .help = "Reserve resources of an agent for a role. Offers in the way are rescinded.",
-       .options = {role, disk},
+       .options = {role,
+                   disk,
+                   {.name = "refine",
+                    .help = "Take what is reserved to this role, which is above --role, and "
+                            "reserve it to --role on top of that."},
+                   {.name = "label",
+                    .kind = OptionKind::kTexts,
+                    .help = "KEY=VALUE, kept with the reservation; may be repeated. Reservations "
+                            "with other labels are not mixed with it."}},
        .positionals = {agent(), resources},
        .examples =
            "  tepui reserve node1 'cpus:2;mem:4GB' --role=eng\n"
+           "  tepui reserve node1 cpus:1 --role=eng/search --refine=eng\n"
+           "  tepui reserve node1 cpus:1 --role=eng --label=ticket=4711\n"
            "  tepui reserve node1 disk:500GB --role=eng --disk=/mnt/ssd1\n"
            "A mounted disk goes only as a whole. Agents that are drained or deactivated can\n"
            "be prepared too. Static reservations are the agent's configuration.\n"},

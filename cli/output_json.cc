@@ -54,6 +54,25 @@ Document json_of(const Labels& labels) {
   return out;
 }
 
+// Whose reservations these are: of each kind of resource, the stack from the outermost role inwards.
+Document reservations_of(const Resources& resources) {
+  Document::List list;
+  for (const Resource& item : resources.items()) {
+    if (!item.kind->is_reserved()) continue;
+    const auto is_it = [&item](const Resource& other) { return other.kind == item.kind; };
+    Document::List stack;
+    for (const Reservation& reservation : item.kind->reservations) {
+      const bool is_static = reservation.type == Reservation::Type::kStatic;
+      stack.emplace_back(Json{{"type", is_static ? "STATIC" : "DYNAMIC"},
+                              {"role", reservation.role},
+                              {"principal", reservation.principal},
+                              {"labels", json_of(reservation.labels)}});
+    }
+    list.emplace_back(Json{{"text", to_text(resources.filter(is_it))}, {"stack", std::move(stack)}});
+  }
+  return list;
+}
+
 Document json_of(std::span<const Quantities::Item> items) {
   Json out;
   for (const Quantities::Item& item : items) {
@@ -106,6 +125,7 @@ Document json_of(const AgentRow& row) {
               {"allocated", json_of(row.allocated)},
               {"offered", json_of(row.offered)},
               {"volumes", volumes_of(row.info.resources)},
+              {"reservations", reservations_of(row.info.resources)},
               {"attributes", to_text(row.info.attributes)},
               {"domain", row.info.domain.empty() ? Document()
                                                  : Document(Json{{"region", row.info.domain.region},
@@ -279,6 +299,7 @@ std::string json_of(const OperateResources& request) {
   return to_json(Json{{"operation", kNames[static_cast<size_t>(request.type)]},
                       {"agent_id", request.agent_id.value},
                       {"resources", json_of(request.resources)},
+                      {"reservations", reservations_of(request.resources)},
                       {"change", request.change.empty() ? Document() : json_of(request.change)}},
                  2);
 }

@@ -1,6 +1,7 @@
 // reserve, unreserve, volume: the resources of one agent, changed in an operator's name.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <optional>
 #include <utility>
@@ -47,15 +48,24 @@ Outcome<Resources> named_resources(const Settings& settings, const AgentRow& age
   return *std::move(made);
 }
 
+Outcome<Labels> labels_of(const Settings& settings) {
+  Labels labels;
+  for (const std::string& text : settings.list("label")) {
+    const size_t equals = std::min(text.find('='), text.size());
+    if (equals == 0) return usage(fmt::format("--label: expected KEY=VALUE, got '{}'", text));
+    labels.push_back(
+        {.key = text.substr(0, equals), .value = text.substr(std::min(equals + 1, text.size()))});
+  }
+  std::ranges::sort(labels);  // the order that they are given in means nothing
+  return labels;
+}
+
 // Plain resources, or such with reservations already, and one more on top.
-Outcome<Resources> reserved(const Common& common, const Resources& plain, const std::string& role) {
+Outcome<Resources> reserved(const Resources& plain, const Reservation& reservation) {
   std::vector<Resource> items;
   for (const Resource& item : plain.items()) {
     ResourceKind kind = *item.kind;
-    kind.reservations.push_back({.type = Reservation::Type::kDynamic,
-                                 .role = role,
-                                 .principal = common.principal,
-                                 .labels = {}});
+    kind.reservations.push_back(reservation);
     items.push_back({.kind = make_kind(std::move(kind)), .amount = item.amount});
   }
   Result<Resources> made = Resources::create(std::move(items));
@@ -179,6 +189,21 @@ Resources disk_beside(const Resources& volume, int64_t milli) {
       .value_or(Resources{});
 }
 
+// What `tepui reserve` is to reserve: what is free, or what is reserved to a role above.
+Outcome<Resources> to_reserve(const Settings& settings, const Common& common, const AgentRow& agent,
+                              const Resources& named) {
+  const std::string above = settings.text("refine");
+  Outcome<Resources> base = named;
+  if (!above.empty()) base = as_reserved(agent, named, above);
+  if (!base) return base;
+  auto labels = labels_of(settings);
+  if (!labels) return std::unexpected(labels.error());
+  return reserved(*base, {.type = Reservation::Type::kDynamic,
+                          .role = settings.text("role"),
+                          .principal = common.principal,
+                          .labels = *std::move(labels)});
+}
+
 Outcome<OperateResources> volume_request(const Settings& settings, const Common& common,
                                          const AgentRow& agent) {
   const std::string verb = first(settings.positional("VERB"));
@@ -226,8 +251,8 @@ Outcome<int> reserve(const Settings& settings, OperateResources::Type type) {
   if (!agent) return std::unexpected(agent.error());
   const auto named = named_resources(settings, *agent);
   if (!named) return std::unexpected(named.error());
-  auto resources =
-      type == Type::kReserve ? reserved(common, *named, role) : as_reserved(*agent, *named, role);
+  auto resources = type == Type::kReserve ? to_reserve(settings, common, *agent, *named)
+                                          : as_reserved(*agent, *named, role);
   if (!resources) return std::unexpected(resources.error());
   return send(**client, common,
               {.type = type, .agent_id = agent->info.id, .resources = *std::move(resources)});

@@ -161,7 +161,6 @@ Result<void> check(State& s, const Asker& asker, const UpdateQuota& message) {
   std::set<std::string_view> named;
   for (const UpdateQuota::Item& item : message.quotas) {
     TRY(validate_role(item.role));
-    if (item.role == kDefaultRole) return fail("the role '*' can have no quota");
     if (!named.insert(item.role).second) {
       return fail(fmt::format("the role '{}' is named twice", item.role));
     }

@@ -52,6 +52,20 @@ TEST(Quota, ALimitBoundsWhatIsOffered) {
   EXPECT_EQ(offers[0].resources, machine(1000, 1000000));
 }
 
+TEST(Quota, TheDefaultRoleCanBeLimitedToo) {
+  Bench bench;
+  bench.agent();
+  const TestFramework anybody = bench.framework(framework_info("*"));
+  ASSERT_EQ(bench.offers(anybody).size(), 1u);
+  EXPECT_EQ(bench.command(update("*", "", "cpus:1")), "");
+  EXPECT_EQ(bench.take<Rescind>(anybody.session).size(), 1u);
+  const auto offers = bench.offers(anybody);
+  ASSERT_EQ(offers.size(), 1u);
+  EXPECT_EQ(offers[0].resources.total_milli("cpus"), 1000);
+  bench.restart();
+  EXPECT_EQ(bench.events().count<event::QuotaChanged>(), 2);
+}
+
 TEST(Quota, WhatIsOfferedAboveANewLimitIsRescinded) {
   Bench bench;
   bench.agent();
@@ -116,7 +130,6 @@ TEST(Quota, AllRolesOfACommandSucceedOrNone) {
 TEST(Quota, CommandsThatMakeNoSenseAreRefusedWithTheReason) {
   Bench bench;
   EXPECT_EQ(bench.command(UpdateQuota{}), "no role is named");
-  EXPECT_EQ(bench.command(update("*", "cpus:1", "")), "the role '*' can have no quota");
   EXPECT_NE(bench.command(update("a//b", "cpus:1", "")), "");
   EXPECT_TRUE(says(bench.command(update("a", "cpus:2", "cpus:1", true)), "role 'a'"));
   UpdateQuota twice = update("a", "", "cpus:1");

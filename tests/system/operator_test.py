@@ -133,7 +133,6 @@ def commands_that_make_no_sense_are_refused_with_a_reason(cluster):
     small(cluster)
     refused(cluster, "all guarantees together are 100 cpus",
             "quota", "set", "eng", "--guarantee=cpus:100")
-    refused(cluster, "the role '*' can have no quota", "quota", "set", "*", "--limit=cpus:1")
     refused(cluster, "above its limit",
             "quota", "set", "eng", "--guarantee=cpus:2", "--limit=cpus:1")
     quotas = cluster.path("quotas.toml")

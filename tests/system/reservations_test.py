@@ -78,6 +78,32 @@ def commands_make_and_undo_reservations_and_volumes(cluster):
     expect_equal(resources(cluster), before, "the resources after all that")
 
 
+def operators_refine_and_label_reservations(cluster):
+    agent = small(cluster)
+    before = resources(cluster)
+    cluster.tepui("reserve", agent, "cpus:1;mem:64", "--role=eng", "--label=ticket=4711",
+                  "--label=by=ops")
+    refused(cluster, "has nothing of 'cpus' reserved to 'ops'", "reserve", agent, "cpus:1",
+            "--role=ops/db", "--refine=ops", status=3)
+    refused(cluster, "ops", "reserve", agent, "cpus:1", "--role=ops/db", "--refine=eng",
+            status=2)
+    refused(cluster, "expected KEY=VALUE", "reserve", agent, "cpus:1", "--role=eng",
+            "--label==4711", status=2)
+    made = told(cluster, "reserve", agent, "cpus:0.5", "--role=eng/search", "--refine=eng",
+                "--label=tier=gold")
+    expect(made["resources"]["text"] in resources(cluster), f"{made} in {resources(cluster)}")
+    expect("eng/search" in made["resources"]["text"], f"the refined: {made}")
+    eng, search = [(item["role"], item["type"], item["labels"])
+                   for item in made["reservations"][0]["stack"]]
+    expect_equal((eng, search), (("eng", "DYNAMIC", {"ticket": "4711", "by": "ops"}),
+                                 ("eng/search", "DYNAMIC", {"tier": "gold"})), "the stack")
+    known = cluster.rows("agents")[0]["reservations"]
+    expect(made["reservations"][0] in known, f"{made['reservations']} in {known}")
+    cluster.tepui("unreserve", agent, "cpus:0.5", "--role=eng/search")
+    cluster.tepui("unreserve", agent, "cpus:1;mem:64", "--role=eng")
+    expect_equal(resources(cluster), before, "the resources after all that")
+
+
 def refusals_say_what_to_do(cluster):
     agent = small(cluster)
     refused(cluster, "the agent does not have cpus:3", "reserve", agent, "cpus:3", "--role=eng")
@@ -221,6 +247,7 @@ def answers_about_maintenance_are_listed(cluster):
 if __name__ == "__main__":
     sys.exit(run_tests([
         commands_make_and_undo_reservations_and_volumes,
+        operators_refine_and_label_reservations,
         refusals_say_what_to_do,
         what_was_made_outlives_master_and_agent,
         an_agent_out_of_use_is_prepared,
