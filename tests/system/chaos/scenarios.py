@@ -1,4 +1,5 @@
-"""Faults with a name, one after the other in a known order. Each gets a running Topology."""
+"""Faults with a name, one after the other in a known order. Each gets a running Topology, and leaves
+it as it was."""
 
 import os
 import sys
@@ -14,6 +15,14 @@ def names(nodes):
 
 def elections(master):
     return [int(event["epoch"]) for event in master.events("master.elected")]
+
+
+def deposed(master):
+    return len(master.events("master.deposed"))
+
+
+def wait_deposed(master, before):
+    wait_until(lambda: deposed(master) > before, f"{master.name} to step down")
 
 
 def lives(topology):
@@ -50,6 +59,7 @@ def jobs_run_again_after_a_brief_partition_of_the_leader(topology):
     """The leader alone is cut off from everybody, and comes back as a follower."""
     before = lives(topology)
     old = topology.wait_leader()
+    falls = deposed(old)
     rest = names(node for node in topology.nodes if node is not old)
     topology.network.cut([old.name], rest)
     topology.network.cut(rest, [old.name])
@@ -57,7 +67,7 @@ def jobs_run_again_after_a_brief_partition_of_the_leader(topology):
     for framework in topology.frameworks:
         topology.wait_finished(framework, 2)
     topology.network.mend_all()
-    wait_until(lambda: old.events("master.deposed"), "the old leader to step down")
+    wait_deposed(old, falls)
     topology.wait_agents()
     for framework in topology.frameworks:
         topology.wait_finished(framework, 2)
@@ -88,12 +98,13 @@ def a_leader_that_stood_still_beyond_its_session_follows(topology):
     becomes a follower without being started again."""
     before = lives(topology)
     old = topology.wait_leader()
+    falls = deposed(old)
     old.stop()
     new = topology.wait_leader(other_than=old)
     weight = topology.tepui("weights", "set", "gold=3")
     expect_equal(weight.returncode, 0, f"a write of the new leader: {weight.stderr}")
     old.go_on()
-    wait_until(lambda: old.events("master.deposed"), "the old leader to step down")
+    wait_deposed(old, falls)
     topology.wait_agents()
     expect(max(elections(new)) > max(elections(old)), "the new epoch is not the higher")
     weights = {row["name"]: row["weight"] for row in topology.rows("roles")}

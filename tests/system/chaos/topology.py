@@ -4,6 +4,7 @@ a node of its own in a Network, with logs, histories and journals in one folder.
 import json
 import os
 import signal
+import socket
 import subprocess
 
 from harness import BUILD, Failure, cgroup_of, program, remove_cgroups, wait_until
@@ -133,6 +134,7 @@ class Topology:
         self.cgroup_prefix = folder.strip("/").replace("/", "-").removeprefix("tmp-")
         self.network = Network()
         self.mounts = []
+        self.disks_filled = set()  # names of nodes whose disk was full; their processes may have ended
         self.servers, self.masters, self.agents, self.frameworks = [], [], [], []
         os.makedirs(folder)
         self.phase("run")
@@ -319,7 +321,6 @@ class Topology:
 
 def serves(server):
     """Whether a ZooKeeper server is part of a quorum."""
-    import socket
     try:
         with socket.create_connection((server.address, 2181), timeout=1) as connection:
             connection.sendall(b"srvr")
