@@ -18,9 +18,16 @@ ROUND_SECONDS = 120
 def arguments():
     parser = argparse.ArgumentParser(
         prog="./dev chaos", description=__doc__,
-        epilog="Exit status: 0 all is well, 1 something was wrong, 2 bad usage, 77 not possible "
-               "here, 130 interrupted. Needs root. Nothing of the host's network is touched; its "
-               "clock is never changed.")
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="""\
+Exit status: 0 all is well, 1 something was wrong, 2 bad usage, 77 not possible here,
+130 interrupted. Needs root. Nothing of the host's network is touched; its clock is never
+changed.
+
+Examples:
+  ./dev chaos                   one round, about two and a half minutes
+  ./dev chaos --minutes 120     rounds for two hours, each with the next seed
+  ./dev chaos --seed 7 --keep   the faults of seed 7, and everything to look at afterwards""")
     parser.add_argument("--seed", type=int, metavar="S",
                         help="of the first round; later ones count on (default: a fresh one)")
     parser.add_argument("--minutes", type=float, default=0, metavar="M",

@@ -66,7 +66,7 @@ def plan(seed, seconds, groups, disks):
             faults.append(Fault(round(at, 1), kind, targets, length, others))
             if not others:
                 free_at.update({name: at + length + 0.5 for name in targets})
-        at += chance.expovariate(1 / 1.2)
+        at += chance.expovariate(1 / 0.9)
     return faults
 
 
