@@ -181,6 +181,13 @@ class ChaosFramework final : public SchedulerHandler, private SignalsOwner {
     known.open = !is_terminal(state) && state != TaskState::kUnknown;
   }
 
+  // In the end a word of before about a task that was lost is not enough: its agent is back, and
+  // may still wait to repeat how the task ended.
+  bool doubts(const Known& known) const {
+    const bool is_lost = known.state == TaskState::kLost || known.state == TaskState::kUnknown;
+    return phase_ != Phase::kRun && is_lost && known.heard < phase_since_;
+  }
+
   size_t open() const {
     return static_cast<size_t>(
         std::count_if(tasks_.begin(), tasks_.end(), [](const auto& t) { return t.second.open; }));
@@ -238,11 +245,14 @@ exit {})",
     std::vector<Reconcile::Item> silent;
     bool all_run = true;
     for (auto& [task, known] : tasks_) {
-      if (!known.open) continue;
+      const bool asks = doubts(known);
+      if (!known.open && !asks) continue;
       all_run = all_run && known.state == TaskState::kRunning;
+      if (asks) silent.push_back({.task_id = {task}, .agent_id = {known.agent}});
+      if (!known.open) continue;
       if (phase_ == Phase::kDrain && known.kill_at == kNever) known.kill_at = mono;
       if (known.kill_at <= mono && scheduler.subscribed()) kill(scheduler, task, known);
-      if (later(known.heard, kReconcileAfter) <= mono) {
+      if (!asks && later(known.heard, kReconcileAfter) <= mono) {
         silent.push_back({.task_id = {task}, .agent_id = {known.agent}});
       }
     }
@@ -284,6 +294,7 @@ exit {})",
                                          : Phase::kRun;
     if (phase == phase_) return;
     phase_ = phase;
+    phase_since_ = now().mono;
     quiet_ = false;
     note("phase", {{"phase", word}});
   }
@@ -297,7 +308,8 @@ exit {})",
   int count_ = 0;  // tasks that were launched, in all lives
   std::map<std::string, Known> tasks_;
   Phase phase_ = Phase::kRun;
-  bool quiet_ = false;  // and said so
+  Instant phase_since_{};
+  bool quiet_ = false;       // and said so
   bool suppressed_ = false;  // as the scheduler says in every subscription
   Instant reconciled_at_{};
   Timer<&ChaosFramework::on_tick> tick_{*this};
