@@ -15,7 +15,7 @@ import scenarios  # noqa: E402
 from harness import Failure, signal_as_exception  # noqa: E402
 from topology import Topology  # noqa: E402
 
-RANDOM_SECONDS = 75
+RANDOM_SECONDS = 60
 
 
 def comment(text):

@@ -79,8 +79,8 @@ def main():
                                       lambda seconds, text: print(f"{seconds:8.1f}  {text}",
                                                                   flush=True))
             results.append(result)
-            print(f"{result.seconds:8.1f}  " + (f"{len(result.wrong)} things are wrong" if result.wrong
-                                                else "all well"), flush=True)
+            for sentence in result.wrong or ["all is well"]:
+                print(f"{result.seconds:8.1f}  {'wrong: ' if result.wrong else ''}{sentence}", flush=True)
             if not result.wrong and not options.keep:
                 rounds.remove(os.path.join(folder, f"seed-{seed}"))
             seed += 1

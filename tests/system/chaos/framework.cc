@@ -87,15 +87,18 @@ class ChaosFramework final : public SchedulerHandler, private SignalsOwner {
 
   void on_offers(Scheduler& scheduler, std::span<const Offer> offers) override {
     const Resources needed = Resources::scalars({{"cpus", 100}, {"mem", 32'000}});
-    for (const Offer& offer : offers) {
+    // In any order, and few on one agent, so that all agents have some.
+    std::vector<const Offer*> shuffled;
+    for (const Offer& offer : offers) shuffled.push_back(&offer);
+    std::shuffle(shuffled.begin(), shuffled.end(), order_);
+    for (const Offer* offer : shuffled) {
       std::vector<TaskInfo> tasks;
-      Resources left = offer.resources.unreserved();
-      // Few of an agent, so that all agents have some.
+      Resources left = offer->resources.unreserved();
       while (tasks.size() < 2 && wanted() > 0 && left.contains(needed)) {
         left -= needed;
-        tasks.push_back(new_task(needed, offer.agent->id.value));
+        tasks.push_back(new_task(needed, offer->agent->id.value));
       }
-      scheduler.launch(std::span(&offer.id, 1), std::move(tasks), milliseconds(500));
+      scheduler.launch(std::span(&offer->id, 1), std::move(tasks), milliseconds(500));
     }
   }
 
@@ -211,7 +214,7 @@ class ChaosFramework final : public SchedulerHandler, private SignalsOwner {
     const bool held = phase_ == Phase::kHold;
     const uint32_t kind = random() % 100;
     // Sleeps for so many tenths of a second; held ones for ever.
-    const uint32_t tenths = held ? 0 : kind < 15 ? 30 + random() % 90 : 1 + random() % 20;
+    const uint32_t tenths = held ? 0 : kind < 15 ? 30 + random() % 50 : 1 + random() % 20;
     const uint32_t ends_with = kind >= 15 && kind < 25 ? 1 + random() % 100 : 0;
     Known& known = tasks_[task] = {.agent = agent, .held = held, .heard = now().mono};
     if (!held && kind >= 85) known.kill_at = later(now().mono, milliseconds(random() % 2000));
@@ -304,6 +307,7 @@ exit {})",
   const int fd_;
   std::unique_ptr<SchedulerDriver> driver_;  // outlives what follows
   std::string id_;
+  std::mt19937 order_;  // of offers
   int life_ = 0;
   int count_ = 0;  // tasks that were launched, in all lives
   std::map<std::string, Known> tasks_;

@@ -6,7 +6,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from harness import expect, expect_equal, wait_until  # noqa: E402
-from topology import SESSION_SECONDS, read_lines, serves  # noqa: E402
+from topology import SESSION_SECONDS, empty_disk, fill_disk, read_lines, serves  # noqa: E402
 
 
 def names(nodes):
@@ -156,6 +156,40 @@ def an_agent_that_hears_and_is_not_heard_comes_back_with_its_tasks(topology):
         topology.wait_finished(framework, 2)
 
 
+def an_agent_ends_when_its_disk_is_full_and_comes_back_with_its_tasks(topology):
+    """It cannot promise anything any more, so it ends, and leaves what runs to its next life."""
+    topology.phase("hold")
+    topology.wait_quiet("hold")
+    agent = topology.agents[0]
+    running = topology.processes(agent)
+    running.pop("", None)  # shims
+    topology.disks_filled.add(agent.name)
+    fill_disk(topology.path(agent.name))
+    # Its memory has some room that was allocated before: many tasks fill that, too.
+    flood = topology.start_tepui("run", "--instances=2000", "--cpus=0.01", "--mem=1MB",
+                                 f"--constraint=hostname={agent.name}", "--", "true")
+    try:
+        wait_until(lambda: not agent.running(), "the agent to end on its full disk", 60)
+    finally:
+        flood.kill()
+        flood.wait()
+    topology.phase("run")
+    expect(agent.process.returncode > 0, f"it ended with {agent.process.returncode}")
+    expect("cannot remember" in agent.tail(), f"it should say why: {agent.tail()}")
+    kept = topology.processes(agent)
+    expect_equal({task: kept.get(task) for task in running}, running, "what its tasks run")
+    empty_disk(topology.path(agent.name))
+    agent.start()
+    topology.wait_agents()
+    for row in topology.rows("frameworks"):
+        if row["name"] == "run":
+            topology.tepui("teardown", row["id"])
+    kept = topology.processes(agent)
+    expect_equal({task: kept.get(task) for task in running}, running, "what it took up again")
+    for framework in topology.frameworks:
+        topology.wait_finished(framework, 2)
+
+
 ALL = [
     jobs_run_again_after_a_brief_partition_of_their_framework,
     jobs_run_again_after_a_brief_partition_of_the_leader,
@@ -163,4 +197,5 @@ ALL = [
     a_leader_that_stood_still_beyond_its_session_follows,
     tasks_go_on_while_the_whole_ensemble_is_down,
     an_agent_that_hears_and_is_not_heard_comes_back_with_its_tasks,
+    an_agent_ends_when_its_disk_is_full_and_comes_back_with_its_tasks,
 ]

@@ -263,6 +263,12 @@ class Topology:
                               stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               timeout=seconds, check=False, errors="replace")
 
+    def start_tepui(self, *arguments):
+        """The same in the background."""
+        return subprocess.Popen([program("tepui"), f"--master={self.zk}", *arguments],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL)
+
     def rows(self, table):
         """What the leader says; None while there is none."""
         done = self.tepui(table, "--json", "--timeout=2secs")
