@@ -87,6 +87,8 @@ def main():
     except KeyboardInterrupt:
         interrupted = True
         rounds.remove(os.path.join(folder, f"seed-{seed}"))
+    if interrupted:
+        print("\ninterrupted")
     report(results, folder)
     if options.keep:
         print(f"logs and histories: {folder}")

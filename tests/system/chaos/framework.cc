@@ -8,7 +8,8 @@
 // ends by itself, from within the task. DIRECTORY/phase says what to do, and is read again ten
 // times a second:
 //   run    keep tasks of all kinds running
-//   hold   launch no more of these; when they have ended, keep two that do not end
+//   hold   launch no more of these; when they have ended, keep two that do not end (or more, where
+//          some were called lost and came back)
 //   drain  kill what runs, and launch nothing
 // When that is reached, the history says `quiet` with the phase. SIGTERM tears the framework down.
 //
@@ -264,7 +265,7 @@ exit {})",
       reconcile(scheduler, std::move(silent));
     }
     want_offers(scheduler);
-    const bool reached = phase_ == Phase::kHold ? open() == kTasksHeld && !others_open() && all_run
+    const bool reached = phase_ == Phase::kHold ? open() >= kTasksHeld && !others_open() && all_run
                          : phase_ == Phase::kDrain ? open() == 0
                                                    : false;
     if (reached && !quiet_) note("quiet", {{"phase", phase_ == Phase::kHold ? "hold" : "drain"}});
