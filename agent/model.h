@@ -43,6 +43,7 @@ struct AgentTask {
   uint64_t acknowledged = 0;
   std::optional<TaskStatus> acknowledged_status;  // the newest
   Termination termination;
+  uint64_t remembered = 0;       // that it is to end: durable with this serial; it is told then
   Instant complete_by = kNever;  // max_completion_time
   Instant wake = kNever;         // its entry in Workload's deadlines
   bool custom = false;           // an executor of the framework runs it

@@ -1,6 +1,7 @@
 #include "agent/termination.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tepui {
 
@@ -22,10 +23,13 @@ void Termination::resume(KillCause cause, bool during_launch, Instant deadline) 
   cause_ = cause;
   during_launch_ = during_launch;
   deadline_ = cause == KillCause::kNone ? kNever : deadline;
+  resumed_ = deadline_ != kNever;
 }
 
 Termination::Step Termination::on_launched() {
-  return requested() && !finished_ && deadline_ == kNever ? finish() : Step::kNone;
+  if (!requested() || finished_) return Step::kNone;
+  if (deadline_ == kNever) return finish();
+  return std::exchange(resumed_, false) ? Step::kTerminate : Step::kNone;
 }
 
 Termination::Step Termination::on_time(Instant now) {

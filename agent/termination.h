@@ -2,8 +2,8 @@
 // Termination is the ending of one task on request: SIGTERM to the command, then, when the grace is
 // over, the whole container.
 //
-// Invariants: the deadline only ever comes nearer; each of the two steps is taken at most once; a
-// kill that somebody requested outranks one by the completion timer.
+// Invariants: the deadline only ever comes nearer; each of the two steps is taken at most once in a
+// life of the agent; a kill that somebody requested outranks one by the completion timer.
 //
 // Pure.
 
@@ -36,8 +36,8 @@ class Termination {
   Step request(Instant now, KillCause cause, Duration grace);
   // Of a container that is still being launched: its command ends as soon as it has begun.
   void request_at_launch(KillCause cause);
-  // Of a container of an earlier life, as it was remembered: the command heard SIGTERM before that
-  // was durable, unless it was still being launched. Without a deadline the end was asked at once.
+  // Of a container of an earlier life, as it was remembered. The command may have heard SIGTERM, or
+  // not yet: it hears it (again). Without a deadline the end was asked at once.
   void resume(KillCause cause, bool during_launch, Instant deadline);
   // The command runs now.
   Step on_launched();
@@ -55,6 +55,7 @@ class Termination {
   KillCause cause_ = KillCause::kNone;
   bool during_launch_ = false;
   bool finished_ = false;  // kKill was answered
+  bool resumed_ = false;   // kTerminate is still to be answered
   Instant deadline_ = kNever;
 };
 

@@ -117,11 +117,13 @@ class Workload {
   void enter_container(AgentFramework& framework, AgentTask& task);
   void leave_container(AgentFramework& framework, AgentTask& task);
   void destroy_remembered();
+  void end_remembered();
   void end_container(Now now, Container& container, const Outcome& outcome);
 
   void request_kill(Now now, AgentFramework& framework, AgentTask& task, KillCause cause,
                     std::optional<Duration> grace);
   void take(const AgentTask& task, Termination::Step step);
+  void take_now(const ContainerId& id, Termination::Step step);
   void refresh_deadline(AgentTask& task);
 
   // ---- executors of frameworks
@@ -266,6 +268,9 @@ class Workload {
   uint64_t next_number_ = 1;          // among the records
   // Ended containers, and what must be durable before they are destroyed.
   std::deque<std::pair<uint64_t, ContainerId>> to_destroy_;
+  // Steps that wait until it is durable why the command ends: a later life that finds it ended by
+  // a signal must know that this was asked for.
+  std::multimap<uint64_t, std::pair<ContainerId, Termination::Step>> to_end_;
   std::set<std::pair<Instant, ContainerId>> deadlines_;
   std::map<uint64_t, Probe> probes_;  // that are out, by number
   uint64_t next_probe_ = 1;

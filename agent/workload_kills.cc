@@ -20,7 +20,7 @@ void Workload::request_kill(Now now, AgentFramework& framework, AgentTask& task,
       return finish(now, framework, task, killed_before_launch());
     case AgentTask::Phase::kLaunching:
       task.termination.request_at_launch(cause);
-      recorder_.append(course_of(task));
+      task.remembered = recorder_.append(course_of(task));
       return;
     case AgentTask::Phase::kEnded:
       return;
@@ -40,19 +40,37 @@ void Workload::request_kill(Now now, AgentFramework& framework, AgentTask& task,
       task.task.state != TaskState::kKilling) {
     publish(now, framework, task, TaskState::kKilling);
   }
-  recorder_.append(course_of(task));
+  task.remembered = recorder_.append(course_of(task));
   take(task, step);
   refresh_deadline(task);
 }
 
 void Workload::take(const AgentTask& task, Termination::Step step) {
-  switch (step) {
-    case Termination::Step::kNone:
-      return;
-    case Termination::Step::kTerminate:
-      return effects_.signal(task.task.container_id, kSignalTerminate);
-    case Termination::Step::kKill:
-      return effects_.kill(task.task.container_id);
+  if (step == Termination::Step::kNone) return;
+  if (task.remembered > recorder_.durable()) {
+    to_end_.emplace(task.remembered, std::pair(task.task.container_id, step));
+  } else {
+    take_now(task.task.container_id, step);
+  }
+}
+
+void Workload::take_now(const ContainerId& id, Termination::Step step) {
+  if (step == Termination::Step::kTerminate) {
+    effects_.signal(id, kSignalTerminate);
+  } else {
+    effects_.kill(id);
+  }
+}
+
+void Workload::end_remembered() {
+  while (!to_end_.empty() && to_end_.begin()->first <= recorder_.durable()) {
+    const auto [id, step] = to_end_.begin()->second;
+    to_end_.erase(to_end_.begin());
+    const auto found = containers_.find(id);
+    if (found == containers_.end()) continue;
+    const AgentTask* task = task_of(found->second);
+    // It may have ended meanwhile, by itself.
+    if (task != nullptr && task->phase == AgentTask::Phase::kRunning) take_now(id, step);
   }
 }
 

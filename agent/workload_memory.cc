@@ -110,6 +110,7 @@ void Workload::on_appended(Now now) {
   for (auto& [id, framework] : frameworks_) {
     for (auto& [executor_id, executor] : framework.own) send_queue(framework, executor);
   }
+  end_remembered();
   destroy_remembered();
   start_launches(now);
 }

@@ -58,7 +58,9 @@ Result<Document> decode(std::string_view key, std::string_view value) {
   if (key == "cluster") return Document(TRY(decode_cluster(value)));
   if (list == "agents") return json_of(TRY(decode_agent(value)));
   if (list == "unreachable" || list == "gone") {
-    return Document(Document::Table{{"since", to_text(TRY(decode_departed(value)))}});
+    const Departed departed = TRY(decode_departed(value));
+    return Document(
+        Document::Table{{"since", to_text(departed.since)}, {"by_operator", departed.by_operator}});
   }
   if (list == "quota") return Document(to_text(TRY(decode_quota(value))));
   if (list == "weights") return Document(milli_to_text(TRY(decode_weight(value))));

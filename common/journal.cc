@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -97,6 +98,18 @@ Result<std::optional<JournalRecord>> JournalReader::next() {
 }
 
 // -------------------------------------------------------------------------------------- fields
+
+std::string differs(uint64_t hash, uint64_t told) {
+  return fmt::format(
+      "the replay differs: the outputs before this turn have the hash {:016x}, the journal says "
+      "{:016x}",
+      hash, told);
+}
+
+AlignedBytes::AlignedBytes(std::span<const std::byte> bytes)
+    : words_(bytes.size() / sizeof(uint64_t) + 1), size_(bytes.size()) {
+  std::copy(bytes.begin(), bytes.end(), std::as_writable_bytes(std::span(words_)).begin());
+}
 
 JournalWriter& JournalWriter::number(uint64_t value) {
   std::array<std::byte, sizeof value> bytes;

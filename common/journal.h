@@ -68,6 +68,29 @@ class JournalReader {
   bool torn_ = false;
 };
 
+// How far a core was run again from its journal.
+struct ReplayProgress {
+  uint64_t records = 0;
+  uint64_t turns = 0;  // whose hash was the same
+  Now now{};           // of the newest record
+  uint64_t hash = 0;   // of all outputs up to the newest turn
+  bool torn = false;   // at the end: the last record was torn, and ignored
+};
+
+// What is wrong if the outputs before a turn have another hash than the journal says.
+std::string differs(uint64_t hash, uint64_t told);
+
+// A copy of a payload that is a message: frames are read where they are aligned.
+class AlignedBytes {
+ public:
+  explicit AlignedBytes(std::span<const std::byte> bytes);
+  std::span<const std::byte> bytes() const { return std::as_bytes(std::span(words_)).first(size_); }
+
+ private:
+  std::vector<uint64_t> words_;
+  size_t size_;
+};
+
 // The fields of a payload, one after the other: numbers in 8 bytes, text behind its length.
 class JournalWriter {
  public:

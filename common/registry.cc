@@ -7,8 +7,8 @@
 
 #include "common/check.h"
 #include "common/limits.h"
-#include "common/roles.h"
 #include "common/registry_wire.h"
+#include "common/roles.h"
 
 namespace tepui {
 
@@ -70,7 +70,7 @@ Result<void> Registry::load_entry(std::string_view key, std::string_view value) 
   }
   if (key.starts_with(kUnreachable)) {
     const AgentId id = TRY(claim(key.substr(kUnreachable.size())));
-    unreachable_.emplace(id, TRY(decode_departed(value)));
+    unreachable_.emplace(id, TRY(decode_departed(value)).since);
     return {};
   }
   if (key.starts_with(kGone)) {
@@ -151,7 +151,7 @@ std::vector<StoreWrite> Registry::mark_unreachable(const AgentId& id, WallTime w
   std::vector<StoreWrite> writes;
   take_off(agents_, kAgents, id, writes);
   unreachable_.insert_or_assign(id, when);
-  writes.push_back(put(kUnreachable, id, encode_departed(when)));
+  writes.push_back(put(kUnreachable, id, encode_departed({.since = when})));
   return writes;
 }
 
@@ -164,17 +164,17 @@ std::vector<StoreWrite> Registry::remove(const AgentId& id) {
   return writes;
 }
 
-std::vector<StoreWrite> Registry::set_gone(const AgentId& id, WallTime when) {
+std::vector<StoreWrite> Registry::set_gone(const AgentId& id, const Departed& departed) {
   std::vector<StoreWrite> writes;
   take_off(agents_, kAgents, id, writes);
   take_off(unreachable_, kUnreachable, id, writes);
   take_off(standings_, kStandings, id, writes);
-  gone_.insert_or_assign(id, when);
-  writes.push_back(put(kGone, id, encode_departed(when)));
+  gone_.insert_or_assign(id, departed);
+  writes.push_back(put(kGone, id, encode_departed(departed)));
   if (gone_.size() > limits::kGoneMax) {
-    const auto oldest =
-        std::min_element(gone_.begin(), gone_.end(),
-                         [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto oldest = std::min_element(
+        gone_.begin(), gone_.end(),
+        [](const auto& a, const auto& b) { return a.second.since < b.second.since; });
     const AgentId forgotten = oldest->first;
     take_off(gone_, kGone, forgotten, writes);
   }

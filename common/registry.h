@@ -6,7 +6,7 @@
 //   cluster            the name of the cluster
 //   agents/<id>        AgentInfo of an admitted agent
 //   unreachable/<id>   since when it has not answered
-//   gone/<id>          since when it is gone for good
+//   gone/<id>          since when it is gone for good, and whether an operator said so
 //   quota/<role>       what the role is guaranteed and may have at most
 //   weights/<role>     its weight, in thousandths
 //   maintenance/<host> when the machine will be out of service
@@ -44,7 +44,7 @@ class Registry {
   const std::map<AgentId, AgentInfo>& agents() const { return agents_; }
   // The master forgets the oldest (remove) beyond limits::kUnreachableMax.
   const std::map<AgentId, WallTime>& unreachable() const { return unreachable_; }
-  const std::map<AgentId, WallTime>& gone() const { return gone_; }
+  const std::map<AgentId, Departed>& gone() const { return gone_; }
   const std::map<std::string, Quota>& quotas() const { return quotas_; }
   const std::map<std::string, int64_t>& weights() const { return weights_; }
   const std::map<std::string, Machine>& machines() const { return machines_; }  // by hostname
@@ -59,7 +59,7 @@ class Registry {
   // Forgets the agent wherever it is listed.
   std::vector<StoreWrite> remove(const AgentId& id);
   // The agent may never come back. Beyond limits::kGoneMax the oldest is forgotten.
-  std::vector<StoreWrite> set_gone(const AgentId& id, WallTime when);
+  std::vector<StoreWrite> set_gone(const AgentId& id, const Departed& departed);
   // The default quota, no machine and the default standing take the entry away.
   std::vector<StoreWrite> set_quota(const std::string& role, const Quota& quota);
   std::vector<StoreWrite> set_weight(const std::string& role, int64_t weight_milli);
@@ -75,7 +75,7 @@ class Registry {
   std::string cluster_;
   std::map<AgentId, AgentInfo> agents_;
   std::map<AgentId, WallTime> unreachable_;
-  std::map<AgentId, WallTime> gone_;
+  std::map<AgentId, Departed> gone_;
   std::map<std::string, Quota> quotas_;
   std::map<std::string, int64_t> weights_;
   std::map<std::string, Machine> machines_;

@@ -19,6 +19,13 @@ struct Machine {
   bool operator==(const Machine&) const = default;
 };
 
+// An agent that is unreachable or gone.
+struct Departed {
+  WallTime since{};
+  bool by_operator = false;  // gone because an operator said so
+  bool operator==(const Departed&) const = default;
+};
+
 // How an operator wants an agent to be treated.
 struct Standing {
   enum class Drain : uint8_t { kNo = 0, kDraining = 1, kDrained = 2 };

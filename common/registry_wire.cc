@@ -72,9 +72,10 @@ std::string encode_agent(const AgentInfo& info) {
       [&info](WireWriter& out) { return wire::CreateAgentEntry(out.builder(), write(out, info)); });
 }
 
-std::string encode_departed(WallTime since) {
-  return encode(
-      [since](WireWriter& out) { return wire::CreateDepartedEntry(out.builder(), to_ns(since)); });
+std::string encode_departed(const Departed& departed) {
+  return encode([&departed](WireWriter& out) {
+    return wire::CreateDepartedEntry(out.builder(), to_ns(departed.since), departed.by_operator);
+  });
 }
 
 Result<std::string> decode_cluster(std::string_view bytes) {
@@ -89,9 +90,10 @@ Result<AgentInfo> decode_agent(std::string_view bytes) {
   });
 }
 
-Result<WallTime> decode_departed(std::string_view bytes) {
+Result<Departed> decode_departed(std::string_view bytes) {
   return decode<wire::DepartedEntry>(bytes, [](WireReader&, const wire::DepartedEntry& entry) {
-    return WallTime(Duration(entry.since_ns()));
+    return Departed{.since = WallTime(Duration(entry.since_ns())),
+                    .by_operator = entry.by_operator()};
   });
 }
 

@@ -20,7 +20,7 @@ inline constexpr uint16_t kRegistryFormat = 1;
 
 std::string encode_cluster(std::string_view cluster);
 std::string encode_agent(const AgentInfo& info);
-std::string encode_departed(WallTime since);
+std::string encode_departed(const Departed& departed);
 std::string encode_quota(const Quota& quota);
 std::string encode_weight(int64_t weight_milli);
 std::string encode_machine(const Machine& machine);
@@ -29,7 +29,7 @@ std::string encode_standing(const Standing& standing);
 // An error does not name the key; the caller does.
 Result<std::string> decode_cluster(std::string_view bytes);
 Result<AgentInfo> decode_agent(std::string_view bytes);
-Result<WallTime> decode_departed(std::string_view bytes);
+Result<Departed> decode_departed(std::string_view bytes);
 Result<Quota> decode_quota(std::string_view bytes);
 Result<int64_t> decode_weight(std::string_view bytes);
 Result<Machine> decode_machine(std::string_view bytes);

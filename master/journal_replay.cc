@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -50,13 +49,6 @@ std::string_view name_of(MasterInput kind) {
       return "work";
   }
   return "unknown";
-}
-
-// Frames are read where they are aligned; a record's payload need not be.
-std::vector<uint64_t> aligned_copy(std::span<const std::byte> bytes) {
-  std::vector<uint64_t> words((bytes.size() + sizeof(uint64_t) - 1) / sizeof(uint64_t) + 1);
-  std::memcpy(words.data(), bytes.data(), bytes.size());
-  return words;
 }
 
 Result<OperatorRequest> as_request(const OperatorToServer& message) {
@@ -139,9 +131,8 @@ Result<void> JournalReplay::run(const JournalRecord& record) {
   const Now now = record.now;
   const SessionId session{record.subject};
   JournalFields in(record.payload);
-  const std::vector<uint64_t> words = aligned_copy(record.payload);
-  const std::span<const std::byte> message =
-      std::as_bytes(std::span(words)).first(record.payload.size());
+  const AlignedBytes aligned(record.payload);
+  const std::span<const std::byte> message = aligned.bytes();
   switch (static_cast<MasterInput>(record.kind)) {
     case MasterInput::kHead:
       return fail("a second head");
@@ -166,10 +157,8 @@ Result<void> JournalReplay::run(const JournalRecord& record) {
       const std::string principal = in.text();
       const std::span<const std::byte> command = in.bytes();
       if (!in.ok()) break;
-      const std::vector<uint64_t> copy = aligned_copy(command);
       const OperatorToServer told =
-          TRY(decode_operator_to_server(std::as_bytes(std::span(copy)).first(command.size())))
-              .message;
+          TRY(decode_operator_to_server(AlignedBytes(command).bytes())).message;
       master.on_message(now, session, principal, TRY(as_request(told)));
       return {};
     }
@@ -216,12 +205,7 @@ Result<void> JournalReplay::run(const JournalRecord& record) {
 
 Result<void> JournalReplay::run_turn(const JournalRecord& record) {
   const uint64_t hash = machine_->master.output_hash();
-  if (hash != record.subject) {
-    return fail(
-        fmt::format("the replay differs: the outputs before this turn have the hash {:016x}, the "
-                    "journal says {:016x}",
-                    hash, record.subject));
-  }
+  if (hash != record.subject) return fail(differs(hash, record.subject));
   progress_.hash = hash;
   ++progress_.turns;
   machine_->master.work(record.now);

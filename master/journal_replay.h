@@ -19,14 +19,6 @@
 
 namespace tepui {
 
-struct ReplayProgress {
-  uint64_t records = 0;
-  uint64_t turns = 0;  // whose hash was the same
-  Now now{};           // of the newest record
-  uint64_t hash = 0;   // of all outputs up to the newest turn
-  bool torn = false;   // at the end: the last record was torn, and ignored
-};
-
 class JournalReplay {
  public:
   // Events of the master go to `events`, which outlives the replay.

@@ -23,6 +23,11 @@ void answer(State& s, FrameworkEntry& framework, const TaskEntry& entry) {
   queue_update(s, framework, std::move(status));
 }
 
+bool is_gone_by_operator(const State& s, const AgentId& id) {
+  const auto found = s.registry.registry.gone().find(id);
+  return found != s.registry.registry.gone().end() && found->second.by_operator;
+}
+
 }  // namespace
 
 void reconcile_one(State& s, FrameworkEntry& framework, const Reconcile::Item& item) {
@@ -45,7 +50,8 @@ void reconcile_one(State& s, FrameworkEntry& framework, const Reconcile::Item& i
     verdict.state = TaskState::kGone;
     verdict.message = "its agent is registered and does not have the task";
   } else if (s.agents_removed.contains(item.agent_id)) {
-    verdict.state = TaskState::kGone;
+    verdict.state =
+        is_gone_by_operator(s, item.agent_id) ? TaskState::kGoneByOperator : TaskState::kGone;
     verdict.message = "its agent is gone for good";
   } else if (agent != nullptr) {
     verdict.state = TaskState::kUnreachable;

@@ -1,7 +1,5 @@
 #include "master/recorded_master.h"
 
-#include <xxhash.h>
-
 #include <utility>
 #include <variant>
 
@@ -23,12 +21,6 @@ enum class Verb : uint64_t {
 };
 
 }  // namespace
-
-void OutputHash::add(uint64_t number) { hash_ = XXH64(&number, sizeof number, hash_); }
-
-void OutputHash::add(std::span<const std::byte> bytes) {
-  hash_ = XXH64(bytes.data(), bytes.size(), hash_);
-}
 
 RecordedMaster::RecordedMaster(MasterMakeup makeup, Allocator& allocator, Authorizer& authorizer,
                                MasterEffects& effects)

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "common/journal.h"
+#include "common/output_hash.h"
 #include "common/wire.h"
 #include "master/allocator/allocator.h"
 #include "master/master.h"
@@ -57,18 +58,6 @@ void write_makeup(JournalWriter& out, const MasterMakeup& makeup);
 Result<MasterMakeup> read_makeup(std::span<const std::byte> payload);
 void write_tunables(JournalWriter& out, const MasterTunables& tunables);
 MasterTunables read_tunables(JournalFields& in);
-
-// The hash of what a master did, in order. The same outputs give the same hash on every machine.
-class OutputHash {
- public:
-  void add(uint64_t number);
-  void add(std::span<const std::byte> bytes);
-  void add(std::string_view text) { add(std::as_bytes(std::span(text))); }
-  uint64_t value() const { return hash_; }
-
- private:
-  uint64_t hash_ = 0;
-};
 
 class RecordedMaster final : private MasterEffects {
  public:

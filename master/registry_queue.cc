@@ -64,7 +64,8 @@ std::vector<StoreWrite> apply(State& s, const RegistryChange& change) {
     case RegistryChange::Kind::kUnreachable:
       return registry.mark_unreachable(change.agent, s.now.wall);
     case RegistryChange::Kind::kRemove:
-      return registry.set_gone(change.agent, s.now.wall);
+      return registry.set_gone(change.agent,
+                               {.since = s.now.wall, .by_operator = change.by_operator});
     case RegistryChange::Kind::kCommand:
       return apply(registry, change.command);
     case RegistryChange::Kind::kForget:
@@ -106,7 +107,7 @@ Result<void> open_registry(State& s, const StoreContents& contents) {
     agent.unreachable_since = since;
     s.unreachable_order.push_back(id);
   }
-  for (const auto& [id, since] : registry.gone()) s.agents_removed.add(id);
+  for (const auto& [id, departed] : registry.gone()) s.agents_removed.add(id);
   for (const auto& [id, standing] : registry.standings()) {
     if (AgentEntry* agent = find_agent(s, id)) agent->standing = standing;
   }

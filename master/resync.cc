@@ -28,6 +28,7 @@ class Resync {
     for (const Task& task : message.tasks) merge(task);
     settle_missing();
     book_revocable();
+    for (const auto& [entry, told] : ended_) set_state(s_, *entry, told->state, told->last_status);
     for (const FrameworkId& id : shutdowns_) {
       send_now(s_, agent_, ShutdownFramework{.framework_id = id});
     }
@@ -104,7 +105,7 @@ class Resync {
       confirm(*known, told);
     }
     seen_.insert(known);
-    if (known->kill_requested && !is_terminal(known->task.state)) {
+    if (known->kill_requested && !is_terminal(told.state)) {
       kills_.push_back({.framework_id = known->task.framework_id,
                         .task_id = known->task.id,
                         .kill_policy = known->kill_policy});
@@ -167,10 +168,13 @@ class Resync {
     announce(entry);
   }
 
+  // What an ended task gives back could be lent at once, while other tasks are still to be booked.
   void confirm(TaskEntry& entry, const Task& told) {
     if (options_.new_books) book(entry);
-    if (entry.holds_resources() && told.state != entry.task.state) {
-      if (is_terminal(told.state)) book_revocable();  // to give it back at once
+    if (!entry.holds_resources() || told.state == entry.task.state) return;
+    if (is_terminal(told.state)) {
+      ended_.emplace_back(&entry, &told);
+    } else {
       set_state(s_, entry, told.state, told.last_status);
     }
   }
@@ -224,6 +228,7 @@ class Resync {
   std::unordered_set<const TaskEntry*> seen_;
   std::vector<TaskEntry*> revocable_;                      // of which that is still to be booked
   std::vector<const ExecutorEntry*> revocable_executors_;  // likewise
+  std::vector<std::pair<TaskEntry*, const Task*>> ended_;  // at last
   std::vector<FrameworkId> shutdowns_;
   std::vector<KillTask> kills_;
   ReconcileTasks missing_;

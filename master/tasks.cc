@@ -189,9 +189,15 @@ void on_acknowledge(State& s, FrameworkEntry& framework, const Acknowledge& mess
       continue;
     }
     TaskEntry* entry = find_task(framework, item.task_id);
-    if (entry != nullptr && entry->agent == agent && entry->task.update_uuid == item.uuid &&
-        is_terminal(entry->task.update_state)) {
-      remove_task(s, *entry);
+    if (entry != nullptr && entry->agent == agent) {
+      if (entry->task.update_uuid != item.uuid) {
+        // It was forwarded before the agent was given up and came back. If the agent took this for
+        // its last word of the task, nobody would ever remove the task here.
+        s.emit(event::MessageDropped{.name = "acknowledge",
+                                     .why = "the update is not the one that was forwarded last"});
+        continue;
+      }
+      if (is_terminal(entry->task.update_state)) remove_task(s, *entry);
     }
     queue_acknowledgement(
         s, *agent, {.framework_id = framework.info.id, .task_id = item.task_id, .uuid = item.uuid});

@@ -30,6 +30,26 @@ TEST(Kills, TerminateFirstAndForceAfterTheDefaultGrace) {
             (States{TaskState::kStarting, TaskState::kRunning, TaskState::kKilled}));
 }
 
+// Otherwise a later life would take the end for a failure of the command.
+TEST(Kills, AreDurableBeforeTheCommandHearsOfThem) {
+  Bench bench;
+  bench.enlist();
+  bench.run("slow");
+  bench.run("ended");
+  bench.run("now");
+  bench.disk_works = false;
+  bench.kill("slow");
+  bench.kill("ended");
+  bench.kill("now", 0s);
+  bench.exits("ended", 0);
+  EXPECT_TRUE(bench.effects.signals.empty());
+  EXPECT_TRUE(bench.effects.kills.empty());
+  bench.disk_works = true;
+  bench.advance(1ms);
+  EXPECT_EQ(bench.effects.signals, (std::vector{std::pair(bench.container("slow"), 15)}));
+  EXPECT_EQ(bench.effects.kills, std::vector{bench.container("now")});
+}
+
 TEST(Kills, AnnounceThemselvesToFrameworksThatWantIt) {
   Bench bench;
   bench.enlist();

@@ -223,7 +223,7 @@ TEST(Recovery, AKillGoesOnWithTheGraceThatIsLeft) {
   recover(next, recalled(first));
   const ContainerId id = first.container("t");
   next.turn([&](Now now) { next.agent.on_launched(now, id, 4711); });
-  EXPECT_TRUE(next.effects.signals.empty()) << "it was told before";
+  EXPECT_EQ(next.effects.signals, (std::vector{std::pair(id, 15)})) << "perhaps for a second time";
   next.advance(5s);
   EXPECT_TRUE(next.effects.kills.empty());
   next.advance(1s);

@@ -6,8 +6,8 @@
 
 #include "common/limits.h"
 #include "common/record_log.h"
-#include "common/rng.h"
 #include "common/registry_wire.h"
+#include "common/rng.h"
 
 namespace tepui {
 namespace {
@@ -47,7 +47,7 @@ TEST(Registry, WritesOneKeyForEachChange) {
   EXPECT_EQ(keys(registry.mark_unreachable({"a1"}, at(5))),
             (Keys{"-agents/a1", "+unreachable/a1"}));
   EXPECT_EQ(keys(registry.admit(agent("a1"))), (Keys{"-unreachable/a1", "+agents/a1"}));
-  EXPECT_EQ(keys(registry.set_gone({"a1"}, at(6))), (Keys{"-agents/a1", "+gone/a1"}));
+  EXPECT_EQ(keys(registry.set_gone({"a1"}, {.since = at(6)})), (Keys{"-agents/a1", "+gone/a1"}));
   EXPECT_EQ(keys(registry.remove({"a1"})), (Keys{"-gone/a1"}));
   EXPECT_EQ(keys(registry.remove({"a1"})), (Keys{}));
 }
@@ -68,9 +68,9 @@ TEST(Registry, AnAgentIsInOneListOnly) {
   registry.mark_unreachable({"a1"}, at(5));
   EXPECT_TRUE(registry.agents().empty());
   EXPECT_EQ(registry.unreachable().at({"a1"}), at(5));
-  registry.set_gone({"a1"}, at(6));
+  registry.set_gone({"a1"}, {.since = at(6)});
   EXPECT_TRUE(registry.unreachable().empty());
-  EXPECT_EQ(registry.gone().at({"a1"}), at(6));
+  EXPECT_EQ(registry.gone().at({"a1"}).since, at(6));
   EXPECT_DEATH(registry.admit(agent("a1")), "CHECK failed");
 }
 
@@ -89,7 +89,8 @@ TEST(Registry, LoadsWhatItsWritesLeftInTheStore) {
         apply_batch(contents, registry.remove(id));
         break;
       case 1:
-        apply_batch(contents, registry.set_gone(id, now));
+        apply_batch(contents,
+                    registry.set_gone(id, {.since = now, .by_operator = rng.chance(1, 2)}));
         break;
       case 2:
       case 3:
@@ -145,11 +146,11 @@ TEST(Registry, RefusesWhatItDoesNotUnderstandAndNamesTheKey) {
 
   StoreContents twice = named();
   twice["agents/a1"] = encode_agent(agent("a1"));
-  twice["gone/a1"] = encode_departed(at(1));
+  twice["gone/a1"] = encode_departed({.since = at(1)});
   EXPECT_EQ(Registry::load(twice).error().message,
             "registry entry 'gone/a1': the agent is in another list too");
 
-  StoreContents nameless{{"gone/a1", encode_departed(at(1))}};
+  StoreContents nameless{{"gone/a1", encode_departed({.since = at(1)})}};
   EXPECT_EQ(Registry::load(nameless).error().message,
             "registry has 1 entries and no entry 'cluster'");
 }
@@ -159,10 +160,11 @@ TEST(Registry, ForgetsTheOldestOfTooManyGone) {
   // The names are not in the order of time.
   for (size_t i = 0; i < limits::kGoneMax; ++i) {
     registry.set_gone({"g" + std::to_string((i + 7) % limits::kGoneMax)},
-                      at(static_cast<int64_t>(i)));
+                      {.since = at(static_cast<int64_t>(i))});
   }
   EXPECT_EQ(registry.gone().size(), limits::kGoneMax);
-  EXPECT_EQ(keys(registry.set_gone({"last"}, at(1'000'000))), (Keys{"+gone/last", "-gone/g7"}));
+  EXPECT_EQ(keys(registry.set_gone({"last"}, {.since = at(1'000'000)})),
+            (Keys{"+gone/last", "-gone/g7"}));
   EXPECT_EQ(registry.gone().size(), limits::kGoneMax);
 }
 
@@ -193,7 +195,8 @@ TEST(Registry, WhatOperatorsCommandIsLoadedAsItWasWritten) {
 
   EXPECT_EQ(keys(registry.set_quota("eng/search", {})), (Keys{"-quota/eng/search"}));
   EXPECT_EQ(keys(registry.set_machine("node1", std::nullopt)), (Keys{"-maintenance/node1"}));
-  EXPECT_EQ(keys(registry.set_gone({"a1"}, at(6))), (Keys{"-agents/a1", "-drain/a1", "+gone/a1"}));
+  EXPECT_EQ(keys(registry.set_gone({"a1"}, {.since = at(6)})),
+            (Keys{"-agents/a1", "-drain/a1", "+gone/a1"}));
 }
 
 TEST(Registry, RefusesCommandsThatCannotHaveBeenGiven) {

@@ -23,8 +23,8 @@ AgentInfo agent() {
 TEST(RegistryWire, ValuesComeBackAsTheyWere) {
   EXPECT_EQ(decode_agent(encode_agent(agent())).value(), agent());
   EXPECT_EQ(decode_cluster(encode_cluster("7f3a9c12")).value(), "7f3a9c12");
-  const WallTime since(Duration(1795374000123));
-  EXPECT_EQ(decode_departed(encode_departed(since)).value(), since);
+  const Departed departed{.since = WallTime(Duration(1795374000123)), .by_operator = true};
+  EXPECT_EQ(decode_departed(encode_departed(departed)).value(), departed);
 }
 
 TEST(RegistryWire, EqualValuesAreEqualBytes) {

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+#include <vector>
+
 #include "common/loans.h"
 #include "common/quota_text.h"
 #include "tests/master/fake_effects.h"
@@ -89,6 +93,42 @@ TEST(MasterLoans, AreRecognisedWhenTheAgentComesBack) {
   const auto rest = r.bench.offers(promised);
   ASSERT_EQ(rest.size(), 1u);
   EXPECT_EQ(rest[0].resources, Resources::scalars({{"cpus", 1000}}));
+}
+
+// What is lent of the rest is seen only when all that is regular is booked.
+TEST(MasterLoans, WaitForEveryTaskOfAnAgentThatComesBack) {
+  Rig r;
+  r.guarantee("");
+  const Resources three = Resources::scalars({{"cpus", 3000}});
+  r.bench.say(r.agent.session, UpdateAgent{as_revocable(three)});
+  r.bench.settle();
+  TestFramework framework = r.bench.framework(borrower_info());
+  const auto offers = r.bench.offers(framework);
+  ASSERT_EQ(offers.size(), 1u);
+  const std::map<std::string, Resources> wanted = {{"borrowed", as_revocable(three)},
+                                                   {"ended", Resources::scalars({{"cpus", 500}})},
+                                                   {"running", three}};
+  std::vector<TaskInfo> infos;
+  std::vector<Task> tasks;
+  for (const auto& [name, resources] : wanted) {
+    infos.push_back(task_info(name, resources));
+    tasks.push_back({.id = {name},
+                     .name = name,
+                     .framework_id = framework.info.id,
+                     .agent_id = r.agent.info.id,
+                     .role = "night",
+                     .resources = resources,
+                     .state = name == "ended" ? TaskState::kFinished : TaskState::kRunning,
+                     .update_state = TaskState::kRunning});
+  }
+  r.bench.accept(framework, {offers[0].id}, infos, 24h);
+  r.bench.say(r.agent.session, UpdateAgent{});
+  r.guarantee("cpus:4");
+  r.agent.info.attributes.push_back({.name = "rack", .value = "r1"});  // so its books are made anew
+  r.bench.reregister(r.agent, {framework.info}, tasks);
+  r.audit();
+  EXPECT_EQ(r.bench.events().count<event::AgentBroken>(), 0);
+  EXPECT_EQ(r.bench.master().totals().tasks, 3u) << "the ended one waits for its last update";
 }
 
 // Its own revocable resources became less while tasks held them, and the regular ones are in use.

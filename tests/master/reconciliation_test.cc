@@ -100,6 +100,22 @@ TEST(Reconciliation, ATaskOnAnAgentThatIsGoneForGoodIsGone) {
   expect_answer(bench.reconcile(framework, {{{"ghost"}, agent.info.id}}), TaskState::kGone);
 }
 
+TEST(Reconciliation, ATaskOnAnAgentThatAnOperatorMarkedGoneIsGoneByOperator) {
+  Bench bench;
+  const TestAgent agent = bench.agent();
+  TestFramework framework = bench.framework();
+  EXPECT_EQ(
+      bench.command(OperateAgent{.agent_id = agent.info.id, .action = OperateAgent::Action::kGone}),
+      "");
+  bench.take<Failure>(framework.session);
+  expect_answer(bench.reconcile(framework, {{{"ghost"}, agent.info.id}}),
+                TaskState::kGoneByOperator);
+  bench.restart();
+  bench.resubscribe(framework);
+  expect_answer(bench.reconcile(framework, {{{"ghost"}, agent.info.id}}),
+                TaskState::kGoneByOperator);
+}
+
 TEST(Reconciliation, ThereIsSilenceWhileARecoveredAgentIsOut) {
   Bench bench;
   TestAgent agent = bench.agent();

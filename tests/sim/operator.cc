@@ -17,7 +17,7 @@ constexpr std::string_view kRoles[] = {"role0", "role1", "role2", "roles", "role
 }  // namespace
 
 void SimOperator::strike(const Known& known) {
-  switch (world_.rng().below(9)) {
+  switch (world_.rng().below(10)) {
     case 0:
     case 1:
       return set_quota();
@@ -29,6 +29,8 @@ void SimOperator::strike(const Known& known) {
     case 5:
     case 6:
       return change_disk(known);
+    case 7:
+      return take_down_or_up(known);
     default:
       return operate(known);
   }
@@ -80,12 +82,26 @@ void SimOperator::operate(const Known& known) {
   if (known.agents.empty()) return;
   using Action = OperateAgent::Action;
   constexpr Action kActions[] = {Action::kDrain, Action::kDeactivate, Action::kReactivate,
-                                 Action::kReactivate};
+                                 Action::kReactivate, Action::kGone};
   OperateAgent message{.agent_id = known.agents[rng.below(known.agents.size())],
                        .action = kActions[rng.below(std::size(kActions))]};
   if (rng.chance(1, 2)) message.max_grace = world_.up_to(10s);
-  world_.reached(message.action == Action::kDrain ? "operator.drain" : "operator.agent");
+  message.mark_gone = message.action == Action::kDrain && rng.chance(1, 4);
+  world_.reached(message.action == Action::kDrain  ? "operator.drain"
+                 : message.action == Action::kGone ? "operator.gone"
+                                                   : "operator.agent");
   command_(message);
+}
+
+// Only machines of the schedule go down; those that were never taken up again do at the end.
+void SimOperator::take_down_or_up(const Known& known) {
+  Rng& rng = world_.rng();
+  if (known.hosts.empty()) return;
+  const bool down = rng.chance(1, 2);
+  world_.reached(down ? "operator.down" : "operator.up");
+  using Action = OperateMachines::Action;
+  command_(OperateMachines{.action = down ? Action::kStart : Action::kStop,
+                           .hostnames = {known.hosts[rng.below(known.hosts.size())]}});
 }
 
 void SimOperator::change_disk(const Known& known) {
@@ -147,6 +163,9 @@ void SimOperator::take_back(const Known& known) {
     none.quotas.push_back({.role = std::string(role), .quota = {}});
   }
   command_(none);
+  for (const std::string& host : known.hosts) {
+    command_(OperateMachines{.action = OperateMachines::Action::kStop, .hostnames = {host}});
+  }
   command_(UpdateMaintenanceSchedule{});
   for (const AgentId& agent : known.agents) {
     command_(OperateAgent{.agent_id = agent, .action = OperateAgent::Action::kReactivate});

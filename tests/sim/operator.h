@@ -1,8 +1,8 @@
 #pragma once
 // SimOperator commands the leading master at random: quota, weights, the maintenance schedule,
-// agents that are deactivated, drained and reactivated, reservations and volumes. When all is
-// healed it takes everything back, as often as it must, for a command may be lost with the master
-// that it was told to.
+// machines that are taken down and up, agents that are deactivated, drained, reactivated and gone,
+// reservations and volumes. When all is healed it takes everything back, as often as it must, for a
+// command may be lost with the master that it was told to.
 
 #include <functional>
 #include <string>
@@ -35,6 +35,7 @@ class SimOperator {
   void set_weights();
   void plan(const Known& known);
   void operate(const Known& known);
+  void take_down_or_up(const Known& known);
   // Reserves disk, makes a volume, or changes or undoes one; mostly validly.
   void change_disk(const Known& known);
 

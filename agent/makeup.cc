@@ -1,0 +1,81 @@
+// What an agent is made with, in its journal.
+
+#include <utility>
+
+#include "agent/checkpoint_wire.h"
+#include "agent/recorded_agent.h"
+#include "common/registry_wire.h"
+
+namespace tepui {
+
+// Whoever adds a setting must write and read it here, or a replay would be of another agent.
+static_assert(sizeof(AgentTunables) == 80);
+
+void write_tunables(JournalWriter& out, const AgentTunables& tunables) {
+  out.duration(tunables.registration_backoff)
+      .duration(tunables.registration_backoff_max)
+      .duration(tunables.update_retry_min)
+      .duration(tunables.update_retry_max)
+      .duration(tunables.kill_grace)
+      .number(tunables.pids_max)
+      .duration(tunables.executor_registration_timeout)
+      .duration(tunables.executor_reregistration_timeout)
+      .duration(tunables.executor_shutdown_grace)
+      .duration(tunables.recovery_timeout);
+}
+
+AgentTunables read_agent_tunables(JournalFields& in) {
+  AgentTunables tunables;
+  tunables.registration_backoff = in.duration();
+  tunables.registration_backoff_max = in.duration();
+  tunables.update_retry_min = in.duration();
+  tunables.update_retry_max = in.duration();
+  tunables.kill_grace = in.duration();
+  tunables.pids_max = in.signed_number();
+  tunables.executor_registration_timeout = in.duration();
+  tunables.executor_reregistration_timeout = in.duration();
+  tunables.executor_shutdown_grace = in.duration();
+  tunables.recovery_timeout = in.duration();
+  return tunables;
+}
+
+void write_makeup(JournalWriter& out, const AgentMakeup& makeup) {
+  const AgentConfig& config = makeup.config;
+  write_tunables(out, config.tunables);
+  out.text(encode_agent(config.info))
+      .text(encode_checkpoint(
+          {.total = config.configured, .operations = config.operations, .destroying = {}}))
+      .text(config.ground.boot_id)
+      .text(config.ground.runtime_dir)
+      .text(config.ground.cgroup_root)
+      .text(config.build)
+      .text(config.principal)
+      .text(config.executor_socket)
+      .text(config.work_dir)
+      .number(makeup.seed);
+}
+
+Result<AgentMakeup> read_agent_makeup(std::span<const std::byte> payload) {
+  JournalFields in(payload);
+  AgentMakeup makeup;
+  AgentConfig& config = makeup.config;
+  config.tunables = read_agent_tunables(in);
+  const std::string info = in.text();
+  const std::string resources = in.text();
+  config.ground.boot_id = in.text();
+  config.ground.runtime_dir = in.text();
+  config.ground.cgroup_root = in.text();
+  config.build = in.text();
+  config.principal = in.text();
+  config.executor_socket = in.text();
+  config.work_dir = in.text();
+  makeup.seed = in.number();
+  if (!in.ok() || !in.at_end()) return fail("the head does not hold what makes an agent");
+  config.info = TRY(decode_agent(info));
+  StoredCheckpoint stored = TRY(decode_checkpoint(resources));
+  config.configured = std::move(stored.total);
+  config.operations = std::move(stored.operations);
+  return makeup;
+}
+
+}  // namespace tepui
