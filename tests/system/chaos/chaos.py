@@ -80,7 +80,8 @@ def main():
                                                                   flush=True))
             results.append(result)
             for sentence in result.wrong or ["all is well"]:
-                print(f"{result.seconds:8.1f}  {'wrong: ' if result.wrong else ''}{sentence}", flush=True)
+                print(f"{result.seconds:8.1f}  {'wrong: ' if result.wrong else ''}{sentence}",
+                      flush=True)
             if not result.wrong and not options.keep:
                 rounds.remove(os.path.join(folder, f"seed-{seed}"))
             seed += 1

@@ -116,8 +116,12 @@ def ends_are_true(fate, history):
         if state == "TASK_FINISHED" and own != [0]:
             yield f"was told to be finished, and had ended with {own}"
         if state == "TASK_FAILED":
-            # An answer to reconciliation does not say with which status.
-            if own != [exit_status] if exit_status is not None else fate.started and own in ([], [0]):
+            # An answer to reconciliation may not say with which status.
+            if exit_status is not None:
+                is_true = own == [exit_status]
+            else:
+                is_true = not fate.started or own not in ([], [0])
+            if not is_true:
                 yield f"was told to have failed with {exit_status}, and had ended with {own}"
             if not fate.started and not history.disk_was_full:
                 yield f"failed before it started: {status.get('message')}"

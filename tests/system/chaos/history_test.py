@@ -12,7 +12,8 @@ from harness import Failure, expect, expect_equal  # noqa: E402
 
 
 def status(at, state, uuid="", **more):
-    return {"event": "status", "at": at, "task": "t", "state": "TASK_" + state, "uuid": uuid, **more}
+    return {"event": "status", "at": at, "task": "t", "state": "TASK_" + state, "uuid": uuid,
+            **more}
 
 
 def line(what, at, end=None, pid=7):

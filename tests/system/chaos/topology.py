@@ -134,7 +134,8 @@ class Topology:
         self.cgroup_prefix = folder.strip("/").replace("/", "-").removeprefix("tmp-")
         self.network = Network()
         self.mounts = []
-        self.disks_filled = set()  # names of nodes whose disk was full; their processes may have ended
+        # Names of nodes whose disk was full: their processes may have ended.
+        self.disks_filled = set()
         self.servers, self.masters, self.agents, self.frameworks = [], [], [], []
         os.makedirs(folder)
         self.phase("run")
