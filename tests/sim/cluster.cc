@@ -94,6 +94,7 @@ void Cluster::plan_upgrades() {
 }
 
 void Cluster::upgrade(NodeId node) {
+  if (!network_.is_released(node)) return;
   world_.reached("node.upgraded");
   const auto restart = [&](const auto& all) {
     for (const auto& one : all) {
@@ -149,6 +150,7 @@ void Cluster::heal() {
   for (const auto& framework : frameworks_) framework->calm();
   take_back();
   repeat_kills();
+  for (const NodeId node : nodes_) upgrade(node);  // the rest: nothing restarts in peace
 }
 
 // ---------------------------------------------------------------------------------------- chaos
