@@ -94,6 +94,7 @@ void Cluster::plan_upgrades() {
 }
 
 void Cluster::upgrade(NodeId node) {
+  if (!network_.is_released(node)) return;
   world_.reached("node.upgraded");
   const auto restart = [&](const auto& all) {
     for (const auto& one : all) {
@@ -149,6 +150,8 @@ void Cluster::heal() {
   for (const auto& agent : agents_) agent->set_tunables(faults_.agent);
   for (const auto& framework : frameworks_) framework->calm();
   take_back();
+  repeat_kills();
+  for (const NodeId node : nodes_) upgrade(node);  // the rest: nothing restarts in peace
 }
 
 // ---------------------------------------------------------------------------------------- chaos
@@ -278,7 +281,9 @@ void Cluster::strike_task() {
   MasterNode* master = leader();
   if (master == nullptr) return;
   const Task task = master->any_task();
-  if (!task.id.empty()) master->kill_as_operator(task.framework_id, task.id);
+  if (task.id.empty()) return;
+  killed_.emplace_back(task.framework_id, task.id);
+  master->kill_as_operator(task.framework_id, task.id);
 }
 
 void Cluster::strike_operator() {
@@ -302,6 +307,15 @@ SimOperator::Known Cluster::known_to_operators() const {
     known.totals.push_back(agent->agent()->info().resources);
   }
   return known;
+}
+
+// Once more, for what is commanded may be lost: with the leader, and with an agent that had not
+// remembered it when it died.
+void Cluster::repeat_kills() {
+  if (MasterNode* master = leader()) {
+    for (const auto& [framework, task] : killed_) master->kill_as_operator(framework, task);
+  }
+  if (!killed_.empty()) world_.after(60s, [this] { repeat_kills(); });
 }
 
 // Again and again, for what is commanded may be lost, and who drains cannot be reactivated yet.

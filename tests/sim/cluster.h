@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/sim/agent_node.h"
@@ -72,6 +73,7 @@ class Cluster {
   void strike_operator();
   void strike_revocable();
   void take_back();
+  void repeat_kills();
   SimOperator::Known known_to_operators() const;
   void block_for_a_while(NodeId from, NodeId to, Duration time);
   MasterNode* leader() const;
@@ -79,7 +81,8 @@ class Cluster {
   World& world_;
   Faults faults_;
   bool healed_ = false;
-  bool commanded_ = false;  // by the operator
+  bool commanded_ = false;                              // by the operator
+  std::vector<std::pair<FrameworkId, TaskId>> killed_;  // likewise
   int64_t promised_milli_ = 0;
   Network network_;
   SimStore store_;
