@@ -157,6 +157,9 @@ std::string text_of(const std::string& path, const Replayed& replayed) {
   const ReplayProgress& progress = replayed.progress;
   std::string text =
       fmt::format("{}: {} records, {} turns", path, progress.records, progress.turns);
+  if (progress.records == 0 && replayed.difference.empty()) {
+    return text + "; the program ended before it wrote any\n";
+  }
   if (!replayed.difference.empty()) return text + ", then: " + replayed.difference + "\n";
   text += fmt::format(", all with the same outputs (hash {:016x})", progress.hash);
   if (replayed.stopped) text += "; stopped as asked";

@@ -112,6 +112,10 @@ def what_was_damaged_is_named(cluster):
     expect("damaged at offset" in done.stdout, done.stdout)
     done = cluster.tepui("replay", cluster.path("nothing"), check=False)
     expect(done.returncode == 3 and "cannot find" in done.stderr, done.stderr)
+    with open(path, "wb"):
+        pass  # of a program that was killed at once
+    [replayed] = replay(cluster, path)
+    expect_equal((replayed["same"], replayed["records"]), (True, 0), "an empty journal")
 
 
 def a_journal_at_its_bound_ends_and_the_master_goes_on(cluster):

@@ -195,17 +195,17 @@ def deaths(topology):
 
 
 def replay(topology, result):
-    """Every life of every master, run again from its journal."""
-    for master in topology.masters:
-        folder = topology.path(f"journal-{master.name}")
+    """Every life of every master and agent, run again from its journal."""
+    for node in topology.masters + topology.agents:
+        folder = topology.path(f"journal-{node.name}")
         done = topology.tepui("replay", "--json", folder, seconds=300)
         try:
             lives = json.loads(done.stdout)
         except ValueError:
-            result.wrong.append(f"the journals of {master.name}: {done.stdout} {done.stderr}")
+            result.wrong.append(f"the journals of {node.name}: {done.stdout} {done.stderr}")
             continue
         result.inputs += sum(life["records"] for life in lives)
-        result.wrong += [f"the journal {life.get('file', folder)} of {master.name} gives other "
+        result.wrong += [f"the journal {life['journal']} of {node.name} gives other "
                          f"outputs: {life['difference']}" for life in lives if not life["same"]]
 
 

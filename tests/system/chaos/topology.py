@@ -18,7 +18,7 @@ MASTER_FLAGS = (
     "--log-format=json")
 AGENT_FLAGS = (
     "--resources=cpus:2;mem:1GB;disk:8MB;ports:[31000-31010]", "--registration-backoff-factor=200ms",
-    "--log-format=json")
+    "--journal-bytes=64MB", "--log-format=json")
 DISK = "16m"  # of the agent and of the ZooKeeper server whose disk is small
 ZK_CONFIG = """\
 dataDir={folder}
@@ -209,6 +209,7 @@ class Topology:
             program("tepui-agent"), f"--master={self.zk}", f"--listen={address}:5051",
             f"--hostname={name}", f"--work-dir={folder}/work",
             f"--runtime-dir={self.path(name + '-run')}",
+            f"--journal={self.path('journal-' + name)}",
             f"--cgroup-root={self.cgroup_prefix}-{name}", *AGENT_FLAGS])
         agent.cgroup = f"{self.cgroup_prefix}-{name}"
         self.agents.append(agent)
