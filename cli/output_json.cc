@@ -54,7 +54,8 @@ Document json_of(const Labels& labels) {
   return out;
 }
 
-// Whose reservations these are: of each kind of resource, the stack from the outermost role inwards.
+// Whose reservations these are: of each kind of resource, the stack from the outermost role
+// inwards.
 Document reservations_of(const Resources& resources) {
   Document::List list;
   for (const Resource& item : resources.items()) {
@@ -68,7 +69,8 @@ Document reservations_of(const Resources& resources) {
                               {"principal", reservation.principal},
                               {"labels", json_of(reservation.labels)}});
     }
-    list.emplace_back(Json{{"text", to_text(resources.filter(is_it))}, {"stack", std::move(stack)}});
+    list.emplace_back(
+        Json{{"text", to_text(resources.filter(is_it))}, {"stack", std::move(stack)}});
   }
   return list;
 }

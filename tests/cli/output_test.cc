@@ -56,6 +56,19 @@ TEST(Output, ACommandThatIsDoneSaysWhatItNamed) {
     "disk": 60.0,
     "text": "disk(eng):60"
   },
+  "reservations": [
+    {
+      "text": "disk(eng):60",
+      "stack": [
+        {
+          "type": "STATIC",
+          "role": "eng",
+          "principal": "",
+          "labels": {}
+        }
+      ]
+    }
+  ],
   "change": {
     "disk": 20.0,
     "text": "disk:20"

@@ -280,38 +280,6 @@ TEST(Registration, AnAcknowledgementMayCrossARepeatedRequest) {
   EXPECT_EQ(bench.master().totals().tasks, 0u) << "nobody would acknowledge it any more";
 }
 
-// What the framework saw before the agent died, it may acknowledge after the agent is back, and
-// before the agent has repeated it.
-TEST(Registration, AnAcknowledgementOfAnEarlierSessionIsLeftToBeRepeated) {
-  Bench bench;
-  TestAgent agent = bench.agent();
-  TestFramework framework = bench.framework();
-  Task task = bench.launch(framework, "t");
-  bench.update(agent, task, TaskState::kRunning);
-  const Task as_acknowledged = task;
-  const Uuid uuid = bench.update(agent, task, TaskState::kFinished);
-  bench.restart();
-  bench.resubscribe(framework);
-  Task told = as_acknowledged;  // the agent has forwarded nothing in its new life
-  told.state = TaskState::kFinished;
-  bench.reregister(agent, {framework.info}, {told});
-  bench.take<AcknowledgeUpdates>(agent.session);
-  bench.acknowledge(framework, task, uuid);
-  EXPECT_TRUE(bench.take<AcknowledgeUpdates>(agent.session).empty());
-  EXPECT_EQ(bench.master().totals().tasks, 1u);
-
-  const TaskStatus repeated{.task_id = task.id,
-                            .state = TaskState::kFinished,
-                            .source = TaskSource::kAgent,
-                            .uuid = uuid,
-                            .agent_id = agent.info.id};
-  bench.say(agent.session, StatusUpdates{{{framework.info.id, repeated, TaskState::kFinished}}});
-  bench.settle();
-  bench.acknowledge(framework, task, uuid);
-  EXPECT_EQ(bench.take<AcknowledgeUpdates>(agent.session).size(), 1u);
-  EXPECT_EQ(bench.master().totals().tasks, 0u);
-}
-
 TEST(Registration, KillsThatTheAgentMissedAreRepeated) {
   Bench bench;
   TestAgent agent = bench.agent();

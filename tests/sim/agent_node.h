@@ -1,7 +1,7 @@
 #pragma once
 // AgentNode is one machine with its agent: the real core, simulated effects, and a host whose
-// containers outlive the process, as what it remembers does. Some lives keep a journal. When they end
-// it is replayed, and must give the same outputs.
+// containers outlive the process, as what it remembers does. Some lives keep a journal. When they
+// end it is replayed, and must give the same outputs.
 
 #include <map>
 #include <memory>
@@ -23,10 +23,7 @@
 
 namespace tepui::sim {
 
-class AgentNode final : public End,
-                        public AgentEffects,
-                        public HostListener,
-                        private JournalSink {
+class AgentNode final : public End, public AgentEffects, public HostListener, private JournalSink {
  public:
   struct Surroundings {
     World& world;

@@ -21,9 +21,9 @@ Duration often(Rng& rng) { return pick(rng, {2s, 5s, 15s, 40s}); }
 // Some repairs only show where no other fault repairs the same by accident.
 ChaosFaults only_one(Rng& rng) {
   ChaosFaults chaos;
-  Duration ChaosFaults::*const kinds[] = {&ChaosFaults::partition, &ChaosFaults::master_crash,
-                                          &ChaosFaults::master_depose, &ChaosFaults::agent_crash,
-                                          &ChaosFaults::scheduler_crash};
+  Duration ChaosFaults::* const kinds[] = {&ChaosFaults::partition, &ChaosFaults::master_crash,
+                                           &ChaosFaults::master_depose, &ChaosFaults::agent_crash,
+                                           &ChaosFaults::scheduler_crash};
   chaos.*kinds[rng.below(std::size(kinds))] = often(rng);
   return chaos;
 }

@@ -71,7 +71,7 @@ void Ledger::forget_agent(const AgentId& id) {
   agents_.erase(id);
 }
 
-void Ledger::release(const AgentId& id, const Resources& resources, Resources AgentBook::*part) {
+void Ledger::release(const AgentId& id, const Resources& resources, Resources AgentBook::* part) {
   const auto at = agents_.find(id);
   if (at == agents_.end()) return;
   Resources& sum = at->second.*part;

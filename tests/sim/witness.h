@@ -2,9 +2,9 @@
 // Witness knows what of the registry must be durable, wherever it is kept: from what masters wrote
 // and were told, and from what each new leader found.
 //
-// Checked: no epoch begins twice; what a new leader finds is all that was reported durable, then some of
-// what was under way, in order, whole; and nothing is reported durable to a deposed leader that its
-// successor did not find.
+// Checked: no epoch begins twice; what a new leader finds is all that was reported durable, then
+// some of what was under way, in order, whole; and nothing is reported durable to a deposed leader
+// that its successor did not find.
 
 #include <cstdint>
 #include <deque>

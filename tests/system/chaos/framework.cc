@@ -321,11 +321,7 @@ exit {})",
   std::unique_ptr<Signals> signals_;
 };
 
-}  // namespace
-}  // namespace tepui
-
-int main(int argc, char** argv) {
-  using namespace tepui;
+int run(int argc, char** argv) {
   if (argc < 4) {
     fmt::print(stderr, "usage: {} MASTER NAME DIRECTORY [partition-aware]\n", argv[0]);
     return 2;
@@ -343,3 +339,8 @@ int main(int argc, char** argv) {
   fmt::print(stderr, "{}\n", status.error().message);
   return 2;
 }
+
+}  // namespace
+}  // namespace tepui
+
+int main(int argc, char** argv) { return tepui::run(argc, argv); }
