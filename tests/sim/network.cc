@@ -68,6 +68,15 @@ void Network::finish_connect(LinkNumber number) {
   end_of(link.ends[0])->on_link_up(number);
 }
 
+namespace {
+// What came after the first release, it neither announces nor minds.
+void forget_capabilities(Payload& payload) {
+  auto* to_agent = std::get_if<MasterToAgent>(&payload);
+  if (to_agent == nullptr) return;
+  if (auto* reply = std::get_if<HelloReply>(to_agent)) reply->capabilities.clear();
+}
+}  // namespace
+
 void Network::send(LinkNumber number, NodeId from, Payload payload) {
   const auto at = links_.find(number);
   if (at == links_.end()) return;
@@ -76,6 +85,7 @@ void Network::send(LinkNumber number, NodeId from, Payload payload) {
   if (!link.open[side] || link.broken) return;
   const NetworkFaults& network = faults_.network;
   const bool is_released = released_.contains(link.ends[0]) || released_.contains(link.ends[1]);
+  if (is_released) forget_capabilities(payload);
   if (world_.rng().chance(1, network.codec_one_in) || is_released) {
     std::optional<Payload> passed = through_codec(std::move(payload), is_released);
     if (!passed) {
