@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import (  # noqa: E402
     cgroup_of, expect, expect_equal, program, run_tests, wait_until)
 
-TASKS = 60
+TASKS = 500
 MACHINE = "cpus:8;mem:16GB;disk:1GB;ports:[31000-32000]"
 # Ends with a status of its own when it is told to.
 COMMAND = "trap 'exit 9' TERM; sleep 5432 & wait"
