@@ -104,7 +104,7 @@ def check(patches):
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev sim --mutants")
-    parser.add_argument("--seeds", type=int, default=3000, help="at most, per bug (3000)")
+    parser.add_argument("--seeds", type=int, default=10000, help="at most, per bug (10000)")
     parser.add_argument("--only", default="", help="only patches with this word in their name")
     parser.add_argument("--keep", action="store_true", help="keep the copy that was built")
     parser.add_argument("--check", action="store_true", help="only see whether they all apply")
