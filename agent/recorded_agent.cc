@@ -73,6 +73,15 @@ void RecordedAgent::record(AgentInput kind, Now now, uint64_t subject,
   if (!goes_on) sink_ = nullptr;
 }
 
+template <class Write>
+  requires std::invocable<Write, JournalWriter&>
+void RecordedAgent::record(AgentInput kind, Now now, uint64_t subject, Write&& write) {
+  work_due_ = true;
+  if (sink_ == nullptr) return;
+  write(fields());
+  record(kind, now, subject, fields_.payload());
+}
+
 // -------------------------------------------------------------------------------------- inputs
 
 void RecordedAgent::on_recovered(Now now, const RecoveredAgent& memory, RecoveryKind kind) {
@@ -95,7 +104,7 @@ void RecordedAgent::on_connected(Now now) {
 }
 
 void RecordedAgent::on_disconnected(Now now, std::string_view why) {
-  record(AgentInput::kDisconnected, now, 0, fields().text(why).payload());
+  record(AgentInput::kDisconnected, now, 0, [&](JournalWriter& out) { out.text(why); });
   agent_.on_disconnected(now, why);
 }
 
@@ -106,37 +115,39 @@ void RecordedAgent::on_message(Now now, const MasterToAgent& message) {
 }
 
 void RecordedAgent::on_launched(Now now, const ContainerId& id, int64_t pid) {
-  record(AgentInput::kLaunched, now, static_cast<uint64_t>(pid), fields().text(id.value).payload());
+  record(AgentInput::kLaunched, now, static_cast<uint64_t>(pid),
+         [&](JournalWriter& out) { out.text(id.value); });
   agent_.on_launched(now, id, pid);
 }
 
 void RecordedAgent::on_launch_failed(Now now, const ContainerId& id, const Error& error) {
-  fields().text(id.value).number(int64_t{error.code}).text(error.message);
-  record(AgentInput::kLaunchFailed, now, 0, fields_.payload());
+  record(AgentInput::kLaunchFailed, now, 0, [&](JournalWriter& out) {
+    out.text(id.value).number(int64_t{error.code}).text(error.message);
+  });
   agent_.on_launch_failed(now, id, error);
 }
 
 void RecordedAgent::on_absent(Now now, const ContainerId& id) {
-  record(AgentInput::kAbsent, now, 0, fields().text(id.value).payload());
+  record(AgentInput::kAbsent, now, 0, [&](JournalWriter& out) { out.text(id.value); });
   agent_.on_absent(now, id);
 }
 
 void RecordedAgent::on_exit(Now now, const ContainerId& id, const ExitRecord& record_) {
-  fields()
-      .text(id.value)
-      .flag(record_.exit_status.has_value())
-      .number(int64_t{record_.exit_status.value_or(0)})
-      .flag(record_.signal.has_value())
-      .number(int64_t{record_.signal.value_or(0)})
-      .flag(record_.oom_killed)
-      .number(record_.memory_peak_bytes)
-      .text(record_.stderr_tail);
-  record(AgentInput::kExit, now, 0, fields_.payload());
+  record(AgentInput::kExit, now, 0, [&](JournalWriter& out) {
+    out.text(id.value)
+        .flag(record_.exit_status.has_value())
+        .number(int64_t{record_.exit_status.value_or(0)})
+        .flag(record_.signal.has_value())
+        .number(int64_t{record_.signal.value_or(0)})
+        .flag(record_.oom_killed)
+        .number(record_.memory_peak_bytes)
+        .text(record_.stderr_tail);
+  });
   agent_.on_exit(now, id, record_);
 }
 
 void RecordedAgent::on_destroyed(Now now, const ContainerId& id) {
-  record(AgentInput::kDestroyed, now, 0, fields().text(id.value).payload());
+  record(AgentInput::kDestroyed, now, 0, [&](JournalWriter& out) { out.text(id.value); });
   agent_.on_destroyed(now, id);
 }
 
@@ -146,8 +157,8 @@ void RecordedAgent::on_appended(Now now, uint64_t serial) {
 }
 
 void RecordedAgent::on_append_failed(Now now, const Error& error) {
-  fields().number(int64_t{error.code}).text(error.message);
-  record(AgentInput::kAppendFailed, now, 0, fields_.payload());
+  record(AgentInput::kAppendFailed, now, 0,
+         [&](JournalWriter& out) { out.number(int64_t{error.code}).text(error.message); });
   agent_.on_append_failed(now, error);
 }
 
@@ -165,8 +176,9 @@ void RecordedAgent::on_executor_lost(Now now, SessionId session) {
 }
 
 void RecordedAgent::on_probed(Now now, uint64_t number, std::optional<int32_t> value) {
-  fields().flag(value.has_value()).number(int64_t{value.value_or(0)});
-  record(AgentInput::kProbed, now, number, fields_.payload());
+  record(AgentInput::kProbed, now, number, [&](JournalWriter& out) {
+    out.flag(value.has_value()).number(int64_t{value.value_or(0)});
+  });
   agent_.on_probed(now, number, value);
 }
 
@@ -176,22 +188,20 @@ void RecordedAgent::on_checkpointed(Now now, uint64_t serial) {
 }
 
 void RecordedAgent::on_checkpoint_failed(Now now, uint64_t serial, const Error& error) {
-  fields().number(int64_t{error.code}).text(error.message);
-  record(AgentInput::kCheckpointFailed, now, serial, fields_.payload());
+  record(AgentInput::kCheckpointFailed, now, serial,
+         [&](JournalWriter& out) { out.number(int64_t{error.code}).text(error.message); });
   agent_.on_checkpoint_failed(now, serial, error);
 }
 
 void RecordedAgent::on_revocable(Now now, const Resources& revocable) {
-  if (sink_ != nullptr) {
-    fields().text(encode_checkpoint({.total = revocable, .operations = {}, .destroying = {}}));
-  }
-  record(AgentInput::kRevocable, now, 0, fields_.payload());
+  record(AgentInput::kRevocable, now, 0, [&](JournalWriter& out) {
+    out.text(encode_checkpoint({.total = revocable, .operations = {}, .destroying = {}}));
+  });
   agent_.on_revocable(now, revocable);
 }
 
 void RecordedAgent::on_tunables(Now now, const AgentTunables& tunables) {
-  write_tunables(fields(), tunables);
-  record(AgentInput::kTunables, now, 0, fields_.payload());
+  record(AgentInput::kTunables, now, 0, [&](JournalWriter& out) { write_tunables(out, tunables); });
   agent_.on_tunables(now, tunables);
 }
 

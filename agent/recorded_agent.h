@@ -9,6 +9,7 @@
 //
 // Without a journal it costs a branch an input and an output. Pure, one thread.
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -104,6 +105,10 @@ class RecordedAgent final : private AgentEffects {
 
  private:
   void record(AgentInput kind, Now now, uint64_t subject, std::span<const std::byte> payload = {});
+  // With fields, which are written only if there is a journal.
+  template <class Write>
+    requires std::invocable<Write, JournalWriter&>
+  void record(AgentInput kind, Now now, uint64_t subject, Write&& write);
   JournalWriter& fields();
   void hash_text(uint64_t verb, std::string_view text);
   void hash_number(uint64_t verb, uint64_t number);
