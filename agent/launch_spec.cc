@@ -112,7 +112,8 @@ LaunchSpec make_launch_spec(const LaunchInput& input) {
                   .environment = {},
                   .plan = plan_isolation({.resources = input.spec.resources,
                                           .limits = input.spec.limits,
-                                          .pids_max = input.config.tunables.pids_max,
+                                          .labels = input.spec.labels,
+                                          .settings = input.config.tunables.isolation,
                                           .controllers = input.config.info.controllers})};
   // Checked before the task was accepted.
   spec.volumes = volume_mounts(input.spec.resources, input.config.work_dir)

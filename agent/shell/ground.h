@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/isolation_settings.h"
 #include "agent/linux/cgroup.h"
 #include "agent/linux/machine.h"
 #include "common/result.h"
@@ -20,19 +21,20 @@ struct GroundOptions {
   std::string runtime_dir;
   std::string cgroup_root;                        // below the place that the machine permits
   std::string resources;                          // empty: what is detected
-  std::vector<std::string> controllers_required;  // "cpu", "memory", "pids"
+  std::vector<std::string> isolators;             // by name, those that are wanted
+  std::vector<std::string> controllers_required;  // of them, those without which nothing starts
+  std::vector<std::string> io_devices;            // paths; none: the disk of the work directory
+  IsolationSettings isolation;                    // as it is configured
 };
 
 struct Ground {
   Machine machine;
-  std::string boot_id;                  // of the kernel that runs
-  std::unique_ptr<CgroupRoot> cgroups;  // null: none can be had
-  std::vector<std::string> controllers;
+  std::string boot_id;                   // of the kernel that runs
+  std::unique_ptr<CgroupRoot> cgroups;   // null: none can be had
+  std::vector<std::string> controllers;  // the isolators that can be used, sorted
+  IsolationSettings isolation;           // with what was found out about the machine
   std::vector<std::string> degraded;
 };
-
-// The controllers that the isolation plan writes to.
-const std::vector<std::string>& planned_controllers();
 
 // The error is fit for the user: a directory that cannot be made, bad resources, a controller that
 // was required and is not there.

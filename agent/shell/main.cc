@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "agent/shell/isolation_options.h"
 #include "agent/shell/shell.h"
 #include "common/io/config.h"
 #include "common/io/version.h"
@@ -57,7 +58,7 @@ std::vector<Option> machine_options() {
                   .letter = "",
                   .choices = {}};
   };
-  std::vector<Option> options = {
+  return {
       option("listen", "127.0.0.1:5051",
              "Where operators reach this agent, as ADDRESS:PORT; port 0 lets the kernel choose. "
              "There is no authentication yet: think before opening it to a network."),
@@ -79,12 +80,6 @@ std::vector<Option> machine_options() {
              "frameworks with the capability REGION_AWARE."),
       option("shim", "", "The program tepui-shim; looked for beside this one if not given."),
   };
-  Option required = option("require-controllers", "",
-                           "Refuse to start without these cgroup v2 controllers: cpu, memory, "
-                           "pids.");
-  required.kind = OptionKind::kList;
-  options.push_back(std::move(required));
-  return options;
 }
 
 std::vector<Option> recovery_options() {
@@ -165,13 +160,6 @@ std::vector<Option> task_options() {
        .group = group,
        .letter = "",
        .choices = {}},
-      {.name = "pids-max",
-       .kind = OptionKind::kInteger,
-       .fallback = "4096",
-       .help = "Processes and threads that one container may have; 0 is unlimited.",
-       .group = group,
-       .letter = "",
-       .choices = {}},
   };
 }
 
@@ -196,7 +184,7 @@ Program program() {
       .options = {},
       .commands = {}};
   for (std::vector<Option> part : {master_options(), machine_options(), recovery_options(),
-                                   task_options(), Log::option_table()}) {
+                                   task_options(), isolation_options(), Log::option_table()}) {
     std::ranges::move(part, std::back_inserter(program.options));
   }
   return program;
@@ -237,7 +225,11 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
                    .runtime_dir = TRY(absolute("runtime-dir", settings.text("runtime-dir"))),
                    .cgroup_root = settings.text("cgroup-root"),
                    .resources = settings.text("resources"),
-                   .controllers_required = settings.list("require-controllers")};
+                   .isolators = {},
+                   .controllers_required = {},
+                   .io_devices = {},
+                   .isolation = {}};
+  TRY(read_isolation(settings, config.ground));
   config.journal_dir = settings.text("journal");
   config.journal_bytes_max = static_cast<uint64_t>(settings.bytes("journal-bytes"));
   config.terms.cleanup = settings.text("recover") == "cleanup";
@@ -262,7 +254,6 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
   tunables.executor_reregistration_timeout = settings.duration("executor-reregistration-timeout");
   tunables.executor_shutdown_grace = settings.duration("executor-shutdown-grace-period");
   tunables.recovery_timeout = settings.duration("recovery-timeout");
-  config.agent.tunables.pids_max = settings.integer("pids-max");
   if (getrandom(&config.seed, sizeof config.seed, 0) != sizeof config.seed) {
     return fail("the kernel gives no random numbers");
   }

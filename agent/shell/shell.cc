@@ -87,6 +87,7 @@ Result<void> AgentShell::open_machine() {
   info.address = is_wildcard(address_) ? fmt::format("{}:{}", info.hostname, address_.port())
                                        : to_text(address_);
   info.controllers = ground_.controllers;
+  config_.agent.tunables.isolation = ground_.isolation;
   info.degraded = ground_.degraded;
   config_.agent.configured = info.resources;
   config_.agent.ground = {.boot_id = ground_.boot_id,

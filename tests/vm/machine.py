@@ -23,7 +23,7 @@ class Machine:
         share = "security_model=none,multidevs=remap"
         command = [
             QEMU, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(processors),
-            "-m", str(memory_mb), "-display", "none", "-monitor", "none", "-vga", "none",
+            "-m", str(memory_mb), *self._nodes(memory_mb, processors), "-display", "none", "-monitor", "none", "-vga", "none",
             "-nic", "none", "-no-reboot", "-serial", f"file:{self.console_path}",
             "-kernel", kernel.image, "-initrd", initramfs, "-append", " ".join(parameters),
             "-virtfs", f"local,path=/,mount_tag=host,readonly=on,{share}",
@@ -37,6 +37,15 @@ class Machine:
                 ["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL,
                 stdout=complaints, stderr=complaints)
         self.started = time.monotonic()
+
+    @staticmethod
+    def _nodes(memory_mb, processors):
+        """Each processor is a NUMA node with its part of the memory."""
+        arguments = []
+        for node in range(processors):
+            arguments += ["-object", f"memory-backend-ram,id=m{node},size={memory_mb // processors}M",
+                          "-numa", f"node,nodeid={node},cpus={node},memdev=m{node}"]
+        return arguments
 
     def status(self):
         """What the guest ended with; None: it runs; a negative number: it ended without a word."""

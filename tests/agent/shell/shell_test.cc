@@ -119,6 +119,7 @@ class AgentShellTest : public testing::Test {
     config.ground.work_dir = directory.path() + "/work";
     config.ground.runtime_dir = directory.path() + "/run";
     config.ground.cgroup_root = "tepui-test-" + std::to_string(getpid());
+    config.ground.isolators = isolator_names();
     config.ground.resources = "cpus:2;mem:512MB;disk:100MB;ports:[31000-31009]";
     config.seed = 1;
     config.agent.build = "test";
@@ -277,7 +278,7 @@ TEST_F(AgentShellTest, DoesNotStartWithoutAControllerThatIsRequired) {
   const auto shell = AgentShell::create(config, log);
   ASSERT_FALSE(shell.has_value());
   EXPECT_TRUE(shell.error().message.starts_with(
-      "the cgroup v2 controller 'nonesuch' is required, but not usable here"))
+      "the isolator 'nonesuch' is required, but not usable here"))
       << shell.error().message;
 }
 
