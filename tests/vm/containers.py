@@ -1,12 +1,31 @@
 """Tasks as the tests of the virtual machine see them: a command of `tepui run` and its cgroup."""
 
 import os
+import subprocess
 import time
 
 from harness import Failure, cgroup_of, expect, wait_until
 
 # What the virtual disk is mounted on; the agents' work directories are there.
 DISK = "/run/disk"
+
+
+def mount_disk():
+    """The virtual disk with project quota, once."""
+    if os.path.ismount(DISK):
+        return
+    subprocess.run(["mkfs.ext4", "-q", "-O", "quota,project", "-E", "quotatype=prjquota",
+                    "/dev/vda"], check=True)
+    os.makedirs(DISK)
+    subprocess.run(["mount", "-o", "prjquota", "/dev/vda", DISK], check=True)
+
+
+def start_agent(cluster, hostname, *flags, resources):
+    folder = os.path.join(DISK, os.path.basename(cluster.folder), hostname)
+    agent = cluster.start_agent(f"--hostname={hostname}", *flags, work_dir=folder,
+                                resources=resources)
+    agent.hostname = hostname
+    return agent
 
 
 def read(path):

@@ -5,11 +5,10 @@ asked for. Their work directories are on a virtual disk with project quota.
 """
 
 import os
-import subprocess
 import time
 
 from containers import (
-    DISK, Limited, expect_alive, expect_near, usage_over)
+    DISK, Limited, expect_alive, expect_near, mount_disk, start_agent, usage_over)
 from harness import expect, expect_equal, wait_until
 
 BUSY = "while :; do :; done"
@@ -19,20 +18,15 @@ RESOURCES = "cpus:8;mem:4GB;disk:500;ports:[{}];io_wbps:100;io_rbps:100;hugetlb_
 
 
 def start(cluster):
-    subprocess.run(["mkfs.ext4", "-q", "-O", "quota,project", "-E", "quotatype=prjquota",
-                    "/dev/vda"], check=True)
-    os.makedirs(DISK)
-    subprocess.run(["mount", "-o", "prjquota", "/dev/vda", DISK], check=True)
+    mount_disk()
     with open("/proc/sys/vm/nr_hugepages", "w", encoding="ascii") as file:
         file.write("16")
     cluster.start_master("--allocation-interval=200ms")
-    cluster.start_agent("--hostname=hard", f"--pids-max={PIDS}", work_dir=DISK + "/hard",
-                        resources=RESOURCES.format("31000-31099"))
-    cluster.start_agent("--hostname=soft", "--memory-high-percent=50", "--enforce-cpu-requests",
-                        "--cpu-burst-percent=50", "--io-max=rbps=8MB", "--swap-percent=50",
-                        work_dir=DISK + "/soft", resources=RESOURCES.format("31100-31199"))
-    for agent, name in zip(cluster.agents, ("hard", "soft")):
-        agent.hostname = name
+    start_agent(cluster, "hard", f"--pids-max={PIDS}", resources=RESOURCES.format("31000-31099"))
+    start_agent(cluster, "soft", "--memory-high-percent=50", "--enforce-cpu-requests",
+                "--cpu-burst-percent=50", "--io-max=rbps=8MB", "--swap-percent=50",
+                resources=RESOURCES.format("31100-31199"))
+    for agent in cluster.agents:
         cluster.wait_registered(agent)
 
 
@@ -97,8 +91,7 @@ def memory_above_the_high_mark_is_reclaimed_and_slowed_down(cluster):
     task = Limited(cluster, "high", command, "--cpus=1", "--mem=64MB", agent="soft").wait_running()
     expect_equal(task.read("memory.high"), str(32 * MB), "memory.high")
     wait_until(lambda: task.keyed("memory.events", "high") > 0, "the high mark to be passed")
-    filler = os.path.join(DISK, "soft", "work")
-    wait_until(lambda: "dd" not in names_of(task), f"{filler} to be written", 90)
+    wait_until(lambda: "dd" not in names_of(task), "the file to be written", 90)
     expect_equal(task.keyed("memory.events", "oom_kill"), 0, "OOM kills")
     peak = int(task.read("memory.peak"))
     expect(peak < 40 * MB, f"a task with a high mark of 32 MB had {peak / MB:.0f} MB")
