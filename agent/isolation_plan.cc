@@ -5,6 +5,7 @@
 #include "agent/isolators/cpu.h"
 #include "agent/isolators/cpuset.h"
 #include "agent/isolators/devices.h"
+#include "agent/isolators/disk.h"
 #include "agent/isolators/hugetlb.h"
 #include "agent/isolators/io.h"
 #include "agent/isolators/memory.h"
@@ -29,6 +30,7 @@ IsolationPlan plan_isolation(const IsolationInput& input) {
   plan_pids(input, plan);
   plan_hugetlb(input, plan);
   plan_devices(input, plan);
+  plan_disk(input, plan);
   std::erase_if(plan, [&input](const ControlWrite& write) {
     return !contains(input.controllers, write.controller) ||
            contains(input.settings.missing_files, write.file);
@@ -37,8 +39,8 @@ IsolationPlan plan_isolation(const IsolationInput& input) {
 }
 
 const std::vector<std::string>& isolator_names() {
-  static const std::vector<std::string> kNames = {"cpu",  "cpuset",  "memory", "io",
-                                                  "pids", "hugetlb", "devices"};
+  static const std::vector<std::string> kNames = {"cpu",  "cpuset",  "memory",  "io",
+                                                  "pids", "hugetlb", "devices", "disk"};
   return kNames;
 }
 

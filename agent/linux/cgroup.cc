@@ -22,6 +22,8 @@ namespace {
 constexpr const char* kKillFile = "cgroup.kill";
 constexpr std::string_view kShims = "shims-";
 constexpr std::string_view kDevices = "devices";
+// Not of cgroups: DiskQuota has seen to it.
+constexpr std::string_view kDisk = "disk";
 // At the start of an agent: long enough for a loaded machine to bury a big tree.
 constexpr Duration kClearPatience = std::chrono::seconds(10);
 // Deeper than any sane container; the kernel's own bound may be lower.
@@ -58,6 +60,14 @@ Result<void> remove_tree(int parent, const std::string& name, int depth) {
     return std::unexpected(system_error(errno, "removing cgroup " + name));
   }
   return {};
+}
+
+// Of a file with one number; 0 where there is none.
+int64_t number_in(int directory, const std::string& file) {
+  int64_t number = 0;
+  const Result<std::string> text = read_file_at(directory, file);
+  if (text) std::from_chars(text->data(), text->data() + text->size(), number);
+  return number;
 }
 
 // Kills and removes one child of the subtree; false when something in it outlived `patience`.
@@ -266,6 +276,8 @@ Result<void> CgroupRoot::write_fresh(int cgroup, const IsolationPlan& plan) cons
   for (const ControlWrite& write : plan) {
     if (write.controller == kDevices) {
       devices.push_back(write.value);
+    } else if (write.controller == kDisk) {
+      continue;
     } else if (const std::optional<int64_t> request = numa_request(write)) {
       TRY(place_on_node(cgroup, *request));
     } else {
@@ -343,7 +355,7 @@ void CgroupRoot::remove_parent(const std::string& id) const {
 Result<void> CgroupRoot::update_container(const std::string& id, const IsolationPlan& plan) const {
   const std::string name = container_directory(id);
   for (const ControlWrite& write : plan) {
-    if (write.controller == kDevices || numa_request(write)) continue;
+    if (write.controller == kDevices || write.controller == kDisk || numa_request(write)) continue;
     TRY(write_control_at(directory_.get(), name + "/" + write.file, write.value));
   }
   return {};
@@ -364,10 +376,8 @@ Result<CgroupMemory> CgroupRoot::memory_of(const std::string& id) const {
   std::string events = TRY(read_file_at(directory_.get(), directory + "/memory.events"));
   memory.oom_killed = flat_keyed_value(events, "oom_kill") > 0;
   // memory.peak is younger than memory.events (5.19): where it is absent the peak is not known.
-  Result<std::string> peak = read_file_at(directory_.get(), directory + "/memory.peak");
-  if (peak.has_value()) {
-    std::from_chars(peak->data(), peak->data() + peak->size(), memory.peak_bytes);
-  }
+  memory.peak_bytes = number_in(directory_.get(), directory + "/memory.peak");
+  memory.usage_bytes = number_in(directory_.get(), directory + "/memory.current");
   return memory;
 }
 

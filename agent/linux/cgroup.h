@@ -37,7 +37,8 @@ namespace tepui {
 // What the kernel counted for a container, as far as its controllers can say.
 struct CgroupMemory {
   bool oom_killed = false;
-  int64_t peak_bytes = 0;  // 0: not known
+  int64_t peak_bytes = 0;   // 0: not known
+  int64_t usage_bytes = 0;  // now
 };
 
 // True once no process lives in the cgroup or below it; false when `patience` ran out first.

@@ -83,6 +83,17 @@ Result<void> check_required(const Ground& ground, const std::vector<std::string>
   return {};
 }
 
+void find_disk_quota(const std::string& work_dir, Ground& ground) {
+  Result<std::unique_ptr<DiskQuota>> quota = DiskQuota::create(work_dir);
+  if (!quota) {
+    ground.degraded.push_back("disk is not limited: " + quota.error().message);
+    return;
+  }
+  ground.disk_quota = *std::move(quota);
+  ground.controllers.emplace_back("disk");
+  std::ranges::sort(ground.controllers);
+}
+
 }  // namespace
 
 Result<Ground> prepare_ground(const GroundOptions& options) {
@@ -95,7 +106,7 @@ Result<Ground> prepare_ground(const GroundOptions& options) {
   while (ground.boot_id.ends_with('\n')) ground.boot_id.pop_back();
   const CgroupFacts facts = TRY(read_cgroup_facts());
   std::vector<std::string> controllers = options.isolators;
-  std::erase(controllers, "devices");
+  for (const char* own : {"devices", "disk"}) std::erase(controllers, own);
   Result<std::unique_ptr<CgroupRoot>> cgroups =
       take_cgroups(facts, options.cgroup_root, controllers);
   if (cgroups) {
@@ -109,6 +120,7 @@ Result<Ground> prepare_ground(const GroundOptions& options) {
     ground.degraded.push_back(std::move(sentence));
   }
   if (contains(options.isolators, "devices")) find_devices(ground);
+  if (contains(options.isolators, "disk")) find_disk_quota(options.work_dir, ground);
   Result<void> met = find_means(options, ground);
   if (met) met = check_required(ground, options.controllers_required);
   if (!met) {

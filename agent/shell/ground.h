@@ -11,6 +11,7 @@
 
 #include "agent/isolation_settings.h"
 #include "agent/linux/cgroup.h"
+#include "agent/linux/disk_quota.h"
 #include "agent/linux/machine.h"
 #include "common/result.h"
 
@@ -29,10 +30,11 @@ struct GroundOptions {
 
 struct Ground {
   Machine machine;
-  std::string boot_id;                   // of the kernel that runs
-  std::unique_ptr<CgroupRoot> cgroups;   // null: none can be had
-  std::vector<std::string> controllers;  // the isolators that can be used, sorted
-  IsolationSettings isolation;           // with what was found out about the machine
+  std::string boot_id;                    // of the kernel that runs
+  std::unique_ptr<CgroupRoot> cgroups;    // null: none can be had
+  std::unique_ptr<DiskQuota> disk_quota;  // null: none can be had, or none is wanted
+  std::vector<std::string> controllers;   // the isolators that can be used, sorted
+  IsolationSettings isolation;            // with what was found out about the machine
   std::vector<std::string> degraded;
 };
 

@@ -104,7 +104,7 @@ Result<std::vector<std::string>> read_devices(const Settings& settings) {
 
 std::vector<Option> isolation_options() {
   std::vector<Option> options = {
-      list_option("isolation", "cpu,cpuset,memory,io,pids,hugetlb,devices",
+      list_option("isolation", "cpu,cpuset,memory,io,pids,hugetlb,devices,disk",
                   "By what containers are kept apart. What this machine lacks of it is said at the "
                   "start and shown by `tepui agents`, and the agent does without."),
       list_option("require-controllers", "",

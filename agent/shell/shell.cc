@@ -122,7 +122,8 @@ Result<void> AgentShell::open_containers() {
                                        {.work_dir = config_.ground.work_dir,
                                         .runtime_dir = config_.ground.runtime_dir,
                                         .shim = config_.shim,
-                                        .cgroups = ground_.cgroups.get()},
+                                        .cgroups = ground_.cgroups.get(),
+                                        .disk_quota = ground_.disk_quota.get()},
                                        *this));
   std::set<std::string> known;
   for (const ContainerId& id : containers_to_adopt(recovered_, recovery_)) known.insert(id.value);

@@ -7,6 +7,7 @@
 
 #include "agent/isolators/cpuset.h"
 #include "agent/isolators/devices.h"
+#include "agent/isolators/disk.h"
 
 namespace tepui {
 namespace {
@@ -304,6 +305,17 @@ TEST(DevicesIsolator, PermitsByDefaultWhatEveryProgramExpects) {
   }
   EXPECT_EQ(plan_with({.devices = {"c 1:3 rwm", "b 8:0 r"}}, Resources()).at("devices.allow"),
             "c 1:3 rwm; b 8:0 r");
+}
+
+TEST(DiskIsolator, BoundsTheSandboxToWhatIsRequestedBesideVolumes) {
+  const Resource volume{.kind = make_kind({.name = "disk", .disk = Disk{.persistence_id = "v"}}),
+                        .amount = 5000};
+  const Resources resources =
+      Resources::scalars({{"disk", 3000}}) + Resources::create({volume}).value();
+  EXPECT_EQ(plan_with({}, resources).at("disk.max"), std::to_string(3 * kMb));
+  EXPECT_EQ(disk_limit({{"disk", "disk.max", "4096"}}), 4096);
+  EXPECT_FALSE(plan_with({}, Resources::create({volume}).value()).contains("disk.max"));
+  EXPECT_EQ(disk_limit({}), std::nullopt);
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ def start(cluster):
 
 def nothing_that_the_kernel_has_is_missing(cluster):
     for row in cluster.rows("agents"):
-        missing = {"cpu", "cpuset", "devices", "hugetlb", "io", "memory", "pids"} - set(
+        missing = {"cpu", "cpuset", "devices", "disk", "hugetlb", "io", "memory", "pids"} - set(
             row["controllers"])
         expect(not missing, f"{row['hostname']} lacks {missing}: {row['degraded']}")
         expect_equal(row["degraded"], [], f"what {row['hostname']} lacks")
@@ -69,6 +69,16 @@ def a_request_is_a_limit_where_that_is_configured(cluster):
     task.kill("--grace=0secs")
 
 
+def what_is_requested_of_memory_is_protected_all_the_way_up(cluster):
+    task = Limited(cluster, "protected", "sleep 1000", "--cpus=0.1", "--mem=64MB",
+                   "--mem-limit=unlimited").wait_running()
+    expect_equal(task.read("memory.low"), str(64 * MB), "memory.low")
+    expect_equal(task.read("memory.max"), "max", "memory.max of an unlimited task")
+    # A protection reaches no further than that of the cgroup above.
+    expect_equal(task.read("../memory.low"), "max", "memory.low of the agent's subtree")
+    task.kill("--grace=0secs")
+
+
 def memory_above_the_limit_kills_only_the_offender_and_says_so(cluster):
     neighbour = Limited(cluster, "neighbour", "sleep 1000", "--cpus=0.1",
                         "--mem=32MB").wait_running()
@@ -78,7 +88,8 @@ def memory_above_the_limit_kills_only_the_offender_and_says_so(cluster):
     row = bomb.wait_ended()
     expect_equal((row["state"], row["reason"]),
                  ("TASK_FAILED", "REASON_CONTAINER_LIMITATION_MEMORY"), "how the offender ended")
-    for words in ("requested 48 MB", "maximum 48 MB", "peak 48 MB", "I eat memory"):
+    for words in ("requested 48 MB", "maximum 48 MB", "peak 48 MB", "in use at its end",
+                  "I eat memory"):
         expect(words in row["message"], f"the status does not say '{words}': {row['message']}")
     expect_equal(neighbour.row()["state"], "TASK_RUNNING", "the neighbour")
     expect_equal(neighbour.keyed("memory.events", "oom_kill"), 0, "OOM kills of the neighbour")
@@ -198,6 +209,20 @@ mknod $MESOS_SANDBOX/null c 1 3 || echo could not make a null
     expect_equal(done.stdout, "", "what the task was denied or permitted wrongly")
 
 
+def a_sandbox_holds_no_more_than_its_task_requests(cluster):
+    # Root is not bound on ext4.
+    command = "dd if=/dev/zero of=filler bs=1M count=20 conv=fsync; stat -c %s filler; echo x >more"
+    done = cluster.tepui("run", "--name=filler", "--constraint=hostname=hard", "--user=nobody",
+                         "--resources=disk:8", "--", "sh", "-c", command, check=False)
+    expect("Disk quota exceeded" in done.stderr, f"what dd said: {done.stderr}")
+    size = int(done.stdout.split()[0])
+    expect(7 * MB <= size <= 8 * MB, f"a sandbox of 8 MB took {size / MB:.1f} MB")
+    free = cluster.tepui("run", "--name=free", "--constraint=hostname=hard", "--user=nobody", "--",
+                         "sh", "-c", "dd if=/dev/zero of=filler bs=1M count=20 2>/dev/null && "
+                         "stat -c %s filler")
+    expect_equal(free.stdout, f"{20 * MB}\n", "what a task wrote that requested no disk")
+
+
 def both_agents_are_well(cluster):
     expect_alive(cluster)
 
@@ -207,6 +232,7 @@ TESTS = [
     a_cpu_limit_holds,
     requests_share_processors_as_weights,
     a_request_is_a_limit_where_that_is_configured,
+    what_is_requested_of_memory_is_protected_all_the_way_up,
     memory_above_the_limit_kills_only_the_offender_and_says_so,
     memory_above_the_high_mark_is_reclaimed_and_slowed_down,
     processes_above_the_limit_cannot_be_started,
@@ -215,5 +241,6 @@ TESTS = [
     who_asks_for_a_numa_node_gets_one,
     huge_pages_are_for_those_who_request_them,
     devices_that_are_not_permitted_are_denied,
+    a_sandbox_holds_no_more_than_its_task_requests,
     both_agents_are_well,
 ]

@@ -3,7 +3,8 @@
 
 usage: vm_test.py [CASE ...]
 
-The series of the kernel is in TEPUI_VM_KERNEL (6.1 if it is not set). A guest that hangs, panics or
+The series of the kernel is in TEPUI_VM_KERNEL (6.1 if it is not set), programs with GoogleTest cases to
+run there as well in TEPUI_VM_PROGRAMS. A guest that hangs, panics or
 ends before all its tests have fails those that are missing, with the end of its console.
 """
 
@@ -75,7 +76,9 @@ def run(kernel, folder, cases):
     os.makedirs(os.path.join(folder, "out"))
     out = os.path.join(folder, "out")
     with open(os.path.join(out, "environment"), "w", encoding="utf-8") as file:
-        file.write(f"export TEPUI_BUILD='{BUILD}' TEPUI_VM_CASES='{' '.join(cases)}'\n")
+        programs = os.environ.get("TEPUI_VM_PROGRAMS", "")
+        file.write(f"export TEPUI_BUILD='{BUILD}' TEPUI_VM_CASES='{' '.join(cases)}' "
+                   f"TEPUI_VM_PROGRAMS='{programs}'\n")
     initramfs = os.path.join(folder, "initramfs")
     write_initramfs(kernel, initramfs)
     results = Results(os.path.join(out, "tap"))
