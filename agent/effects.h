@@ -52,6 +52,8 @@ struct ExitRecord {
   std::optional<int32_t> signal;
   bool oom_killed = false;
   int64_t memory_peak_bytes = 0;  // 0: not known
+  // What was still charged to its cgroup at its end: files in memory, and what others hold.
+  int64_t memory_usage_bytes = 0;
   std::string stderr_tail;        // the last lines, valid UTF-8, bounded
 };
 

@@ -50,7 +50,7 @@ std::vector<EnvironmentVariable> make_environment(const LaunchInput& input,
 }
 
 void confine(LaunchSpec& spec, const AgentConfig& config, std::string shared_directory) {
-  spec.confinement = plan_confinement({.config = config.isolation,
+  spec.confinement = plan_confinement({.config = config.confinement,
                                        .sandbox = below(config.work_dir, spec.sandbox),
                                        .volumes = spec.volumes,
                                        .shared_directory = std::move(shared_directory)});
@@ -122,7 +122,8 @@ LaunchSpec make_launch_spec(const LaunchInput& input) {
                   .environment = {},
                   .plan = plan_isolation({.resources = input.spec.resources,
                                           .limits = input.spec.limits,
-                                          .pids_max = input.config.tunables.pids_max,
+                                          .labels = input.spec.labels,
+                                          .settings = input.config.tunables.isolation,
                                           .controllers = input.config.info.controllers})};
   // Checked before the task was accepted.
   spec.volumes = volume_mounts(input.spec.resources, input.config.work_dir)

@@ -281,6 +281,7 @@ ExitRecord end_container(const ContainerPlaces& places, const LaunchSpec& spec,
     Result<CgroupMemory> memory = places.cgroups->memory_of(cgroup_of(spec));
     if (memory.has_value()) {
       record.oom_killed = memory->oom_killed;
+      record.memory_usage_bytes = memory->usage_bytes;
       if (memory->peak_bytes > 0) record.memory_peak_bytes = memory->peak_bytes;
     }
   }

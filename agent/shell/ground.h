@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "agent/confinement.h"
+#include "agent/isolation_settings.h"
 #include "agent/linux/cgroup.h"
+#include "agent/linux/disk_quota.h"
 #include "agent/linux/machine.h"
 #include "common/result.h"
 
@@ -19,18 +21,22 @@ namespace tepui {
 struct GroundOptions {
   std::string work_dir;
   std::string runtime_dir;
-  std::string cgroup_root;             // below the place that the machine permits
-  std::string resources;               // empty: what is detected
-  std::vector<std::string> isolation;  // words of --isolation
+  std::string cgroup_root;              // below the place that the machine permits
+  std::string resources;                // empty: what is detected
+  std::vector<std::string> isolators;   // words of --isolation
+  std::vector<std::string> io_devices;  // paths; none: the disk of the work directory
+  IsolationSettings isolation;          // as it is configured
   CapabilitySet capabilities = kDefaultCapabilities;
 };
 
 struct Ground {
   Machine machine;
-  std::string boot_id;                   // of the kernel that runs
-  std::unique_ptr<CgroupRoot> cgroups;   // null: none can be had
-  std::vector<std::string> controllers;  // of cgroups, that isolators write to
-  IsolationConfig isolation;
+  std::string boot_id;                    // of the kernel that runs
+  std::unique_ptr<CgroupRoot> cgroups;    // null: none can be had
+  std::unique_ptr<DiskQuota> disk_quota;  // null: none can be had, or none is wanted
+  std::vector<std::string> controllers;   // the isolators that write a plan, sorted
+  IsolationSettings isolation;            // with what was found out about the machine
+  ConfinementSettings confinement;
   std::vector<std::string> degraded;
 };
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "agent/shell/isolation_options.h"
 #include "agent/shell/shell.h"
 #include "common/io/config.h"
 #include "common/io/version.h"
@@ -18,7 +19,6 @@ namespace {
 
 constexpr std::string_view kMasterGroup = "Master";
 constexpr std::string_view kMachineGroup = "Machine";
-constexpr std::string_view kIsolationGroup = "Isolation";
 constexpr std::string_view kRecoveryGroup = "Recovery";
 constexpr std::string_view kTaskGroup = "Tasks";
 
@@ -58,7 +58,7 @@ std::vector<Option> machine_options() {
                   .letter = "",
                   .choices = {}};
   };
-  std::vector<Option> options = {
+  return {
       option("listen", "127.0.0.1:5051",
              "Where operators reach this agent, as ADDRESS:PORT; port 0 lets the kernel choose. "
              "There is no authentication yet: think before opening it to a network."),
@@ -79,32 +79,6 @@ std::vector<Option> machine_options() {
              "Where this machine is, as REGION/ZONE. A master of another region offers it only to "
              "frameworks with the capability REGION_AWARE."),
       option("shim", "", "The program tepui-shim; looked for beside this one if not given."),
-  };
-  return options;
-}
-
-std::vector<Option> isolation_options() {
-  const std::string group(kIsolationGroup);
-  return {
-      {.name = "isolation",
-       .kind = OptionKind::kList,
-       .fallback = "auto",
-       .help = "What keeps containers apart. auto: all that this machine can, and what it cannot "
-               "is said. Names beside it are required: the agent refuses to start without; a name "
-               "with - in front is left out. Without auto exactly the named ones. none: nothing. "
-               "Names: " +
-               isolator_names() + ".",
-       .group = group,
-       .letter = "",
-       .choices = {}},
-      {.name = "capabilities",
-       .kind = OptionKind::kList,
-       .fallback = "default",
-       .help = "What root may in a container, as CAP_NET_RAW,CAP_KILL; default: be root among its "
-               "own files, users and ports; all; none.",
-       .group = group,
-       .letter = "",
-       .choices = {}},
   };
 }
 
@@ -186,13 +160,6 @@ std::vector<Option> task_options() {
        .group = group,
        .letter = "",
        .choices = {}},
-      {.name = "pids-max",
-       .kind = OptionKind::kInteger,
-       .fallback = "4096",
-       .help = "Processes and threads that one container may have; 0 is unlimited.",
-       .group = group,
-       .letter = "",
-       .choices = {}},
   };
 }
 
@@ -246,15 +213,6 @@ Result<std::string> absolute(std::string_view option, const std::string& path) {
   return fmt::format("{}/{}", here, path);
 }
 
-Result<CapabilitySet> read_capabilities(const std::vector<std::string>& words) {
-  if (words.size() == 1 && words[0] == "default") return kDefaultCapabilities;
-  if (words.size() == 1 && words[0] == "all") return kAllCapabilities;
-  if (words.size() == 1 && words[0] == "none") return CapabilitySet{0};
-  Result<CapabilitySet> set = parse_capabilities(words);
-  if (!set) return std::unexpected(std::move(set).error().in("--capabilities"));
-  return set;
-}
-
 Result<AgentShellConfig> read_settings(const Settings& settings) {
   AgentShellConfig config{.master = settings.text("master"),
                           .listen = settings.text("listen"),
@@ -267,8 +225,10 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
                    .runtime_dir = TRY(absolute("runtime-dir", settings.text("runtime-dir"))),
                    .cgroup_root = settings.text("cgroup-root"),
                    .resources = settings.text("resources"),
-                   .isolation = settings.list("isolation"),
-                   .capabilities = TRY(read_capabilities(settings.list("capabilities")))};
+                   .isolators = {},
+                   .io_devices = {},
+                   .isolation = {}};
+  TRY(read_isolation(settings, config.ground));
   config.journal_dir = settings.text("journal");
   config.journal_bytes_max = static_cast<uint64_t>(settings.bytes("journal-bytes"));
   config.terms.cleanup = settings.text("recover") == "cleanup";
@@ -293,7 +253,6 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
   tunables.executor_reregistration_timeout = settings.duration("executor-reregistration-timeout");
   tunables.executor_shutdown_grace = settings.duration("executor-shutdown-grace-period");
   tunables.recovery_timeout = settings.duration("recovery-timeout");
-  config.agent.tunables.pids_max = settings.integer("pids-max");
   if (getrandom(&config.seed, sizeof config.seed, 0) != sizeof config.seed) {
     return fail("the kernel gives no random numbers");
   }

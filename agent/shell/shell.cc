@@ -92,9 +92,10 @@ Result<void> AgentShell::open_machine() {
   info.address = is_wildcard(address_) ? fmt::format("{}:{}", info.hostname, address_.port())
                                        : to_text(address_);
   info.controllers = ground_.controllers;
+  config_.agent.tunables.isolation = ground_.isolation;
   info.degraded = ground_.degraded;
   config_.agent.configured = info.resources;
-  config_.agent.isolation = ground_.isolation;
+  config_.agent.confinement = ground_.confinement;
   config_.agent.ground = {.boot_id = ground_.boot_id,
                           .runtime_dir = config_.ground.runtime_dir,
                           .cgroup_root = ground_.cgroups != nullptr ? ground_.cgroups->path() : ""};
@@ -127,7 +128,8 @@ Result<void> AgentShell::open_containers() {
                                        {.work_dir = config_.ground.work_dir,
                                         .runtime_dir = config_.ground.runtime_dir,
                                         .shim = config_.shim,
-                                        .cgroups = ground_.cgroups.get()},
+                                        .cgroups = ground_.cgroups.get(),
+                                        .disk_quota = ground_.disk_quota.get()},
                                        *this));
   std::set<std::string> known;
   for (const ContainerId& id : containers_to_adopt(recovered_, recovery_)) known.insert(id.value);
