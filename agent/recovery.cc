@@ -63,6 +63,7 @@ class Recall {
   Result<void> on(const record::FrameworkForgotten&) { return fail("a framework is forgotten"); }
   Result<void> on(const record::TaskForgotten&) { return fail("a task is forgotten"); }
   Result<void> on(const record::ExecutorForgotten&) { return fail("an executor is forgotten"); }
+  Result<void> on(const record::TaskGroup&) { return fail("tasks are in one record"); }
   Result<void> on(const record::Acknowledged&) { return fail("a status is acknowledged"); }
 
   Result<void> check(uint64_t number, const RecoveredTask& task) const {

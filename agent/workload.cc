@@ -176,7 +176,8 @@ AgentTask& Workload::add_task(Now now, AgentFramework& framework, const LaunchTa
                    .discovery = task.spec->discovery,
                    .executor_id = is_command ? ExecutorId{} : task.executor_id};
   if (framework.number == 0) remember(framework);
-  remember(framework, task);
+  // A group is remembered as a whole.
+  if (task.group.empty()) remember(framework, task);
   return task;
 }
 
@@ -306,6 +307,7 @@ void Workload::on_reconcile(Now now, const ReconcileTasks& message) {
 
 void Workload::start_launches(Now now) {
   launch_executors();
+  if (std::exchange(wait_for_room_, false)) send_queues();
   while (!queue_.empty() && launching_ < limits::kLaunchesInFlightMax) {
     const Key key = queue_.front();
     AgentTask* task = find_task(key.first, key.second);

@@ -116,6 +116,7 @@ void Workload::start_group(Now now, AgentFramework& framework, const LaunchGroup
     batch.tasks.push_back(info.id);
     if (!custom) queue_.emplace_back(message.framework_id, info.id);
   }
+  remember_group(framework, batch.tasks);
   if (custom) hand_over(framework, executor, std::move(batch));
 }
 
