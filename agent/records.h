@@ -113,10 +113,9 @@ struct Acknowledged {
 
 }  // namespace record
 
-using AgentRecord =
-    std::variant<record::Identity, record::IdentityForgotten, record::Framework,
-                 record::FrameworkForgotten, record::Task, record::TaskForgotten, record::Course,
-                 record::Status, record::Acknowledged, record::Executor, record::ExecutorForgotten,
-                 record::TaskGroup>;
+using AgentRecord = std::variant<record::Identity, record::IdentityForgotten, record::Framework,
+                                 record::FrameworkForgotten, record::Task, record::TaskForgotten,
+                                 record::Course, record::Status, record::Acknowledged,
+                                 record::Executor, record::ExecutorForgotten, record::TaskGroup>;
 
 }  // namespace tepui

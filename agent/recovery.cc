@@ -143,7 +143,8 @@ std::set<ContainerId> containers_to_adopt(const RecoveredAgent& memory, Recovery
   }
   for (const record::Executor& executor : memory.executors) {
     // The container of a group is there for its members.
-    if (executor.info->type == ExecutorInfo::Type::kCustom) containers.insert(executor.container_id);
+    if (executor.info->type == ExecutorInfo::Type::kCustom)
+      containers.insert(executor.container_id);
   }
   return containers;
 }

@@ -110,8 +110,12 @@ void Workload::accept(Now now, const LaunchTasks::Item& item) {
   if (const Result<void> valid = validate_id(item.framework_id.value, "framework id"); !valid) {
     return drop("launch_tasks", valid.error().message);
   }
+  const std::shared_ptr<const ExecutorInfo> executor =
+      item.task.spec != nullptr ? item.task.spec->executor : nullptr;
   AgentFramework* framework = find_framework(item.framework_id);
   if (framework == nullptr || framework->shutting_down) {
+    // The one that may still be dying here is not the one that the master counts.
+    if (executor != nullptr) tell_executor_exited(item.framework_id, executor->id, {});
     return answer_for_stranger(now, item.framework_id, id, not_for(framework));
   }
   // The stream of the task that is here already tells its fate; a status for the newcomer could
@@ -120,8 +124,6 @@ void Workload::accept(Now now, const LaunchTasks::Item& item) {
     return drop("launch_tasks", fmt::format("task '{}' of framework '{}' is here already", id.value,
                                             item.framework_id.value));
   }
-  const std::shared_ptr<const ExecutorInfo> executor =
-      item.task.spec != nullptr ? item.task.spec->executor : nullptr;
   const ExecutorId executor_id{executor != nullptr ? executor->id.value : id.value};
   if (const std::optional<Outcome> refused = refusal(*framework, item)) {
     if (executor != nullptr && find_executor(*framework, executor_id) == nullptr) {

@@ -62,6 +62,7 @@ void Workload::on_launch_group(Now now, const LaunchGroup& message) {
   learn(message.frameworks);
   AgentFramework* framework = find_framework(message.framework_id);
   if (framework == nullptr || framework->shutting_down) {
+    tell_executor_exited(message.framework_id, message.executor->id, {});
     for (const TaskInfo& task : message.tasks) {
       answer_for_stranger(now, message.framework_id, task.id, not_for(framework));
     }
