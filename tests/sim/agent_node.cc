@@ -21,9 +21,6 @@ constexpr uint64_t kInputsPerAudit = 16;
 constexpr uint64_t kLivesPerJournal = 8;
 constexpr size_t kJournalBytesMax = 8 << 20;
 
-// Executors have numbers as nodes have: so many on every machine.
-constexpr NodeId kExecutorsPerNode = 1'000'000;
-
 struct NoEvents final : EventSink {
   void on_event(const Event&) override {}
 };
@@ -76,7 +73,8 @@ RecoveryKind AgentNode::prepare_host(const RecoveredAgent& memory, const AgentCo
       around_.fates.on_created(life(), task.accepted.task.framework_id, one.status);
     }
   }
-  around_.fates.groups().on_started(node_, *kind == RecoveryKind::kAnew ? RecoveredAgent{} : memory);
+  around_.fates.groups().on_started(node_,
+                                    *kind == RecoveryKind::kAnew ? RecoveredAgent{} : memory);
   known = containers_to_adopt(memory, *kind);
   host_.kill_unknown(known, *kind == RecoveryKind::kResume);
   if (*kind != RecoveryKind::kResume) {
@@ -357,35 +355,6 @@ void AgentNode::launch(const LaunchSpec& spec) {
     around_.fates.on_launched(life(), machine(), spec);
   }
   host_.launch(spec);
-}
-
-void AgentNode::send_executor(SessionId to, const AgentToExecutor& message) {
-  if (const auto* run = std::get_if<RunTasks>(&message)) {
-    const FrameworkId& framework = executor_links_.at(to.value);
-    for (const TaskInfo& task : run->tasks) {
-      around_.fates.on_handed_over(life(), machine(), framework, task.id);
-    }
-  }
-  around_.network.send(to.value, node_, message);
-}
-
-void AgentNode::close_executor(SessionId session, std::string_view why) {
-  if (executor_links_.erase(session.value) != 0) around_.network.close(session.value, node_, why);
-}
-
-void AgentNode::on_executor_began(const LaunchSpec& spec) {
-  const ContainerId id = spec.id;
-  executors_[id] = std::make_unique<ExecutorNode>(
-      ExecutorNode::Surroundings{world_, around_.faults, around_.network, around_.fates.runners()},
-      ExecutorNode::Place{.node = node_ * kExecutorsPerNode + ++executors_born_,
-                          .agent = node_,
-                          .exit = [this, id](ExitRecord end) { host_.exit(id, std::move(end)); }},
-      spec);
-}
-
-void AgentNode::on_executor_ended(const ContainerId& id) {
-  executors_.erase(id);
-  around_.fates.runners().on_ended(id);
 }
 
 void AgentNode::adopt(const LaunchSpec& spec) { host_.adopt(spec.id); }

@@ -1,7 +1,7 @@
 #pragma once
 // AgentNode is one machine with its agent: the real core, simulated effects, and a host whose
-// containers outlive the process, as what it remembers and the processes of executors do. Some lives keep a journal. When they
-// end it is replayed, and must give the same outputs.
+// containers outlive the process, as what it remembers and the processes of executors do. Some
+// lives keep a journal. When they end it is replayed, and must give the same outputs.
 
 #include <map>
 #include <memory>

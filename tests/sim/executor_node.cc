@@ -68,9 +68,7 @@ ExecutorOptions ExecutorNode::options_of(const LaunchSpec& spec) {
           .shutdown_grace = duration("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD")};
 }
 
-bool ExecutorNode::draws(uint64_t one_in) {
-  return one_in != 0 && world_.rng().chance(1, one_in);
-}
+bool ExecutorNode::draws(uint64_t one_in) { return one_in != 0 && world_.rng().chance(1, one_in); }
 
 void ExecutorNode::after(Duration delay, std::function<void()> action) {
   world_.after(delay, [life = std::weak_ptr<char>(life_), action = std::move(action)] {
@@ -122,8 +120,7 @@ void ExecutorNode::begin_to_be_alone() {
   after(most, [this, time = ++times_alone_] {
     if (!alone_ || time != times_alone_) return;
     world_.violated("executor", fmt::format("container {} lives on without an agent for {}",
-                                            container_.value,
-                                            to_text(options_.recovery_timeout)));
+                                            container_.value, to_text(options_.recovery_timeout)));
   });
 }
 
@@ -168,7 +165,8 @@ void ExecutorNode::trace(std::string_view line) {
 void ExecutorNode::on_subscribed(Executor&, const ExecutorSubscribed& message) {
   world_.reached("executor.subscribed");
   if (message.framework.id != framework_ || message.executor->id != options_.executor_id) {
-    world_.violated("executor", fmt::format("container {} subscribed as another", container_.value));
+    world_.violated("executor",
+                    fmt::format("container {} subscribed as another", container_.value));
   }
   reports_killing_ = message.framework.has(FrameworkCapability::kTaskKillingState);
 }
@@ -192,9 +190,8 @@ void ExecutorNode::run(const TaskId& task) {
   if (rng.chance(1, 8)) {
     after(world_.up_to(time), [this, task] { say(task, TaskState::kRunning); });
   }
-  after(time, [this, task, fails] {
-    finish(task, fails ? TaskState::kFailed : TaskState::kFinished);
-  });
+  after(time,
+        [this, task, fails] { finish(task, fails ? TaskState::kFailed : TaskState::kFinished); });
 }
 
 void ExecutorNode::say(const TaskId& task, TaskState state) {
@@ -209,8 +206,7 @@ void ExecutorNode::finish(const TaskId& task, TaskState state) {
   rest();
 }
 
-void ExecutorNode::on_kill(Executor&, const TaskId& task,
-                           const std::optional<KillPolicy>& policy) {
+void ExecutorNode::on_kill(Executor&, const TaskId& task, const std::optional<KillPolicy>& policy) {
   const auto at = running_.find(task);
   if (at == running_.end() || std::exchange(at->second, true)) return;
   if (draws(faults_.executors.ignores_kills_one_in)) {

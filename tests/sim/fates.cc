@@ -36,14 +36,14 @@ void Fates::on_intended(const FrameworkId& framework, const ExecutorId& executor
 void Fates::on_executor_launched(AgentLife on, const Resources& machine, const LaunchSpec& spec) {
   const ExecutorKey key{spec.framework_id, spec.executor_id};
   if (!intended_executors_.contains(key)) {
-    return world_.violated("executor", fmt::format("executor {} runs, but nobody wanted it",
-                                                   spec.executor_id.value));
+    return world_.violated(
+        "executor", fmt::format("executor {} runs, but nobody wanted it", spec.executor_id.value));
   }
   for (const auto& [container, other] : executors_[on]) {
     if (other != key) continue;
-    world_.violated("executor", fmt::format("executor {} runs twice, in {} and {}",
-                                            spec.executor_id.value, container.value,
-                                            spec.id.value));
+    world_.violated("executor",
+                    fmt::format("executor {} runs twice, in {} and {}", spec.executor_id.value,
+                                container.value, spec.id.value));
   }
   executors_[on][spec.id] = key;
   check_machine(on, machine);

@@ -78,8 +78,9 @@ void SimFramework::tend_executors() {
       return attempt.agent == agent && attempt.executor == executor && !attempt.abandoned &&
              !is_terminal(attempt.state);
     });
-    // Again and again, for the wish may be lost.
-    if (!sometimes(100) && (is_used || !(calm_ || sometimes(20)))) continue;
+    // In peace again and again, for the wish may be lost.
+    const bool ends_idle = !is_used && (calm_ ? world_.rng().chance(1, 4) : sometimes(20));
+    if (!ends_idle && !sometimes(100)) continue;
     world_.reached("framework.ends_executor");
     scheduler_->shutdown_executor(agent, executor);
   }
@@ -92,8 +93,8 @@ void SimFramework::on_executor_lost(Scheduler&, const Failure&) {
 void SimFramework::on_executor_message(Scheduler&, const ExecutorMessage& message) {
   world_.reached("framework.executor_message");
   if (message.data == options_.info.id.value) return;
-  world_.violated("executor", fmt::format("framework {} hears '{}' of an executor", number_,
-                                          message.data));
+  world_.violated("executor",
+                  fmt::format("framework {} hears '{}' of an executor", number_, message.data));
 }
 
 }  // namespace tepui::sim

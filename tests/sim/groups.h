@@ -45,7 +45,7 @@ class Groups {
     std::set<TaskKey> told;    // to end
     std::set<TaskKey> ended;
     std::set<FrameworkId> removed;  // all that is theirs is to end
-    std::set<uint64_t> due;  // groups of which one did not finish, to be checked
+    std::set<uint64_t> due;         // groups of which one did not finish, to be checked
   };
 
   uint64_t group_of(const TaskKey& task) const;  // 0: of none

@@ -56,11 +56,11 @@ void SimHost::launch(const LaunchSpec& spec) {
     return world_.violated("container", fmt::format("container {} launched twice", spec.id.value));
   }
   const uint64_t serial = ++serials_;
-  containers_[spec.id] = {.serial = serial,
-                          .ignores_term = one_in(world_.rng(), faults_.host.ignores_term_one_in),
-                          .executor = is_of_executor(spec) ? std::make_shared<const LaunchSpec>(spec)
-                                                            : nullptr,
-                          .end = {}};
+  containers_[spec.id] = {
+      .serial = serial,
+      .ignores_term = one_in(world_.rng(), faults_.host.ignores_term_one_in),
+      .executor = is_of_executor(spec) ? std::make_shared<const LaunchSpec>(spec) : nullptr,
+      .end = {}};
   world_.after(world_.up_to(faults_.host.launch_max),
                [this, id = spec.id, serial] { finish_launch(id, serial); });
 }
@@ -155,7 +155,8 @@ void SimHost::exit_after(Duration delay, const ContainerId& id, uint64_t serial,
 
 // Whatever runs in it runs no more.
 void SimHost::settle_end(const ContainerId& id, Container& container) {
-  if (container.executor != nullptr && container.phase == Phase::kRunning) residence_.on_executor_ended(id);
+  if (container.executor != nullptr && container.phase == Phase::kRunning)
+    residence_.on_executor_ended(id);
 }
 
 void SimHost::exit(const ContainerId& id, ExitRecord record) {

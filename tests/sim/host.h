@@ -88,7 +88,7 @@ class SimHost {
     bool stubborn = false;  // it was asked to end, and will not but by SIGKILL
     bool destroying = false;
     std::shared_ptr<const LaunchSpec> executor;  // of one; else null
-    bool watched = true;  // by the life of the agent that listens
+    bool watched = true;                         // by the life of the agent that listens
     ExitRecord end;
   };
 
@@ -105,7 +105,7 @@ class SimHost {
   Residence& residence_;
   HostListener* listener_ = nullptr;
   std::map<ContainerId, Container> containers_;
-  std::set<ContainerId> used_;  // every id of which a command was started
+  std::set<ContainerId> used_;       // every id of which a command was started
   std::set<ContainerId> executors_;  // likewise, of executors
   std::map<ContainerId, ExitRecord> ends_;
   uint64_t serials_ = 0;

@@ -51,9 +51,7 @@ void Network::set_end(NodeId node, End* end) {
 
 LinkNumber Network::connect(NodeId from, NodeId to) { return begin_connect(from, to, false); }
 
-LinkNumber Network::connect_within(NodeId from, NodeId to) {
-  return begin_connect(from, to, true);
-}
+LinkNumber Network::connect_within(NodeId from, NodeId to) { return begin_connect(from, to, true); }
 
 LinkNumber Network::begin_connect(NodeId from, NodeId to, bool within) {
   const LinkNumber number = ++last_link_;
@@ -132,10 +130,10 @@ void Network::break_link(LinkNumber number, Link& link) {
     const bool has_end = !flights.empty() && !flights.back().payload;
     if (has_end) continue;
     flights.resize(world_.rng().below(flights.size() + 1));
-    link.last_due[side] = std::max(
-        link.last_due[side],
-        later(world_.now().mono,
-              world_.rng().chance(1, 4) && !link.within ? limits::kLinkDead : Duration{}));
+    link.last_due[side] =
+        std::max(link.last_due[side],
+                 later(world_.now().mono,
+                       world_.rng().chance(1, 4) && !link.within ? limits::kLinkDead : Duration{}));
     launch_flight(number, link, side, {.due = {}, .payload = {}, .why = "connection reset"});
   }
 }
@@ -285,7 +283,7 @@ std::optional<Payload> Network::through_codec(Payload payload, bool is_released)
     return decode(WireTable::kMasterToAgent, encoder_.encode(1, *one),
                   [](auto bytes) { return decode_master_to_agent(bytes); });
   }
-  // The first release had no executors.
+  // The first release had no executors; so their tables are never stripped.
   if (is_released) return std::nullopt;
   if (const auto* one = std::get_if<ExecutorToAgent>(&payload)) {
     return decode(WireTable::kMasterToAgent, encoder_.encode(1, *one),

@@ -1,8 +1,8 @@
 #pragma once
 // Network joins the nodes with links as tcp gives them: messages arrive in order and at most once,
 // or the link dies and what was under way is lost in whole or in part. Paths can be blocked one way
-// or both; what is sent into a blocked path waits, until it opens or the silent end gives up. Executors
-// speak to their agent over links inside its machine.
+// or both; what is sent into a blocked path waits, until it opens or the silent end gives up.
+// Executors speak to their agent over links inside its machine.
 //
 // Invariant: an end that was told that its link is down, or that closed it, hears nothing more of
 // it. Calls to an end never come inside a call to the network.
@@ -77,7 +77,7 @@ class Network {
     bool open[2] = {false, false};
     bool broken = false;
     bool congested = false;
-    bool within = false;  // one machine
+    bool within = false;            // one machine
     std::deque<Flight> flights[2];  // by sending end
     Instant last_due[2]{};
   };

@@ -24,9 +24,9 @@ void Runners::on_status(const FrameworkId& framework, const TaskStatus& status, 
   if (const auto said = said_.find(status.uuid); said != said_.end()) {
     if (said->second == status.state) return;
     return world_.violated(
-        "executor", fmt::format("the executor said {} of task {}, and the agent says {}",
-                                to_text(said->second), status.task_id.value,
-                                to_text(status.state)));
+        "executor",
+        fmt::format("the executor said {} of task {}, and the agent says {}", to_text(said->second),
+                    status.task_id.value, to_text(status.state)));
   }
   if (!runs || !is_terminal(status.state)) return;
   if (tells_of_an_end(status.reason)) {
@@ -45,8 +45,7 @@ void Runners::on_durable(const FrameworkId& framework, const TaskStatus& status)
   if (is_terminal(status.state)) over_.insert({framework, status.task_id});
 }
 
-void Runners::on_received(const FrameworkId& framework, const ContainerId& in,
-                          const TaskId& task) {
+void Runners::on_received(const FrameworkId& framework, const ContainerId& in, const TaskId& task) {
   running_[in].insert({framework, task});
 }
 
