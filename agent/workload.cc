@@ -39,9 +39,7 @@ Workload::Workload(const AgentConfig& config, Rng rng, Recorder& recorder, Agent
 void Workload::on_registered(Now now) {
   registered_ = true;
   streams_.resume(now.mono);
-  for (ExecutorExited& message : std::exchange(untold_exits_, {})) {
-    effects_.send(std::move(message));
-  }
+  tell_exits();
 }
 
 void Workload::on_unregistered() {

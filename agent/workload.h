@@ -139,6 +139,7 @@ class Workload {
   static OwnExecutor* find_executor(AgentFramework& framework, const ExecutorId& id);
   void tell_executor_exited(const FrameworkId& framework, const ExecutorId& executor,
                             const ExitRecord& record);
+  void tell_exits();
   std::optional<Outcome> executor_refusal(const AgentFramework& framework,
                                           const ExecutorInfo& executor, bool must_run,
                                           Resources& wanted) const;
@@ -259,7 +260,12 @@ class Workload {
   Rng rng_;
   UpdateStreams streams_;
   std::vector<StatusUpdates::Item> answers_;  // about strangers, for the end of the turn
-  std::vector<ExecutorExited> untold_exits_;  // since the session began, while not registered
+  struct UntoldExit {
+    uint64_t serial = 0;
+    ExecutorExited message;
+  };
+  // Since the session began, while it is not registered or that is not durable.
+  std::deque<UntoldExit> untold_exits_;
   bool shutting_down_ = false;
   bool draining_ = false;  // until the last container has ended
 

@@ -121,6 +121,7 @@ uint64_t Workload::forget(const AgentTask& task) {
 void Workload::on_appended(Now now) {
   streams_.on_durable(now.mono, recorder_.durable());
   acknowledge_executors();
+  tell_exits();
   send_queues();
   end_remembered();
   destroy_remembered();

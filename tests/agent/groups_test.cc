@@ -220,6 +220,19 @@ TEST(Groups, EndTogetherAlsoIfTheAgentDiesInBetween) {
   EXPECT_EQ(after.effects.kills, std::vector{b});
 }
 
+TEST(Groups, GiveTheirExecutorBackWhenItsEndIsDurable) {
+  Groups bench;
+  bench.enlist();
+  bench.launch_group({"a"});
+  bench.started("a");
+  bench.disk_works = false;
+  bench.exits("a", 0);
+  EXPECT_TRUE(bench.effects.take<ExecutorExited>().empty());
+  bench.disk_works = true;
+  bench.sync();
+  EXPECT_EQ(bench.effects.take<ExecutorExited>().size(), 1u);
+}
+
 TEST(Groups, OfAFrameworkThatIsBeingRemovedHoldNoExecutor) {
   Groups bench;
   bench.run_group();
