@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "agent/termination.h"
 #include "common/executors.h"
@@ -64,6 +65,11 @@ struct Task {
   std::string group;
 };
 
+// The tasks of a group, durable together or not at all. Read back they are single tasks.
+struct TaskGroup {
+  std::vector<Task> tasks;
+};
+
 // An executor that a framework asked for; durable before its container is launched.
 struct Executor {
   uint64_t number = 0;
@@ -107,9 +113,9 @@ struct Acknowledged {
 
 }  // namespace record
 
-using AgentRecord =
-    std::variant<record::Identity, record::IdentityForgotten, record::Framework,
-                 record::FrameworkForgotten, record::Task, record::TaskForgotten, record::Course,
-                 record::Status, record::Acknowledged, record::Executor, record::ExecutorForgotten>;
+using AgentRecord = std::variant<record::Identity, record::IdentityForgotten, record::Framework,
+                                 record::FrameworkForgotten, record::Task, record::TaskForgotten,
+                                 record::Course, record::Status, record::Acknowledged,
+                                 record::Executor, record::ExecutorForgotten, record::TaskGroup>;
 
 }  // namespace tepui

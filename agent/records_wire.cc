@@ -169,6 +169,13 @@ struct Encode {
   std::vector<StoreWrite> operator()(const record::Task& one) const {
     return {{.key = key_of(kTasks, one.number), .value = encode_task(one)}};
   }
+  std::vector<StoreWrite> operator()(const record::TaskGroup& one) const {
+    std::vector<StoreWrite> writes;
+    for (const record::Task& task : one.tasks) {
+      writes.push_back({.key = key_of(kTasks, task.number), .value = encode_task(task)});
+    }
+    return writes;
+  }
   std::vector<StoreWrite> operator()(const record::TaskForgotten& one) const {
     std::vector<StoreWrite> writes = {{.key = key_of(kTasks, one.task), .value = {}},
                                       {.key = key_of(kCourses, one.task), .value = {}}};

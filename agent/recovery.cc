@@ -63,6 +63,7 @@ class Recall {
   Result<void> on(const record::FrameworkForgotten&) { return fail("a framework is forgotten"); }
   Result<void> on(const record::TaskForgotten&) { return fail("a task is forgotten"); }
   Result<void> on(const record::ExecutorForgotten&) { return fail("an executor is forgotten"); }
+  Result<void> on(const record::TaskGroup&) { return fail("tasks are in one record"); }
   Result<void> on(const record::Acknowledged&) { return fail("a status is acknowledged"); }
 
   Result<void> check(uint64_t number, const RecoveredTask& task) const {
@@ -142,7 +143,8 @@ std::set<ContainerId> containers_to_adopt(const RecoveredAgent& memory, Recovery
   }
   for (const record::Executor& executor : memory.executors) {
     // The container of a group is there for its members.
-    if (executor.info->type == ExecutorInfo::Type::kCustom) containers.insert(executor.container_id);
+    if (executor.info->type == ExecutorInfo::Type::kCustom)
+      containers.insert(executor.container_id);
   }
   return containers;
 }

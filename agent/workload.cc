@@ -39,9 +39,7 @@ Workload::Workload(const AgentConfig& config, Rng rng, Recorder& recorder, Agent
 void Workload::on_registered(Now now) {
   registered_ = true;
   streams_.resume(now.mono);
-  for (ExecutorExited& message : std::exchange(untold_exits_, {})) {
-    effects_.send(std::move(message));
-  }
+  tell_exits();
 }
 
 void Workload::on_unregistered() {
@@ -110,8 +108,12 @@ void Workload::accept(Now now, const LaunchTasks::Item& item) {
   if (const Result<void> valid = validate_id(item.framework_id.value, "framework id"); !valid) {
     return drop("launch_tasks", valid.error().message);
   }
+  const std::shared_ptr<const ExecutorInfo> executor =
+      item.task.spec != nullptr ? item.task.spec->executor : nullptr;
   AgentFramework* framework = find_framework(item.framework_id);
   if (framework == nullptr || framework->shutting_down) {
+    // The one that may still be dying here is not the one that the master counts.
+    if (executor != nullptr) tell_executor_exited(item.framework_id, executor->id, {});
     return answer_for_stranger(now, item.framework_id, id, not_for(framework));
   }
   // The stream of the task that is here already tells its fate; a status for the newcomer could
@@ -120,8 +122,6 @@ void Workload::accept(Now now, const LaunchTasks::Item& item) {
     return drop("launch_tasks", fmt::format("task '{}' of framework '{}' is here already", id.value,
                                             item.framework_id.value));
   }
-  const std::shared_ptr<const ExecutorInfo> executor =
-      item.task.spec != nullptr ? item.task.spec->executor : nullptr;
   const ExecutorId executor_id{executor != nullptr ? executor->id.value : id.value};
   if (const std::optional<Outcome> refused = refusal(*framework, item)) {
     if (executor != nullptr && find_executor(*framework, executor_id) == nullptr) {
@@ -176,7 +176,8 @@ AgentTask& Workload::add_task(Now now, AgentFramework& framework, const LaunchTa
                    .discovery = task.spec->discovery,
                    .executor_id = is_command ? ExecutorId{} : task.executor_id};
   if (framework.number == 0) remember(framework);
-  remember(framework, task);
+  // A group is remembered as a whole.
+  if (task.group.empty()) remember(framework, task);
   return task;
 }
 
@@ -306,6 +307,7 @@ void Workload::on_reconcile(Now now, const ReconcileTasks& message) {
 
 void Workload::start_launches(Now now) {
   launch_executors();
+  if (std::exchange(wait_for_room_, false)) send_queues();
   while (!queue_.empty() && launching_ < limits::kLaunchesInFlightMax) {
     const Key key = queue_.front();
     AgentTask* task = find_task(key.first, key.second);

@@ -139,6 +139,7 @@ class Workload {
   static OwnExecutor* find_executor(AgentFramework& framework, const ExecutorId& id);
   void tell_executor_exited(const FrameworkId& framework, const ExecutorId& executor,
                             const ExitRecord& record);
+  void tell_exits();
   std::optional<Outcome> executor_refusal(const AgentFramework& framework,
                                           const ExecutorInfo& executor, bool must_run,
                                           Resources& wanted) const;
@@ -169,6 +170,7 @@ class Workload {
   void recover_executor(AgentFramework& framework, const record::Executor& remembered,
                         RecoveryKind kind);
   void settle_recovered(Now now);
+  void settle_groups(Now now, AgentFramework& framework);
   Result<void> audit_own_executors() const;
 
   std::optional<Outcome> group_refusal(const AgentFramework& framework,
@@ -191,6 +193,9 @@ class Workload {
   void drop_unheard(Now now, AgentFramework& framework, OwnExecutor& executor,
                     const SubscribeExecutor& message);
   void send_queue(AgentFramework& framework, OwnExecutor& executor);
+  void send_queues();
+  // Whether what a removed framework still holds leaves room for the tasks.
+  bool has_room(const AgentFramework& framework, const OwnExecutor::Batch& batch) const;
   void take_update(Now now, SessionId from, TaskStatus status);
   static bool is_for_executors(TaskState state);
   void acknowledge_executors();
@@ -227,6 +232,8 @@ class Workload {
                     RecoveryKind kind);
   void remember(AgentFramework& framework);
   void remember(const AgentFramework& framework, AgentTask& task);
+  void remember_group(AgentFramework& framework, const std::vector<TaskId>& tasks);
+  record::Task record_of(const AgentFramework& framework, AgentTask& task);
   uint64_t remember_acknowledged(AgentTask& task, const TaskStatus& head);
   record::Course course_of(const AgentTask& task) const;
   void forget(AgentFramework& framework);
@@ -253,7 +260,12 @@ class Workload {
   Rng rng_;
   UpdateStreams streams_;
   std::vector<StatusUpdates::Item> answers_;  // about strangers, for the end of the turn
-  std::vector<ExecutorExited> untold_exits_;  // since the session began, while not registered
+  struct UntoldExit {
+    uint64_t serial = 0;
+    ExecutorExited message;
+  };
+  // Since the session began, while it is not registered or that is not durable.
+  std::deque<UntoldExit> untold_exits_;
   bool shutting_down_ = false;
   bool draining_ = false;  // until the last container has ended
 
@@ -262,6 +274,7 @@ class Workload {
   std::deque<Key> queue_;  // tasks to launch, oldest first; entries of tasks that ended are skipped
   std::deque<std::pair<FrameworkId, ExecutorId>> executor_queue_;  // likewise
   uint32_t launching_ = 0;
+  bool wait_for_room_ = false;  // tasks of executors
   bool registered_ = false;
   std::map<SessionId, ExecutorSession> sessions_;
   std::deque<Taken> to_acknowledge_;  // to executors, when it is durable

@@ -56,13 +56,22 @@ OwnExecutor* Workload::find_executor(AgentFramework& framework, const ExecutorId
 
 void Workload::tell_executor_exited(const FrameworkId& framework, const ExecutorId& executor,
                                     const ExitRecord& record) {
-  ExecutorExited message{.framework_id = framework,
-                         .executor_id = executor,
-                         .exit_status = record.exit_status,
-                         .signal = record.signal};
-  if (registered_) return effects_.send(std::move(message));
-  // A registration names those that live, but it may be under way already with this one.
-  untold_exits_.push_back(std::move(message));
+  untold_exits_.push_back({.serial = recorder_.last(),
+                           .message = {.framework_id = framework,
+                                       .executor_id = executor,
+                                       .exit_status = record.exit_status,
+                                       .signal = record.signal}});
+  tell_exits();
+}
+
+// What was its own is given to others then: an agent that is restarted must not count it again. A
+// registration names those that live, but it may be under way already with this one.
+void Workload::tell_exits() {
+  while (registered_ && !untold_exits_.empty() &&
+         untold_exits_.front().serial <= recorder_.durable()) {
+    effects_.send(std::move(untold_exits_.front().message));
+    untold_exits_.pop_front();
+  }
 }
 
 // Why the executor cannot take more tasks; `wanted` grows by what it would take itself.

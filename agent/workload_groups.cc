@@ -62,6 +62,7 @@ void Workload::on_launch_group(Now now, const LaunchGroup& message) {
   learn(message.frameworks);
   AgentFramework* framework = find_framework(message.framework_id);
   if (framework == nullptr || framework->shutting_down) {
+    tell_executor_exited(message.framework_id, message.executor->id, {});
     for (const TaskInfo& task : message.tasks) {
       answer_for_stranger(now, message.framework_id, task.id, not_for(framework));
     }
@@ -116,6 +117,7 @@ void Workload::start_group(Now now, AgentFramework& framework, const LaunchGroup
     batch.tasks.push_back(info.id);
     if (!custom) queue_.emplace_back(message.framework_id, info.id);
   }
+  remember_group(framework, batch.tasks);
   if (custom) hand_over(framework, executor, std::move(batch));
 }
 

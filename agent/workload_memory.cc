@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,19 +54,32 @@ void Workload::remember(AgentFramework& framework) {
                                      .shutting_down = framework.shutting_down});
 }
 
-void Workload::remember(const AgentFramework& framework, AgentTask& task) {
+record::Task Workload::record_of(const AgentFramework& framework, AgentTask& task) {
   task.number = next_number_++;
   const bool is_refused = task.task.container_id.empty();
-  task.accepted = recorder_.append(
-      record::Task{.number = task.number,
-                   .framework = framework.number,
-                   .task = task.task,
-                   .spec = task.spec,
-                   .executor_id = task.executor_id,
-                   .sandbox = is_refused ? "" : sandbox_path(task.task, task.executor_id),
-                   .custom = task.custom,
-                   .parent = task.parent,
-                   .group = task.group});
+  return {.number = task.number,
+          .framework = framework.number,
+          .task = task.task,
+          .spec = task.spec,
+          .executor_id = task.executor_id,
+          .sandbox = is_refused ? "" : sandbox_path(task.task, task.executor_id),
+          .custom = task.custom,
+          .parent = task.parent,
+          .group = task.group};
+}
+
+void Workload::remember(const AgentFramework& framework, AgentTask& task) {
+  task.accepted = recorder_.append(record_of(framework, task));
+}
+
+// All of them or none, also if the agent dies meanwhile.
+void Workload::remember_group(AgentFramework& framework, const std::vector<TaskId>& tasks) {
+  record::TaskGroup group;
+  for (const TaskId& id : tasks) {
+    group.tasks.push_back(record_of(framework, framework.tasks.at(id)));
+  }
+  const uint64_t serial = recorder_.append(std::move(group));
+  for (const TaskId& id : tasks) framework.tasks.at(id).accepted = serial;
 }
 
 void Workload::remember(const AgentFramework& framework, OwnExecutor& executor) {
@@ -107,9 +121,8 @@ uint64_t Workload::forget(const AgentTask& task) {
 void Workload::on_appended(Now now) {
   streams_.on_durable(now.mono, recorder_.durable());
   acknowledge_executors();
-  for (auto& [id, framework] : frameworks_) {
-    for (auto& [executor_id, executor] : framework.own) send_queue(framework, executor);
-  }
+  tell_exits();
+  send_queues();
   end_remembered();
   destroy_remembered();
   start_launches(now);
@@ -211,7 +224,8 @@ void Workload::recover_executor(AgentFramework& framework, const record::Executo
   effects_.adopt(spec_of(framework, executor));
 }
 
-// Executors of the default kind whose tasks are all gone, and those of frameworks that are.
+// Executors of the default kind whose tasks are all gone, groups that are to end, and what is of
+// frameworks that are gone.
 void Workload::settle_recovered(Now now) {
   for (auto& [id, framework] : frameworks_) {
     std::vector<ExecutorId> idle;
@@ -219,8 +233,20 @@ void Workload::settle_recovered(Now now) {
       if (!executor.is_custom() && executor.tasks.empty()) idle.push_back(executor_id);
     }
     for (const ExecutorId& executor : idle) end_executor(framework, executor, {});
+    settle_groups(now, framework);
     if (framework.shutting_down) stop_executors(now, framework, {});
   }
+}
+
+// The end of one was remembered before the kills of the others, which a crash may have cut off.
+void Workload::settle_groups(Now now, AgentFramework& framework) {
+  std::set<std::pair<ExecutorId, std::string>> broken;
+  for (const auto& [id, task] : framework.tasks) {
+    const bool has_ended = task.phase == AgentTask::Phase::kEnded;
+    if (!has_ended || task.group.empty() || task.task.state == TaskState::kFinished) continue;
+    broken.emplace(task.executor_id, task.group);
+  }
+  for (const auto& [executor, group] : broken) kill_group(now, framework, executor, group, {});
 }
 
 void Workload::recover_task(Now now, AgentFramework& framework, const RecoveredTask& remembered,

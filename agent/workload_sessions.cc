@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "agent/total.h"
 #include "agent/workload.h"
 #include "common/check.h"
 #include "common/limits.h"
@@ -128,6 +129,10 @@ void Workload::send_queue(AgentFramework& framework, OwnExecutor& executor) {
     return framework.tasks.at(id).accepted <= recorder_.durable();
   };
   while (!executor.queue.empty() && std::ranges::all_of(executor.queue.front().tasks, is_durable)) {
+    if (!has_room(framework, executor.queue.front())) {
+      wait_for_room_ = true;
+      return;
+    }
     const OwnExecutor::Batch batch = std::move(executor.queue.front());
     executor.queue.pop_front();
     resize(framework, executor);
@@ -142,6 +147,18 @@ void Workload::send_queue(AgentFramework& framework, OwnExecutor& executor) {
     }
     effects_.send_executor(executor.session, message);
   }
+}
+
+void Workload::send_queues() {
+  for (auto& [id, framework] : frameworks_) {
+    for (auto& [executor_id, executor] : framework.own) send_queue(framework, executor);
+  }
+}
+
+bool Workload::has_room(const AgentFramework& framework, const OwnExecutor::Batch& batch) const {
+  Resources wanted;
+  for (const TaskId& id : batch.tasks) wanted += framework.tasks.at(id).task.resources;
+  return can_hold(config_.info.resources.non_revocable(), (held_ + wanted).non_revocable());
 }
 
 // --------------------------------------------------------------------------------------- updates

@@ -340,5 +340,43 @@ TEST(Executors, ThatNeverGotATaskLetItBeDropped) {
   EXPECT_EQ(after.newest("a").reason, TaskReason::kAgentRestarted);
 }
 
+TEST(Executors, WaitForTheRoomThatARemovedFrameworkStillTakes) {
+  Executors bench;
+  bench.run_one();
+  bench.launch("old", Bench::spec(2000), 0, "g");
+  bench.started("old");
+  bench.receive(ShutdownFramework{.framework_id = {"g"}});
+  bench.heard<RunTasks>();
+  TaskSpec big = Bench::spec(2000);
+  big.command = {};
+  big.executor = executor_info();
+  bench.receive(
+      LaunchTasks{.frameworks = {},
+                  .tasks = {{.framework_id = {"f"},
+                             .role = "eng",
+                             .task = {.id = {"b"},
+                                      .name = "b",
+                                      .spec = std::make_shared<const TaskSpec>(std::move(big))},
+                             .executor_runs = true}}});
+  EXPECT_TRUE(bench.heard<RunTasks>().empty());
+  bench.dies("old", 15);
+  const auto handed = bench.heard<RunTasks>();
+  ASSERT_EQ(handed.size(), 1u);
+  EXPECT_EQ(handed[0].tasks.at(0).id.value, "b");
+}
+
+TEST(Executors, ThatAFrameworkWhichIsBeingRemovedWantsDoNotLive) {
+  Executors bench;
+  bench.enlist();
+  bench.launch("old", Bench::spec(), 0, "f");
+  bench.started("old");
+  bench.receive(ShutdownFramework{.framework_id = {"f"}});
+  bench.launch_on("a", executor_info());
+  EXPECT_EQ(bench.newest("a").reason, TaskReason::kFrameworkRemoved);
+  const auto exited = bench.effects.take<ExecutorExited>();
+  ASSERT_EQ(exited.size(), 1u) << "the master has counted it";
+  EXPECT_EQ(exited[0].executor_id.value, "e");
+}
+
 }  // namespace
 }  // namespace tepui

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/records_wire.h"
+#include "common/record_log.h"
 #include "tests/agent/fake_effects.h"
 
 namespace tepui {
@@ -176,6 +178,69 @@ TEST(Groups, OfAnUnhealthyMemberAreKilled) {
   const std::string id = unhealthy == bench.container("a") ? "a" : "b";
   bench.dies(id, 15);
   EXPECT_EQ(bench.effects.signals.size(), 2u) << "the other one follows";
+}
+
+// What is there if only the first `count` records came to the disk.
+RecoveredAgent memory_of(const Groups& bench, size_t count) {
+  StoreContents contents;
+  for (size_t i = 0; i < count; ++i) apply_batch(contents, encode_record(bench.effects.records[i]));
+  auto memory = decode_memory(contents);
+  EXPECT_TRUE(memory.has_value()) << (memory ? "" : memory.error().message);
+  return memory.value_or(RecoveredAgent{});
+}
+
+TEST(Groups, AreRememberedAsAWholeOrNotAtAll) {
+  Groups bench;
+  bench.run_group();
+  for (size_t count = 0; count <= bench.effects.records.size(); ++count) {
+    const size_t tasks = memory_of(bench, count).tasks.size();
+    EXPECT_TRUE(tasks == 0 || tasks == 2) << tasks << " after " << count << " records";
+  }
+  EXPECT_EQ(memory_of(bench, bench.effects.records.size()).tasks.size(), 2u);
+}
+
+TEST(Groups, EndTogetherAlsoIfTheAgentDiesInBetween) {
+  Groups before;
+  before.run_group();
+  before.exits("a", 3);
+  const auto tells_the_end = [](const AgentRecord& record) {
+    const auto* status = std::get_if<record::Status>(&record);
+    return status != nullptr && status->status.state == TaskState::kFailed;
+  };
+  const auto& records = before.effects.records;
+  const auto last = std::ranges::find_if(records, tells_the_end);
+  ASSERT_NE(last, records.end());
+  const RecoveredAgent memory = memory_of(before, static_cast<size_t>(last - records.begin()) + 1);
+  Groups after;
+  after.turn([&](Now now) { after.agent.on_recovered(now, memory, RecoveryKind::kResume); });
+  ASSERT_EQ(after.effects.adoptions.size(), 1u);
+  const ContainerId b = after.effects.adoptions[0].id;
+  EXPECT_EQ(b, before.container("b"));
+  after.turn([&](Now now) { after.agent.on_launched(now, b, 4711); });
+  EXPECT_EQ(after.effects.kills, std::vector{b});
+}
+
+TEST(Groups, GiveTheirExecutorBackWhenItsEndIsDurable) {
+  Groups bench;
+  bench.enlist();
+  bench.launch_group({"a"});
+  bench.started("a");
+  bench.disk_works = false;
+  bench.exits("a", 0);
+  EXPECT_TRUE(bench.effects.take<ExecutorExited>().empty());
+  bench.disk_works = true;
+  bench.sync();
+  EXPECT_EQ(bench.effects.take<ExecutorExited>().size(), 1u);
+}
+
+TEST(Groups, OfAFrameworkThatIsBeingRemovedHoldNoExecutor) {
+  Groups bench;
+  bench.run_group();
+  bench.receive(ShutdownFramework{.framework_id = {"f"}});
+  bench.launch_group({"c", "d"});
+  EXPECT_EQ(bench.effects.launches.size(), 2u);
+  EXPECT_EQ(bench.newest("c").reason, TaskReason::kFrameworkRemoved);
+  EXPECT_EQ(bench.effects.take<ExecutorExited>().size(), 1u) << "the master has counted one";
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ AgentNode::AgentNode(Surroundings around, NodeId node, Resources resources)
       resources_(std::move(resources)),
       disks_(around.world, around.fates, node),
       memory_(around.world, around.faults.agent_disk),
-      host_(around.world, around.faults),
+      host_(around.world, around.faults, *this),
       alarm_(around.world, [this] {
         if (agent_ == nullptr) return;
         agent_->on_time(world_.now());
@@ -73,9 +73,14 @@ RecoveryKind AgentNode::prepare_host(const RecoveredAgent& memory, const AgentCo
       around_.fates.on_created(life(), task.accepted.task.framework_id, one.status);
     }
   }
+  around_.fates.groups().on_started(node_,
+                                    *kind == RecoveryKind::kAnew ? RecoveredAgent{} : memory);
   known = containers_to_adopt(memory, *kind);
   host_.kill_unknown(known, *kind == RecoveryKind::kResume);
-  if (*kind != RecoveryKind::kResume) most_revocable_ = {};
+  if (*kind != RecoveryKind::kResume) {
+    most_revocable_ = {};
+    around_.fates.on_machine_died(life());
+  }
   if (*kind == RecoveryKind::kAnew) {
     around_.fates.on_agent_died(life());
     ++identity_;
@@ -131,6 +136,7 @@ void AgentNode::crash(std::string_view why) {
   }
   link_ = 0;
   link_up_ = false;
+  executor_links_.clear();
   made_for_.clear();
   agent_.reset();
   finder_.reset();
@@ -239,6 +245,14 @@ void AgentNode::on_link_up(LinkNumber link) {
 bool AgentNode::is_old() const { return node_ % 2 == 1; }
 
 void AgentNode::on_payload(LinkNumber link, const Payload& payload) {
+  if (const auto* said = std::get_if<ExecutorToAgent>(&payload)) {
+    FrameworkId& framework = executor_links_[link];
+    if (const auto* subscribe = std::get_if<SubscribeExecutor>(said)) {
+      framework = subscribe->framework_id;
+    }
+    agent_->on_executor_message(world_.now(), SessionId{link}, *said);
+    return after_input();
+  }
   const auto* message = std::get_if<MasterToAgent>(&payload);
   if (link != link_ || message == nullptr) return;
   if (std::holds_alternative<ReregisterFully>(*message)) world_.reached("agent.says_all");
@@ -254,6 +268,10 @@ void AgentNode::on_payload(LinkNumber link, const Payload& payload) {
 }
 
 void AgentNode::on_link_down(LinkNumber link, std::string_view why) {
+  if (executor_links_.erase(link) != 0) {
+    agent_->on_executor_lost(world_.now(), SessionId{link});
+    return after_input();
+  }
   if (link != link_) return;
   const bool was_up = link_up_;
   connect_later();
@@ -264,6 +282,7 @@ void AgentNode::on_link_down(LinkNumber link, std::string_view why) {
 
 void AgentNode::after_input() {
   if (agent_ == nullptr) return;
+  around_.fates.groups().check(node_);
   if (++inputs_ % kInputsPerAudit == 0) {
     if (const Result<void> books = agent_->agent().audit(); !books) {
       world_.violated("agent", fmt::format("agent {}: {}", node_, books.error().message));
@@ -283,20 +302,25 @@ void AgentNode::on_launched(const ContainerId& id, int64_t pid) {
   after_input();
 }
 
-void AgentNode::on_launch_failed(const ContainerId& id, const Error& error) {
+void AgentNode::on_container_ended(const ContainerId& id) {
   disks_.on_ended(id);
+  around_.fates.on_container_ended(life(), id);
+}
+
+void AgentNode::on_launch_failed(const ContainerId& id, const Error& error) {
+  on_container_ended(id);
   agent_->on_launch_failed(world_.now(), id, error);
   after_input();
 }
 
 void AgentNode::on_absent(const ContainerId& id) {
-  disks_.on_ended(id);
+  on_container_ended(id);
   agent_->on_absent(world_.now(), id);
   after_input();
 }
 
 void AgentNode::on_exit(const ContainerId& id, const ExitRecord& record) {
-  disks_.on_ended(id);
+  on_container_ended(id);
   agent_->on_exit(world_.now(), id, record);
   after_input();
 }
@@ -319,16 +343,24 @@ void AgentNode::reconnect(std::string_view why) {
   connect_later();
 }
 
+Resources AgentNode::machine() const {
+  return agent_->agent().info().resources.non_revocable() + most_revocable_;
+}
+
 void AgentNode::launch(const LaunchSpec& spec) {
   disks_.on_launch(spec);
-  const Resources machine = agent_->agent().info().resources.non_revocable() + most_revocable_;
-  around_.fates.on_launched(life(), machine, spec);
+  if (is_of_executor(spec)) {
+    around_.fates.on_executor_launched(life(), machine(), spec);
+  } else {
+    around_.fates.on_launched(life(), machine(), spec);
+  }
   host_.launch(spec);
 }
 
 void AgentNode::adopt(const LaunchSpec& spec) { host_.adopt(spec.id); }
 
 void AgentNode::append(uint64_t serial, AgentRecord record) {
+  around_.fates.groups().on_record(node_, record);
   // The store may be in the middle of a sync: it is not written to from inside.
   memory_.write(memory_.epoch(), encode_record(record),
                 [this, life = life_, serial, record](const Result<void>& durable) {
@@ -398,9 +430,14 @@ void AgentNode::on_status(const FrameworkId& framework, const TaskStatus& status
   // A word about a task that the agent does not have: said once, and owed to nobody.
   if (status.uuid.is_nil()) return world_.reached("update.about_a_stranger");
   made_for_[status.uuid] = framework;
+  const bool is_by_executor = host_.is_executor(status.container_id);
+  if (is_by_executor) {
+    around_.fates.runners().on_status(framework, status, host_.is_running(status.container_id));
+  }
   if (!is_terminal(status.state)) return;
   around_.fates.on_ended(life(), framework, status.task_id);
-  host_.check_end(status);
+  around_.fates.groups().on_status(node_, framework, status);
+  if (!is_by_executor) host_.check_end(status);
 }
 
 void AgentNode::wake_at(Instant when) { alarm_.set(when); }

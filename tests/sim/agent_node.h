@@ -1,7 +1,7 @@
 #pragma once
 // AgentNode is one machine with its agent: the real core, simulated effects, and a host whose
-// containers outlive the process, as what it remembers does. Some lives keep a journal. When they
-// end it is replayed, and must give the same outputs.
+// containers outlive the process, as what it remembers and the processes of executors do. Some
+// lives keep a journal. When they end it is replayed, and must give the same outputs.
 
 #include <map>
 #include <memory>
@@ -13,6 +13,7 @@
 #include "tests/sim/alarm.h"
 #include "tests/sim/disks.h"
 #include "tests/sim/election.h"
+#include "tests/sim/executor_node.h"
 #include "tests/sim/fates.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/finder.h"
@@ -23,7 +24,11 @@
 
 namespace tepui::sim {
 
-class AgentNode final : public End, public AgentEffects, public HostListener, private JournalSink {
+class AgentNode final : public End,
+                        public AgentEffects,
+                        public HostListener,
+                        private Residence,
+                        private JournalSink {
  public:
   struct Surroundings {
     World& world;
@@ -62,6 +67,10 @@ class AgentNode final : public End, public AgentEffects, public HostListener, pr
   void on_exit(const ContainerId& id, const ExitRecord& record) override;
   void on_destroyed(const ContainerId& id) override;
 
+  // Residence
+  void on_executor_began(const LaunchSpec& spec) override;
+  void on_executor_ended(const ContainerId& id) override;
+
   // JournalSink
   bool append(const JournalRecord& record) override;
 
@@ -74,10 +83,9 @@ class AgentNode final : public End, public AgentEffects, public HostListener, pr
   void signal(const ContainerId& id, int signal_number) override;
   void kill(const ContainerId& id) override;
   void destroy(const ContainerId& id) override;
-  // The simulation runs no custom executors.
-  void resize(const ContainerId&, const IsolationPlan&) override {}
-  void send_executor(SessionId, const AgentToExecutor&) override {}
-  void close_executor(SessionId, std::string_view) override {}
+  void resize(const ContainerId& id, const IsolationPlan&) override { host_.resize(id); }
+  void send_executor(SessionId to, const AgentToExecutor& message) override;
+  void close_executor(SessionId session, std::string_view why) override;
   void probe(uint64_t number, const CheckInfo& check) override;
   void end_probe(uint64_t) override {}  // the core no longer knows its number
   void checkpoint(const AgentCheckpoint& checkpoint) override;
@@ -93,6 +101,8 @@ class AgentNode final : public End, public AgentEffects, public HostListener, pr
                             std::set<ContainerId>& known);
   void on_written(uint64_t serial, const AgentRecord& record, const Result<void>& durable);
   void on_status(const FrameworkId& framework, const TaskStatus& status);
+  void on_container_ended(const ContainerId& id);
+  Resources machine() const;
   void connect_later();
   void on_other_master();
   void after_input();
@@ -115,6 +125,9 @@ class AgentNode final : public End, public AgentEffects, public HostListener, pr
   bool dying_ = false;
   uint64_t epoch_seen_ = 0;
   uint64_t inputs_ = 0;
+  std::map<LinkNumber, FrameworkId> executor_links_;  // the framework once it has subscribed
+  std::map<ContainerId, std::unique_ptr<ExecutorNode>> executors_;  // processes that run
+  NodeId executors_born_ = 0;
   std::map<Uuid, FrameworkId> made_for_;  // statuses of this process
   std::vector<std::byte> journal_;
   std::unique_ptr<RecordedAgent> agent_;

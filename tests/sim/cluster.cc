@@ -24,10 +24,14 @@ Faults draw_faults(World& world, const Size& size) {
     // The first release had no commands of operators and no revocable resources.
     faults.chaos.operator_command = faults.chaos.revocable = {};
   }
-  if (!size.is_tuned_by_default) return faults;
-  faults.master = {};
-  faults.agent = {};
-  faults.chaos.tunables = {};
+  faults.executors = ExecutorFaults::draw(rng);
+  faults.executors.are_used = faults.executors.are_used && !faults.upgrades;
+  if (size.is_tuned_by_default) {
+    faults.master = {};
+    faults.agent = {};
+    faults.chaos.tunables = {};
+  }
+  if (faults.executors.are_used) faults.executors.tune(faults.agent);
   return faults;
 }
 }  // namespace
@@ -77,6 +81,7 @@ Cluster::Cluster(World& world, const Size& size)
   }
   for (uint32_t i = 0; i < frameworks; ++i) {
     frameworks_.push_back(std::make_unique<SimFramework>(world, fates_, i, tasks));
+    if (faults_.executors.are_used) frameworks_.back()->use_executors();
     schedulers_.push_back(std::make_unique<SchedulerNode>(
         SchedulerNode::Surroundings{world, faults_, network_, election_}, next++,
         *frameworks_.back()));
@@ -273,6 +278,7 @@ void Cluster::strike_tunables() {
   world_.reached("tunables");
   faults_.master = draw_master_tunables(world_.rng());
   faults_.agent = draw_agent_tunables(world_.rng());
+  if (faults_.executors.are_used) faults_.executors.tune(faults_.agent);
   for (const auto& master : masters_) master->set_tunables(faults_.master);
   for (const auto& agent : agents_) agent->set_tunables(faults_.agent);
 }

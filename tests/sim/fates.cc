@@ -23,8 +23,47 @@ void Fates::on_launched(AgentLife on, const Resources& machine, const LaunchSpec
   if (!fresh && at->second != spec.id) {
     return world_.violated("fate", fmt::format("task {} was launched twice", name));
   }
+  groups_.on_launched(on.agent, spec.framework_id, spec.task_id);
   live_[on].insert(key);
   check_machine(on, machine);
+}
+
+void Fates::on_intended(const FrameworkId& framework, const ExecutorId& executor,
+                        const Resources& resources) {
+  intended_executors_[{framework, executor}] = resources;
+}
+
+void Fates::on_executor_launched(AgentLife on, const Resources& machine, const LaunchSpec& spec) {
+  const ExecutorKey key{spec.framework_id, spec.executor_id};
+  if (!intended_executors_.contains(key)) {
+    return world_.violated(
+        "executor", fmt::format("executor {} runs, but nobody wanted it", spec.executor_id.value));
+  }
+  for (const auto& [container, other] : executors_[on]) {
+    if (other != key) continue;
+    world_.violated("executor",
+                    fmt::format("executor {} runs twice, in {} and {}", spec.executor_id.value,
+                                container.value, spec.id.value));
+  }
+  executors_[on][spec.id] = key;
+  check_machine(on, machine);
+}
+
+void Fates::on_handed_over(AgentLife on, const Resources& machine, const FrameworkId& framework,
+                           const TaskId& task) {
+  const TaskKey key{framework, task};
+  if (!intended_.contains(key)) {
+    return world_.violated("fate", fmt::format("task {} runs, but nobody wanted it", task.value));
+  }
+  runners_.on_handed_over(framework, task);
+  groups_.on_handed_over(on.agent, framework, task);
+  live_[on].insert(key);
+  check_machine(on, machine);
+}
+
+void Fates::on_container_ended(AgentLife on, const ContainerId& container) {
+  const auto at = executors_.find(on);
+  if (at != executors_.end()) at->second.erase(container);
 }
 
 // The tasks of a framework that is gone may still be dying while their resources are given anew.
@@ -35,6 +74,9 @@ void Fates::check_machine(AgentLife on, const Resources& machine) {
     if (gone_.contains(key.first)) continue;
     used += intended_[key];
     each_fits = each_fits && fits(machine, intended_[key].non_revocable());
+  }
+  for (const auto& [container, executor] : executors_[on]) {
+    if (!gone_.contains(executor.first)) used += intended_executors_[executor];
   }
   // Beyond what is revocable, tasks run on what was lent of the rest.
   const Resources lent = used.revocable().minus(machine.revocable());
@@ -50,6 +92,8 @@ void Fates::on_ended(AgentLife by, const FrameworkId& framework, const TaskId& t
 }
 
 void Fates::on_created(AgentLife by, const FrameworkId& framework, const TaskStatus& status) {
+  runners_.on_durable(framework, status);
+  groups_.on_durable(framework, status);
   if (by_uuid_.contains(status.uuid)) return;
   const TaskKey key{framework, status.task_id};
   const auto [at, fresh] = streams_.try_emplace({by, key});
@@ -124,12 +168,19 @@ void Fates::on_seen(const FrameworkId& framework, const TaskStatus& status) {
 
 void Fates::on_agent_died(AgentLife life) {
   live_.erase(life);
+  executors_.erase(life);
   dead_.insert(life);
 }
 
-void Fates::on_framework_gone(const FrameworkId& framework) { gone_.insert(framework); }
+void Fates::on_framework_gone(const FrameworkId& framework) {
+  gone_.insert(framework);
+  runners_.on_framework_gone(framework);
+}
 
-void Fates::on_framework_removed(const FrameworkId& framework) { removed_.insert(framework); }
+void Fates::on_framework_removed(const FrameworkId& framework) {
+  removed_.insert(framework);
+  runners_.on_framework_gone(framework);
+}
 
 std::string Fates::what_was_never_seen() const {
   for (const auto& [key, stream] : streams_) {

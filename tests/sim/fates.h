@@ -17,13 +17,19 @@
 #include "common/ids.h"
 #include "common/resources.h"
 #include "common/tasks.h"
+#include "tests/sim/groups.h"
+#include "tests/sim/runners.h"
 #include "tests/sim/world.h"
 
 namespace tepui::sim {
 
 class Fates {
  public:
-  explicit Fates(World& world) : world_(world) {}
+  explicit Fates(World& world) : world_(world), runners_(world), groups_(world) {}
+
+  // What executors do, and what is launched together.
+  Runners& runners() { return runners_; }
+  Groups& groups() { return groups_; }
 
   // One agent, as long as it remembers who it is.
   struct AgentLife {
@@ -35,6 +41,15 @@ class Fates {
   // The framework wrote down that it will launch this task.
   void on_intended(const FrameworkId& framework, const TaskId& task, const Resources& resources);
   void on_launched(AgentLife on, const Resources& machine, const LaunchSpec& spec);
+  // Likewise of an executor of the framework, and of tasks that are handed to one.
+  void on_intended(const FrameworkId& framework, const ExecutorId& executor,
+                   const Resources& resources);
+  void on_executor_launched(AgentLife on, const Resources& machine, const LaunchSpec& spec);
+  void on_handed_over(AgentLife on, const Resources& machine, const FrameworkId& framework,
+                      const TaskId& task);
+  // A container has ended; what is not that of an executor is known by its task.
+  void on_container_ended(AgentLife on, const ContainerId& container);
+  void on_machine_died(AgentLife on) { executors_[on].clear(); }
   // Its last status was made, and may still be forgotten.
   void on_ended(AgentLife by, const FrameworkId& framework, const TaskId& task);
   // It will not be forgotten; said again for what an earlier process left.
@@ -65,12 +80,18 @@ class Fates {
     TaskState last = TaskState::kStaging;
   };
 
+  using ExecutorKey = std::pair<FrameworkId, ExecutorId>;
+
   void check_machine(AgentLife on, const Resources& machine);
 
   World& world_;
+  Runners runners_;
+  Groups groups_;
   std::map<TaskKey, Resources> intended_;
   std::map<TaskKey, ContainerId> launched_;
   std::map<AgentLife, std::set<TaskKey>> live_;  // launched and not terminal, by machine
+  std::map<ExecutorKey, Resources> intended_executors_;
+  std::map<AgentLife, std::map<ContainerId, ExecutorKey>> executors_;  // that live
   std::map<std::pair<AgentLife, TaskKey>, Stream> streams_;
   std::map<Uuid, std::pair<std::pair<AgentLife, TaskKey>, size_t>> by_uuid_;
   std::map<TaskKey, TaskState> seen_;  // what the framework knows

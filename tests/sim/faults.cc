@@ -127,6 +127,29 @@ EnsembleFaults EnsembleFaults::draw(Rng& rng) {
   return made;
 }
 
+ExecutorFaults ExecutorFaults::draw(Rng& rng) {
+  ExecutorFaults made;
+  made.are_used = rng.chance(1, 3);
+  if (rng.chance(1, 3)) made.hangs_one_in = 2 + rng.below(8);
+  if (rng.chance(1, 3)) made.crashes_one_in = 1 + rng.below(8);
+  if (rng.chance(1, 3)) made.misbehaves_one_in = 1 + rng.below(4);
+  if (rng.chance(1, 3)) made.never_ends_one_in = 1 + rng.below(4);
+  if (rng.chance(1, 2)) made.ignores_kills_one_in = 1 + rng.below(4);
+  if (rng.chance(1, 2)) made.ignores_end_one_in = 1 + rng.below(4);
+  made.registration_timeout = pick(rng, {1s, 10s, 1min});
+  made.reregistration_timeout = pick(rng, {100ms, 2s, 15s});
+  made.shutdown_grace = pick(rng, {0s, 1s, 5s});
+  made.recovery_timeout = pick(rng, {1s, 5s, 15min});
+  return made;
+}
+
+void ExecutorFaults::tune(AgentTunables& tunables) const {
+  tunables.executor_registration_timeout = registration_timeout;
+  tunables.executor_reregistration_timeout = reregistration_timeout;
+  tunables.executor_shutdown_grace = shutdown_grace;
+  tunables.recovery_timeout = recovery_timeout;
+}
+
 Faults Faults::healed(const Faults& before) {
   Faults calm;
   calm.network.stale_one_in = 0;
@@ -134,6 +157,7 @@ Faults Faults::healed(const Faults& before) {
   calm.host.launch_fails_one_in = 0;
   calm.host.shim_dies_one_in = 0;
   calm.ensemble.is_used = before.ensemble.is_used;
+  calm.executors.are_used = before.executors.are_used;
   calm.upgrades = before.upgrades;
   calm.ensemble.timeout = before.ensemble.timeout;
   calm.master.agent_reregister_timeout = 30s;
@@ -154,6 +178,16 @@ std::string Faults::describe() const {
         ensemble.loss_one_in, to_text(ensemble.cut), to_text(ensemble.outage),
         to_text(ensemble.expiry), to_text(ensemble.removal));
   }
+  std::string custom;
+  if (executors.are_used) {
+    custom = fmt::format(
+        "; executors hang 1/{} crash 1/{} misbehave 1/{} never end 1/{} ignore kills 1/{} end "
+        "1/{}, register {} again {} grace {} recovery {}",
+        executors.hangs_one_in, executors.crashes_one_in, executors.misbehaves_one_in,
+        executors.never_ends_one_in, executors.ignores_kills_one_in, executors.ignores_end_one_in,
+        to_text(executors.registration_timeout), to_text(executors.reregistration_timeout),
+        to_text(executors.shutdown_grace), to_text(executors.recovery_timeout));
+  }
   return fmt::format(
              "delay {} tail {} break 1/{} stale 1/{}; launch {} run {} fail 1/{} shim 1/{}; sync "
              "{} crash "
@@ -171,7 +205,7 @@ std::string Faults::describe() const {
              to_text(chaos.scheduler_crash), to_text(chaos.clock_jump), to_text(chaos.tunables),
              to_text(chaos.operator_kill), to_text(chaos.operator_command),
              to_text(chaos.revocable), master.lend_guarantees) +
-         zookeeper + (upgrades ? "; upgrades" : "");
+         zookeeper + custom + (upgrades ? "; upgrades" : "");
 }
 
 }  // namespace tepui::sim

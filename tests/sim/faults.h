@@ -74,6 +74,26 @@ struct EnsembleFaults {
   static EnsembleFaults draw(Rng& rng);
 };
 
+// Of a life in which frameworks have executors of their own.
+struct ExecutorFaults {
+  bool are_used = false;
+  // Of executors, those that …; 0: none.
+  uint64_t hangs_one_in = 0;          // never subscribe
+  uint64_t crashes_one_in = 0;        // die at some time
+  uint64_t misbehaves_one_in = 0;     // say what they should not
+  uint64_t never_ends_one_in = 0;     // do not end when they have nothing to do
+  uint64_t ignores_kills_one_in = 0;  // let tasks go on that are to end
+  uint64_t ignores_end_one_in = 0;    // do not end when they are told to
+  // What agents are tuned to.
+  Duration registration_timeout = std::chrono::minutes(1);
+  Duration reregistration_timeout = std::chrono::seconds(2);
+  Duration shutdown_grace = std::chrono::seconds(5);
+  Duration recovery_timeout = std::chrono::minutes(15);
+
+  static ExecutorFaults draw(Rng& rng);
+  void tune(AgentTunables& tunables) const;
+};
+
 struct Faults {
   NetworkFaults network;
   HostFaults host;
@@ -81,6 +101,7 @@ struct Faults {
   DiskFaults agent_disk;  // of every agent
   ChaosFaults chaos;
   EnsembleFaults ensemble;
+  ExecutorFaults executors;
   // All nodes begin with the wire of the first release, and each is upgraded at some time.
   bool upgrades = false;
   MasterTunables master;

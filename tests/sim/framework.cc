@@ -55,6 +55,7 @@ void SimFramework::begin_anew() {
   options_.info.id = {};
   ++generation_;
   attempts_.clear();
+  executors_.clear();
   for (Job& job : jobs_) job.running = false;
   wants_new_scheduler_ = true;
 }
@@ -97,11 +98,16 @@ void SimFramework::on_subscribed(Scheduler& scheduler, const Subscribed& subscri
   if (world_.rng().chance(1, 2)) scheduler.reconcile();
 }
 
-TaskInfo SimFramework::attempt(size_t job, const Offer& offer, const Resources& resources) {
+TaskInfo SimFramework::attempt(size_t job, const Offer& offer, const Resources& resources,
+                               const Runner& runner) {
   const TaskId id{fmt::format("f{}.{}-j{}-{}", number_, generation_, job, ++jobs_[job].attempts)};
   auto spec = std::make_shared<TaskSpec>();
   spec->resources = resources;
-  spec->command.value = "true";
+  if (runner.is_own() && !runner.group) {
+    spec->executor = runner.executor;
+  } else {
+    spec->command.value = "true";
+  }
   if (world_.rng().chance(1, 4)) spec->kill_policy = KillPolicy{.grace_ns = world_.up_to(2s)};
   if (sometimes(20)) spec->max_completion_time = world_.up_to(5s);
   if (!plain_ && sometimes(10)) {
@@ -114,8 +120,12 @@ TaskInfo SimFramework::attempt(size_t job, const Offer& offer, const Resources& 
                                          .consecutive_failures = 2};
   }
   const Instant now = world_.now().mono;
-  attempts_[id] = {
-      .job = job, .agent = offer.agent->id, .launched = now, .heard = now, .asked = now};
+  attempts_[id] = {.job = job,
+                   .agent = offer.agent->id,
+                   .executor = runner.is_own() ? runner.executor->id : ExecutorId{},
+                   .launched = now,
+                   .heard = now,
+                   .asked = now};
   jobs_[job].running = true;
   fates_.on_intended(options_.info.id, id, resources);
   if (sometimes(8)) {
@@ -144,14 +154,15 @@ Resources SimFramework::wanted_of(const Job& job, const Resources& left) {
   return wanted;
 }
 
-void SimFramework::pick(const Offer& offer, Resources& left, std::vector<TaskInfo>& tasks) {
+void SimFramework::pick(const Offer& offer, Resources& left, const Runner& runner,
+                        std::vector<TaskInfo>& tasks) {
   const uint64_t most = world_.rng().between(1, 4);
   for (size_t i = 0; i < jobs_.size() && tasks.size() < most; ++i) {
     if (jobs_[i].running || jobs_[i].over) continue;
     if (sometimes(40)) {
       // More than there is: the master must say so, and count nothing.
       world_.reached("framework.greedy");
-      tasks.push_back(attempt(i, offer, left + jobs_[i].resources));
+      tasks.push_back(attempt(i, offer, left + jobs_[i].resources, runner));
       continue;
     }
     Resources wanted = wanted_of(jobs_[i], left);
@@ -165,7 +176,7 @@ void SimFramework::pick(const Offer& offer, Resources& left, std::vector<TaskInf
       }
       // What is shared serves further tasks of the call.
       left -= wanted.filter([](const Resource& item) { return !item.kind->shared; });
-      tasks.push_back(attempt(i, offer, wanted));
+      tasks.push_back(attempt(i, offer, wanted, runner));
     }
   }
 }
@@ -181,38 +192,20 @@ void SimFramework::answer(const Offer& offer) {
     if (one) operations.push_back(*std::move(one));
   }
   std::vector<TaskInfo> tasks;
-  const std::shared_ptr<const ExecutorInfo> pod =
-      !plain_ && sometimes(4) ? pod_within(left) : nullptr;
-  if (pod != nullptr) left -= pod->resources;
-  if (!sometimes(5)) pick(offer, left, tasks);
+  const Runner runner = runner_within(left);
+  if (runner.executor != nullptr) left -= runner.executor->resources;
+  if (!sometimes(5)) pick(offer, left, runner, tasks);
   if (tasks.empty() && operations.empty()) return scheduler_->decline({&offer.id, 1}, refuse);
-  if (!tasks.empty() && pod != nullptr) {
-    world_.reached("framework.group");
-    operations.push_back({.type = OfferOperation::Type::kLaunchGroup,
-                          .tasks = std::move(tasks),
-                          .operation = {},
-                          .executor = pod});
-  } else if (!tasks.empty()) {
-    operations.push_back(launch_tasks(std::move(tasks)));
-  }
+  if (!tasks.empty()) launch(runner, std::move(tasks), operations);
   scheduler_->accept({&offer.id, 1}, std::move(operations), refuse);
   if (sometimes(30)) {
     // Once more, as a confused framework would: the offer is not there any more.
     world_.reached("framework.accepts_twice");
     left = offer.resources;
     tasks.clear();
-    pick(offer, left, tasks);
+    pick(offer, left, {}, tasks);
     scheduler_->launch({&offer.id, 1}, std::move(tasks), refuse);
   }
-}
-
-// One of few executors, so that groups share them; null where not even that fits.
-std::shared_ptr<const ExecutorInfo> SimFramework::pod_within(const Resources& left) {
-  auto pod = std::make_shared<ExecutorInfo>();
-  pod->id = {fmt::format("pod{}", world_.rng().below(2))};
-  pod->type = ExecutorInfo::Type::kDefault;
-  pod->resources = Resources::scalars({{"cpus", 100}, {"mem", 32000}, {"disk", 1000}});
-  return left.contains(pod->resources) ? pod : nullptr;
 }
 
 // What is reserved is offered to nobody but its role.
@@ -459,6 +452,7 @@ void SimFramework::on_tick() {
   if (scheduler_ == nullptr || wants_new_scheduler_ || hoards_) return;
   ask_for_news();
   answer_held();
+  if (has_executors_) tend_executors();
   const bool idle = world_.now().mono - offered_ > 5s;
   if (pending_jobs() > 0 && (suppressed_ || idle)) {
     suppress(false);

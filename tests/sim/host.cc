@@ -16,6 +16,12 @@ constexpr int kSigkill = 9;
 bool one_in(Rng& rng, uint64_t n) { return n != 0 && rng.chance(1, n); }
 }  // namespace
 
+bool is_of_executor(const LaunchSpec& spec) {
+  return std::ranges::any_of(spec.environment, [](const EnvironmentVariable& one) {
+    return one.name == "TEPUI_AGENT_SOCKET";
+  });
+}
+
 SimHost::Container* SimHost::find(const ContainerId& id, uint64_t serial) {
   const auto at = containers_.find(id);
   return at == containers_.end() || at->second.serial != serial ? nullptr : &at->second;
@@ -40,6 +46,7 @@ void SimHost::on_agent_died() {
 
 void SimHost::reboot() {
   world_.reached("host.reboot");
+  for (auto& [id, container] : containers_) settle_end(id, container);
   containers_.clear();
   ends_.clear();
 }
@@ -49,9 +56,11 @@ void SimHost::launch(const LaunchSpec& spec) {
     return world_.violated("container", fmt::format("container {} launched twice", spec.id.value));
   }
   const uint64_t serial = ++serials_;
-  containers_[spec.id] = {.serial = serial,
-                          .ignores_term = one_in(world_.rng(), faults_.host.ignores_term_one_in),
-                          .end = {}};
+  containers_[spec.id] = {
+      .serial = serial,
+      .ignores_term = one_in(world_.rng(), faults_.host.ignores_term_one_in),
+      .executor = is_of_executor(spec) ? std::make_shared<const LaunchSpec>(spec) : nullptr,
+      .end = {}};
   world_.after(world_.up_to(faults_.host.launch_max),
                [this, id = spec.id, serial] { finish_launch(id, serial); });
 }
@@ -70,7 +79,12 @@ void SimHost::finish_launch(const ContainerId& id, uint64_t serial) {
   container->phase = Phase::kRunning;
   used_.insert(id);
   world_.reached("container.started");
-  exit_after(world_.up_to(faults_.host.run_max), id, serial, draw_exit());
+  if (container->executor != nullptr) {
+    executors_.insert(id);
+    residence_.on_executor_began(*container->executor);
+  } else {
+    exit_after(world_.up_to(faults_.host.run_max), id, serial, draw_exit());
+  }
   if (container->watched) listener_->on_launched(id, static_cast<int64_t>(serial));
 }
 
@@ -127,6 +141,7 @@ void SimHost::exit_after(Duration delay, const ContainerId& id, uint64_t serial,
     Container* container = find(id, serial);
     if (container == nullptr || container->phase != Phase::kRunning) return;
     if (container->stubborn && record.signal != kSigkill) return;
+    settle_end(id, *container);
     container->phase = Phase::kExited;
     container->end = record;
     ends_[id] = record;
@@ -136,6 +151,30 @@ void SimHost::exit_after(Duration delay, const ContainerId& id, uint64_t serial,
       world_.reached("container.ended_alone");
     }
   });
+}
+
+// Whatever runs in it runs no more.
+void SimHost::settle_end(const ContainerId& id, Container& container) {
+  if (container.executor != nullptr && container.phase == Phase::kRunning)
+    residence_.on_executor_ended(id);
+}
+
+void SimHost::exit(const ContainerId& id, ExitRecord record) {
+  const auto at = containers_.find(id);
+  if (at == containers_.end()) return;
+  if (one_in(world_.rng(), faults_.host.shim_dies_one_in)) record = {};
+  exit_after({}, id, at->second.serial, std::move(record));
+}
+
+void SimHost::resize(const ContainerId& id) {
+  const auto at = containers_.find(id);
+  if (at != containers_.end() && at->second.phase != Phase::kLaunching) return;
+  world_.violated("container", fmt::format("container {} is resized, and does not run", id.value));
+}
+
+bool SimHost::is_running(const ContainerId& id) const {
+  const auto at = containers_.find(id);
+  return at != containers_.end() && at->second.phase == Phase::kRunning;
 }
 
 void SimHost::signal(const ContainerId& id, int signal_number) {
@@ -199,6 +238,7 @@ void SimHost::kill_unknown(const std::set<ContainerId>& known, bool is_same_agen
                                               "remembers it",
                                               at->first.value));
     }
+    settle_end(at->first, at->second);
     at = containers_.erase(at);
   }
 }

@@ -6,10 +6,14 @@
 // on_launched comes exactly one on_exit, and every destroy is answered, to the agent's life that
 // asked.
 //
+// Most commands only pass time. Executors of frameworks are processes that do something: their
+// residence sees to them.
+//
 // Checked: no command is started twice; how a task ended is said as it was, and not before.
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 
@@ -30,9 +34,21 @@ class HostListener {
   virtual void on_destroyed(const ContainerId& id) = 0;
 };
 
+// Where the executors of a machine live, as long as their containers run.
+class Residence {
+ public:
+  virtual ~Residence() = default;
+  virtual void on_executor_began(const LaunchSpec& spec) = 0;
+  virtual void on_executor_ended(const ContainerId& id) = 0;
+};
+
+// An executor is told where its agent listens.
+bool is_of_executor(const LaunchSpec& spec);
+
 class SimHost {
  public:
-  SimHost(World& world, const Faults& faults) : world_(world), faults_(faults) {}
+  SimHost(World& world, const Faults& faults, Residence& residence)
+      : world_(world), faults_(faults), residence_(residence) {}
   SimHost(const SimHost&) = delete;
   SimHost& operator=(const SimHost&) = delete;
 
@@ -47,12 +63,18 @@ class SimHost {
   void signal(const ContainerId& id, int signal_number);
   void kill(const ContainerId& id);
   void destroy(const ContainerId& id);
+  // Only what began can be.
+  void resize(const ContainerId& id);
+  // An executor ends by itself.
+  void exit(const ContainerId& id, ExitRecord record);
   // What a starting agent does with what an earlier life left behind and nobody remembers.
   // Checked: no command runs among them, unless the agent is somebody else now.
   void kill_unknown(const std::set<ContainerId>& known, bool is_same_agent);
 
   // The agent says that a task has ended.
   void check_end(const TaskStatus& status);
+  bool is_executor(const ContainerId& id) const { return executors_.contains(id); }
+  bool is_running(const ContainerId& id) const;
 
   size_t containers() const { return containers_.size(); }  // launched and not destroyed
   size_t running() const;
@@ -65,12 +87,14 @@ class SimHost {
     bool ignores_term = false;
     bool stubborn = false;  // it was asked to end, and will not but by SIGKILL
     bool destroying = false;
-    bool watched = true;  // by the life of the agent that listens
+    std::shared_ptr<const LaunchSpec> executor;  // of one; else null
+    bool watched = true;                         // by the life of the agent that listens
     ExitRecord end;
   };
 
   Container* find(const ContainerId& id, uint64_t serial);
   void finish_launch(const ContainerId& id, uint64_t serial);
+  void settle_end(const ContainerId& id, Container& container);
   void finish_adoption(const ContainerId& id, uint64_t life);
   void exit_after(Duration delay, const ContainerId& id, uint64_t serial, ExitRecord record);
   void finish_destroy(const ContainerId& id, uint64_t serial);
@@ -78,9 +102,11 @@ class SimHost {
 
   World& world_;
   const Faults& faults_;
+  Residence& residence_;
   HostListener* listener_ = nullptr;
   std::map<ContainerId, Container> containers_;
-  std::set<ContainerId> used_;  // every id of which a command was started
+  std::set<ContainerId> used_;       // every id of which a command was started
+  std::set<ContainerId> executors_;  // likewise, of executors
   std::map<ContainerId, ExitRecord> ends_;
   uint64_t serials_ = 0;
   uint64_t lives_ = 0;

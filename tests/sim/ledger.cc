@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "common/executors.h"
 #include "common/roles.h"
 #include "tests/sim/fits.h"
 
@@ -67,6 +68,9 @@ void Ledger::forget_agent(const AgentId& id) {
   }
   for (auto& [key, task] : tasks_) {
     if (task.agent == id) task.held = false;
+  }
+  for (auto& [key, held] : executors_) {
+    if (key.first == id) held = {};
   }
   agents_.erase(id);
 }
@@ -155,6 +159,32 @@ void Ledger::on(const event::TaskRemoved& e) {
   if (at == tasks_.end()) return;
   if (at->second.held) release(at->second.agent, at->second.resources, &AgentBook::allocated);
   tasks_.erase(at);
+}
+
+void Ledger::on(const event::ExecutorAdded& e) {
+  const bool has_book = agents_.contains(*e.agent_id);
+  const auto [at, fresh] =
+      executors_.emplace(std::pair{*e.agent_id, ExecutorKey{*e.framework_id, e.executor->id}},
+                         has_book ? e.executor->resources : Resources{});
+  if (!fresh) {
+    return world_.violated("ledger", fmt::format("executor {} was added twice on agent {}",
+                                                 e.executor->id.value, e.agent_id->value));
+  }
+  world_.reached("executor.added");
+  if (!has_book) return;
+  agents_.at(*e.agent_id).allocated += at->second;
+  touched_.insert(*e.agent_id);
+}
+
+void Ledger::on(const event::ExecutorRemoved& e) {
+  const auto at = executors_.find({*e.agent_id, {*e.framework_id, e.executor->id}});
+  if (at == executors_.end()) {
+    return world_.violated("ledger", fmt::format("executor {} was removed from agent {}, on which "
+                                                 "it was not",
+                                                 e.executor->id.value, e.agent_id->value));
+  }
+  release(*e.agent_id, at->second, &AgentBook::allocated);
+  executors_.erase(at);
 }
 
 void Ledger::on(const event::OperationUpdated& e) {

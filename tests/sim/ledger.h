@@ -1,7 +1,7 @@
 #pragma once
 // Ledger keeps books of its own about one leading master, from its events alone, and compares after
 // every turn: no resource is in two offers or given twice, offers of an agent that went are gone,
-// a task has one fate.
+// a task has one fate, and what an executor uses is its own as long as it lives.
 
 #include <map>
 #include <set>
@@ -40,6 +40,7 @@ class Ledger {
     std::string role;
   };
   using TaskKey = std::pair<FrameworkId, TaskId>;
+  using ExecutorKey = std::pair<FrameworkId, ExecutorId>;
   struct TaskEntry {
     AgentId agent;
     Resources resources;
@@ -57,6 +58,8 @@ class Ledger {
   void on(const event::TaskAdded& e);
   void on(const event::TaskUpdated& e);
   void on(const event::TaskRemoved& e);
+  void on(const event::ExecutorAdded& e);
+  void on(const event::ExecutorRemoved& e);
   void on(const event::OfferMade& e);
   void on(const event::OfferEnded& e);
   void on(const event::OperationUpdated& e);
@@ -79,6 +82,7 @@ class Ledger {
   std::map<AgentId, AgentBook> agents_;
   std::map<OfferId, OfferEntry> offers_;
   std::map<TaskKey, TaskEntry> tasks_;
+  std::map<std::pair<AgentId, ExecutorKey>, Resources> executors_;  // what each holds
   std::set<AgentId> touched_;
   std::map<std::string, Quota> quotas_;
 };

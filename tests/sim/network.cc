@@ -11,6 +11,10 @@ namespace tepui::sim {
 
 using namespace std::chrono_literals;
 
+namespace {
+constexpr Duration kDelayWithin = 1ms;  // one machine
+}  // namespace
+
 End* Network::end_of(NodeId node) const {
   const auto at = ends_.find(node);
   return at == ends_.end() ? nullptr : at->second;
@@ -18,7 +22,8 @@ End* Network::end_of(NodeId node) const {
 
 bool Network::blocked(NodeId from, NodeId to) const { return blocked_.contains({from, to}); }
 
-Duration Network::draw_delay() {
+Duration Network::draw_delay(const Link& link) {
+  if (link.within) return world_.up_to(kDelayWithin);
   const NetworkFaults& network = faults_.network;
   if (world_.rng().chance(1, network.tail_one_in)) return world_.up_to(network.delay_tail);
   return network.delay + world_.up_to(network.delay);
@@ -35,7 +40,7 @@ void Network::set_end(NodeId node, End* end) {
       if (link.ends[side] != node || !link.open[side]) continue;
       link.open[side] = false;
       const int peer = 1 - side;
-      if (silent) {
+      if (silent && !link.within) {
         world_.after(limits::kLinkDead, [this, number, peer] { lose_at(number, peer, "silence"); });
       } else {
         launch_flight(number, link, side, {.due = {}, .payload = {}, .why = "the process died"});
@@ -44,13 +49,18 @@ void Network::set_end(NodeId node, End* end) {
   }
 }
 
-LinkNumber Network::connect(NodeId from, NodeId to) {
+LinkNumber Network::connect(NodeId from, NodeId to) { return begin_connect(from, to, false); }
+
+LinkNumber Network::connect_within(NodeId from, NodeId to) { return begin_connect(from, to, true); }
+
+LinkNumber Network::begin_connect(NodeId from, NodeId to, bool within) {
   const LinkNumber number = ++last_link_;
   Link& link = links_[number];
   link.ends[0] = from;
   link.ends[1] = to;
   link.open[0] = true;
-  world_.after(draw_delay(), [this, number] { finish_connect(number); });
+  link.within = within;
+  world_.after(draw_delay(link), [this, number] { finish_connect(number); });
   return number;
 }
 
@@ -120,16 +130,17 @@ void Network::break_link(LinkNumber number, Link& link) {
     const bool has_end = !flights.empty() && !flights.back().payload;
     if (has_end) continue;
     flights.resize(world_.rng().below(flights.size() + 1));
-    link.last_due[side] = std::max(
-        link.last_due[side],
-        later(world_.now().mono, world_.rng().chance(1, 4) ? limits::kLinkDead : Duration{}));
+    link.last_due[side] =
+        std::max(link.last_due[side],
+                 later(world_.now().mono,
+                       world_.rng().chance(1, 4) && !link.within ? limits::kLinkDead : Duration{}));
     launch_flight(number, link, side, {.due = {}, .payload = {}, .why = "connection reset"});
   }
 }
 
 void Network::launch_flight(LinkNumber number, Link& link, int from, Flight flight) {
   const Instant now = world_.now().mono;
-  flight.due = std::max(link.last_due[from], later(now, draw_delay()));
+  flight.due = std::max(link.last_due[from], later(now, draw_delay(link)));
   link.last_due[from] = flight.due;
   const Duration wait = flight.due - now;
   link.flights[from].push_back(std::move(flight));
@@ -268,8 +279,18 @@ std::optional<Payload> Network::through_codec(Payload payload, bool is_released)
     return decode(WireTable::kAgentToMaster, encoder_.encode(1, *one),
                   [](auto bytes) { return decode_agent_to_master(bytes); });
   }
-  return decode(WireTable::kMasterToAgent, encoder_.encode(1, std::get<MasterToAgent>(payload)),
-                [](auto bytes) { return decode_master_to_agent(bytes); });
+  if (const auto* one = std::get_if<MasterToAgent>(&payload)) {
+    return decode(WireTable::kMasterToAgent, encoder_.encode(1, *one),
+                  [](auto bytes) { return decode_master_to_agent(bytes); });
+  }
+  // The first release had no executors; so their tables are never stripped.
+  if (is_released) return std::nullopt;
+  if (const auto* one = std::get_if<ExecutorToAgent>(&payload)) {
+    return decode(WireTable::kMasterToAgent, encoder_.encode(1, *one),
+                  [](auto bytes) { return decode_executor_to_agent(bytes); });
+  }
+  return decode(WireTable::kMasterToAgent, encoder_.encode(1, std::get<AgentToExecutor>(payload)),
+                [](auto bytes) { return decode_agent_to_executor(bytes); });
 }
 
 }  // namespace tepui::sim

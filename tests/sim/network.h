@@ -2,6 +2,7 @@
 // Network joins the nodes with links as tcp gives them: messages arrive in order and at most once,
 // or the link dies and what was under way is lost in whole or in part. Paths can be blocked one way
 // or both; what is sent into a blocked path waits, until it opens or the silent end gives up.
+// Executors speak to their agent over links inside its machine.
 //
 // Invariant: an end that was told that its link is down, or that closed it, hears nothing more of
 // it. Calls to an end never come inside a call to the network.
@@ -28,7 +29,8 @@ namespace tepui::sim {
 using NodeId = uint32_t;
 using LinkNumber = uint64_t;
 
-using Payload = std::variant<SchedulerToMaster, MasterToScheduler, AgentToMaster, MasterToAgent>;
+using Payload = std::variant<SchedulerToMaster, MasterToScheduler, AgentToMaster, MasterToAgent,
+                             ExecutorToAgent, AgentToExecutor>;
 
 class End {
  public:
@@ -51,6 +53,8 @@ class Network {
   void set_end(NodeId node, End* end);
   // -> on_link_up or on_link_down
   LinkNumber connect(NodeId from, NodeId to);
+  // Over a socket of the machine on which both run: quick, and never silent.
+  LinkNumber connect_within(NodeId from, NodeId to);
   void send(LinkNumber link, NodeId from, Payload payload);
   void close(LinkNumber link, NodeId from, std::string_view why);
 
@@ -73,13 +77,15 @@ class Network {
     bool open[2] = {false, false};
     bool broken = false;
     bool congested = false;
+    bool within = false;            // one machine
     std::deque<Flight> flights[2];  // by sending end
     Instant last_due[2]{};
   };
 
   End* end_of(NodeId node) const;
+  LinkNumber begin_connect(NodeId from, NodeId to, bool within);
   bool blocked(NodeId from, NodeId to) const;
-  Duration draw_delay();
+  Duration draw_delay(const Link& link);
   void launch_flight(LinkNumber number, Link& link, int from, Flight flight);
   void pump(LinkNumber number, int from);
   void finish_connect(LinkNumber number);
