@@ -186,12 +186,16 @@ class Resync {
   }
 
   void confirm(TaskEntry& entry, const Task& told) {
-    // What an ended task used is not booked anew: others may use it by now, and what is given back
-    // between two bookings could be lent.
-    const bool was_used = entry.holds_resources();
-    if (options_.new_books && is_terminal(told.state) && was_used) entry.task.state = told.state;
-    if (options_.new_books) book(entry);
-    if (was_used && (told.state != entry.task.state || is_terminal(told.state))) {
+    if (!entry.holds_resources()) return;  // it has ended, which is the last word
+    const bool has_ended = is_terminal(told.state);
+    if (options_.new_books && has_ended) {
+      // What it used is not booked anew only to be given back: others may use it by now, and what
+      // is given back between two bookings could be lent.
+      entry.task.state = told.state;
+    } else if (options_.new_books) {
+      book(entry);
+    }
+    if (has_ended || told.state != entry.task.state) {
       set_state(s_, entry, told.state, told.last_status);
     }
   }

@@ -368,6 +368,7 @@ void Fleet::save_words() {
     ReregisterCompactly compact{
         .id = agent.id, .info_hash = fingerprint(words.info), .tasks = std::move(words.tasks)};
     for (const FrameworkInfo& info : words.frameworks) compact.frameworks.push_back(info.id);
+    compact.framework_infos = std::move(words.frameworks);
     agent.compact = save(agent, compact);
   }
 }

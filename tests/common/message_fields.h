@@ -167,7 +167,7 @@ inline constexpr int kFields<RegisterAgent> = 2;
 template <>
 inline constexpr int kFields<ReregisterAgent> = 5;
 template <>
-inline constexpr int kFields<ReregisterCompactly> = 7;
+inline constexpr int kFields<ReregisterCompactly> = 8;
 template <>
 inline constexpr int kFields<StatusUpdates> = 1;
 template <>
