@@ -50,7 +50,7 @@ struct Samples {
             event::TaskAdded{&task, false},
             event::TaskUpdated{&task, &status},
             event::TaskRemoved{&task},
-            event::OfferMade{OfferId{7}, &framework.id, &agent.id, "eng", &task.resources},
+            event::OfferMade{OfferId{7}, &framework.id, &agent.id, "eng", &task.kind->resources},
             event::OfferEnded{OfferId{7}, event::OfferEnd::kTimedOut},
             event::AllocationRan{9, 10, 11},
             event::RoleChanged{"eng", 2500},
