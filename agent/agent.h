@@ -23,6 +23,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/confinement.h"
 #include "agent/effects.h"
 #include "agent/recovery.h"
 #include "common/messages.h"
@@ -58,6 +59,7 @@ struct AgentConfig {
   std::string principal;
   std::string executor_socket;  // where executors find the agent
   std::string work_dir;         // for MESOS_SANDBOX and MESOS_DIRECTORY; the core opens nothing
+  IsolationConfig isolation;
   AgentTunables tunables;
 };
 

@@ -7,9 +7,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "agent/linux/cgroup_discovery.h"
+#include "agent/linux/confinement_probe.h"
 #include "agent/linux/files.h"
 
 namespace tepui {
@@ -27,31 +30,70 @@ Result<void> make_directories(const std::string& path, mode_t mode) {
               errno);
 }
 
-Result<std::unique_ptr<CgroupRoot>> take_cgroups(const CgroupFacts& facts,
-                                                 const std::string& name) {
-  const CgroupPlace place = TRY(choose_cgroup_place(facts));
-  return CgroupRoot::create(place, name, planned_controllers());
+std::vector<std::string> controllers_of(const IsolatorSet& isolators) {
+  std::vector<std::string> controllers;
+  for (size_t i = 0; i < kIsolatorCount; ++i) {
+    const std::string_view controller = controller_of(static_cast<Isolator>(i));
+    if (isolators[i] && !controller.empty()) controllers.emplace_back(controller);
+  }
+  return controllers;
 }
 
-Result<void> check_required(const Ground& ground, const std::vector<std::string>& required) {
-  for (const std::string& controller : required) {
-    if (std::ranges::find(ground.controllers, controller) != ground.controllers.end()) continue;
-    std::string why =
-        fmt::format("the cgroup v2 controller '{}' is required, but not usable here", controller);
-    for (const std::string& sentence : ground.degraded) why += "; " + sentence;
-    return fail(std::move(why));
+void take_cgroups(Ground& ground, const CgroupFacts& facts, const std::string& name,
+                  const std::vector<std::string>& controllers) {
+  const auto take = [&]() -> Result<std::unique_ptr<CgroupRoot>> {
+    const CgroupPlace place = TRY(choose_cgroup_place(facts));
+    ground.isolation.cgroup_mount = place.mount_point;
+    return CgroupRoot::create(place, name, controllers);
+  };
+  Result<std::unique_ptr<CgroupRoot>> cgroups = take();
+  if (cgroups) {
+    ground.cgroups = std::move(*cgroups);
+    ground.controllers = ground.cgroups->controllers();
+  } else {
+    ground.degraded.push_back("containers have no cgroup: " + cgroups.error().message);
   }
-  return {};
+}
+
+// Of the isolators that need a controller those that do not have it.
+std::vector<MissingIsolator> find_missing_controllers(const Ground& ground,
+                                                      const CgroupFacts& facts,
+                                                      const IsolatorSet& wanted) {
+  std::vector<MissingIsolator> missing;
+  for (size_t i = 0; i < kIsolatorCount; ++i) {
+    const auto isolator = static_cast<Isolator>(i);
+    const std::string controller(controller_of(isolator));
+    if (!wanted[i] || controller.empty()) continue;
+    if (std::ranges::find(ground.controllers, controller) != ground.controllers.end()) continue;
+    const std::vector<std::string> why =
+        explain_missing_controllers(facts.mounts, {controller}, ground.controllers);
+    missing.push_back({.isolator = isolator, .why = fmt::format("{}", fmt::join(why, "; "))});
+  }
+  return missing;
+}
+
+// What a task must not see of others.
+std::vector<std::string> private_directories(const GroundOptions& options,
+                                             const Resources& resources) {
+  std::vector<std::string> directories = {options.work_dir, options.runtime_dir};
+  for (const Resource& one : resources.items()) {
+    const std::optional<Disk>& disk = one.kind->disk;
+    if (!disk || disk->source == Disk::Source::kRoot) continue;
+    // Of a PATH disk others may use the rest.
+    std::string directory =
+        disk->source == Disk::Source::kPath ? disk->source_root + "/volumes" : disk->source_root;
+    if (std::ranges::find(directories, directory) == directories.end()) {
+      directories.push_back(std::move(directory));
+    }
+  }
+  return directories;
 }
 
 }  // namespace
 
-const std::vector<std::string>& planned_controllers() {
-  static const std::vector<std::string> kControllers = {"cpu", "memory", "pids"};
-  return kControllers;
-}
-
 Result<Ground> prepare_ground(const GroundOptions& options) {
+  const Result<IsolatorChoice> choice = parse_isolation(options.isolation);
+  if (!choice) return std::unexpected(Error(choice.error()).in("--isolation"));
   TRY(make_directories(options.work_dir, 0755));
   TRY(make_directories(options.runtime_dir, 0700));
   Ground ground;
@@ -59,21 +101,18 @@ Result<Ground> prepare_ground(const GroundOptions& options) {
   ground.boot_id = TRY(read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id"));
   while (ground.boot_id.ends_with('\n')) ground.boot_id.pop_back();
   const CgroupFacts facts = TRY(read_cgroup_facts());
-  Result<std::unique_ptr<CgroupRoot>> cgroups = take_cgroups(facts, options.cgroup_root);
-  if (cgroups) {
-    ground.cgroups = std::move(*cgroups);
-    ground.controllers = ground.cgroups->controllers();
-  } else {
-    ground.degraded.push_back("containers have no cgroup: " + cgroups.error().message);
-  }
-  for (std::string& sentence :
-       explain_missing_controllers(facts.mounts, planned_controllers(), ground.controllers)) {
-    ground.degraded.push_back(std::move(sentence));
-  }
-  if (Result<void> met = check_required(ground, options.controllers_required); !met) {
+  take_cgroups(ground, facts, options.cgroup_root, controllers_of(choice->wanted));
+  std::vector<MissingIsolator> missing = find_missing_controllers(ground, facts, choice->wanted);
+  std::ranges::move(find_missing_confinement(choice->wanted), std::back_inserter(missing));
+  Result<UsableIsolators> settled = settle_isolation(*choice, missing);
+  if (!settled) {
     if (ground.cgroups != nullptr) ground.cgroups->remove_if_empty();
-    return std::unexpected(std::move(met).error());
+    return std::unexpected(std::move(settled).error().in("--isolation"));
   }
+  ground.isolation.isolators = settled->usable;
+  ground.isolation.capabilities = options.capabilities;
+  ground.isolation.private_directories = private_directories(options, ground.machine.resources);
+  std::ranges::move(settled->degraded, std::back_inserter(ground.degraded));
   return ground;
 }
 

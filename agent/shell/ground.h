@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/confinement.h"
 #include "agent/linux/cgroup.h"
 #include "agent/linux/machine.h"
 #include "common/result.h"
@@ -18,24 +19,23 @@ namespace tepui {
 struct GroundOptions {
   std::string work_dir;
   std::string runtime_dir;
-  std::string cgroup_root;                        // below the place that the machine permits
-  std::string resources;                          // empty: what is detected
-  std::vector<std::string> controllers_required;  // "cpu", "memory", "pids"
+  std::string cgroup_root;             // below the place that the machine permits
+  std::string resources;               // empty: what is detected
+  std::vector<std::string> isolation;  // words of --isolation
+  CapabilitySet capabilities = kDefaultCapabilities;
 };
 
 struct Ground {
   Machine machine;
-  std::string boot_id;                  // of the kernel that runs
-  std::unique_ptr<CgroupRoot> cgroups;  // null: none can be had
-  std::vector<std::string> controllers;
+  std::string boot_id;                   // of the kernel that runs
+  std::unique_ptr<CgroupRoot> cgroups;   // null: none can be had
+  std::vector<std::string> controllers;  // of cgroups, that isolators write to
+  IsolationConfig isolation;
   std::vector<std::string> degraded;
 };
 
-// The controllers that the isolation plan writes to.
-const std::vector<std::string>& planned_controllers();
-
-// The error is fit for the user: a directory that cannot be made, bad resources, a controller that
-// was required and is not there.
+// The error is fit for the user: a directory that cannot be made, bad resources, an isolator that
+// was required and is not usable here.
 Result<Ground> prepare_ground(const GroundOptions& options);
 
 }  // namespace tepui

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::string_view kMasterGroup = "Master";
 constexpr std::string_view kMachineGroup = "Machine";
+constexpr std::string_view kIsolationGroup = "Isolation";
 constexpr std::string_view kRecoveryGroup = "Recovery";
 constexpr std::string_view kTaskGroup = "Tasks";
 
@@ -79,12 +80,32 @@ std::vector<Option> machine_options() {
              "frameworks with the capability REGION_AWARE."),
       option("shim", "", "The program tepui-shim; looked for beside this one if not given."),
   };
-  Option required = option("require-controllers", "",
-                           "Refuse to start without these cgroup v2 controllers: cpu, memory, "
-                           "pids.");
-  required.kind = OptionKind::kList;
-  options.push_back(std::move(required));
   return options;
+}
+
+std::vector<Option> isolation_options() {
+  const std::string group(kIsolationGroup);
+  return {
+      {.name = "isolation",
+       .kind = OptionKind::kList,
+       .fallback = "auto",
+       .help = "What keeps containers apart. auto: all that this machine can, and what it cannot "
+               "is said. Names beside it are required: the agent refuses to start without; a name "
+               "with - in front is left out. Without auto exactly the named ones. none: nothing. "
+               "Names: " +
+               isolator_names() + ".",
+       .group = group,
+       .letter = "",
+       .choices = {}},
+      {.name = "capabilities",
+       .kind = OptionKind::kList,
+       .fallback = "default",
+       .help = "What root may in a container, as CAP_NET_RAW,CAP_KILL; default: be root among its "
+               "own files, users and ports; all; none.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
+  };
 }
 
 std::vector<Option> recovery_options() {
@@ -186,7 +207,7 @@ Program program() {
       .examples =
           "  tepui-agent --master=127.0.0.1:5050\n"
           "  tepui-agent --master=10.0.0.1:5050 --listen=10.0.0.7:5051 \\\n"
-          "      --resources='cpus:8;mem:16GB' --require-controllers=cpu,memory\n"
+          "      --resources='cpus:8;mem:16GB' --isolation=auto,cpu,memory\n"
           "  tepui-agent --master=127.0.0.1:5050 --resources=/etc/tepui/resources.json\n"
           "    with a mounted disk for volumes beside the rest:\n"
           "    [{\"name\": \"disk\", \"type\": \"SCALAR\", \"scalar\": {\"value\": 10240}},\n"
@@ -195,8 +216,8 @@ Program program() {
           "                          \"mount\": {\"root\": \"/mnt/ssd1\"}}}}]\n",
       .options = {},
       .commands = {}};
-  for (std::vector<Option> part : {master_options(), machine_options(), recovery_options(),
-                                   task_options(), Log::option_table()}) {
+  for (std::vector<Option> part : {master_options(), machine_options(), isolation_options(),
+                                   recovery_options(), task_options(), Log::option_table()}) {
     std::ranges::move(part, std::back_inserter(program.options));
   }
   return program;
@@ -225,6 +246,15 @@ Result<std::string> absolute(std::string_view option, const std::string& path) {
   return fmt::format("{}/{}", here, path);
 }
 
+Result<CapabilitySet> read_capabilities(const std::vector<std::string>& words) {
+  if (words.size() == 1 && words[0] == "default") return kDefaultCapabilities;
+  if (words.size() == 1 && words[0] == "all") return kAllCapabilities;
+  if (words.size() == 1 && words[0] == "none") return CapabilitySet{0};
+  Result<CapabilitySet> set = parse_capabilities(words);
+  if (!set) return std::unexpected(std::move(set).error().in("--capabilities"));
+  return set;
+}
+
 Result<AgentShellConfig> read_settings(const Settings& settings) {
   AgentShellConfig config{.master = settings.text("master"),
                           .listen = settings.text("listen"),
@@ -237,7 +267,8 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
                    .runtime_dir = TRY(absolute("runtime-dir", settings.text("runtime-dir"))),
                    .cgroup_root = settings.text("cgroup-root"),
                    .resources = settings.text("resources"),
-                   .controllers_required = settings.list("require-controllers")};
+                   .isolation = settings.list("isolation"),
+                   .capabilities = TRY(read_capabilities(settings.list("capabilities")))};
   config.journal_dir = settings.text("journal");
   config.journal_bytes_max = static_cast<uint64_t>(settings.bytes("journal-bytes"));
   config.terms.cleanup = settings.text("recover") == "cleanup";

@@ -271,13 +271,12 @@ TEST_F(AgentShellTest, DoesNotStartOnAnAddressInUse) {
   EXPECT_NE(access(config.ground.work_dir.c_str(), F_OK), 0);
 }
 
-TEST_F(AgentShellTest, DoesNotStartWithoutAControllerThatIsRequired) {
-  config.ground.controllers_required = {"nonesuch"};
+TEST_F(AgentShellTest, DoesNotStartWithAnIsolatorThatNobodyKnows) {
+  config.ground.isolation = {"nonesuch"};
   Log log({.level = Severity::kError, .colour = Colour::kNever});
   const auto shell = AgentShell::create(config, log);
   ASSERT_FALSE(shell.has_value());
-  EXPECT_TRUE(shell.error().message.starts_with(
-      "the cgroup v2 controller 'nonesuch' is required, but not usable here"))
+  EXPECT_TRUE(shell.error().message.starts_with("--isolation: 'nonesuch' is no isolator; expected"))
       << shell.error().message;
 }
 
