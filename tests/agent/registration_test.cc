@@ -230,7 +230,7 @@ TEST(Registration, AfterALossNamesEverythingThatIsNotSettled) {
   EXPECT_EQ(message.tasks[2].state, TaskState::kRunning);
   EXPECT_EQ(message.tasks[2].update_state, TaskState::kRunning);
   EXPECT_TRUE(message.tasks[2].update_uuid.is_nil());
-  EXPECT_EQ(message.tasks[2].role, "eng");
+  EXPECT_EQ(message.tasks[2].kind->role, "eng");
   EXPECT_EQ(message.tasks[2].agent_id.value, "agent-1");
 }
 

@@ -25,7 +25,7 @@ struct Samples {
   Task task{.id = {"t1"},
             .framework_id = {"f1"},
             .agent_id = {"a1"},
-            .resources = Resources::scalars({{"mem", 2000}}),
+            .kind = TaskKind{.resources = Resources::scalars({{"mem", 2000}})},
             .state = TaskState::kRunning};
   ContainerId container{"c1"};
   Quota quota{.guarantees = {}, .limits_milli = {{"cpus", 4000}}};
