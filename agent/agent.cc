@@ -22,6 +22,7 @@ ReregisterCompactly in_short(ReregisterAgent message) {
                              .operations = std::move(message.operations),
                              .executors = std::move(message.executors)};
   for (const FrameworkInfo& info : message.frameworks) result.frameworks.push_back(info.id);
+  result.framework_infos = std::move(message.frameworks);
   return result;
 }
 

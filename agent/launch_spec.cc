@@ -35,7 +35,7 @@ std::vector<EnvironmentVariable> make_environment(const LaunchInput& input,
       {"MESOS_AGENT_ID", task.agent_id.value},
       {"MESOS_AGENT_ENDPOINT", input.config.info.address},
       {"MESOS_CONTAINER_ID", task.container_id.value},
-      {"MESOS_ALLOCATION_ROLE", task.role},
+      {"MESOS_ALLOCATION_ROLE", task.kind->role},
       {"TEPUI_TASK_ID", task.id.value},
   };
   for (const EnvironmentVariable& own : input.spec.command.environment) {
@@ -68,7 +68,7 @@ LaunchSpec make_executor_spec(ExecutorLaunchInput input) {
   const ExecutorInfo& executor = input.executor;
   const Task task{.framework_id = input.framework.id,
                   .agent_id = config.info.id,
-                  .role = input.role,
+                  .kind = TaskKind{.role = input.role},
                   .container_id = input.container_id};
   LaunchSpec spec{.id = input.container_id,
                   .framework_id = input.framework.id,
@@ -130,7 +130,7 @@ LaunchSpec make_launch_spec(const LaunchInput& input) {
                      .value_or(std::vector<VolumeMount>{});
   const std::string directory = below(input.config.work_dir, spec.sandbox);
   spec.environment = make_environment(input, directory);
-  spec.command.user = input.task.user;
+  spec.command.user = input.task.kind->user;
   spec.command.working_directory = resolve(spec.command.working_directory, directory);
   confine(spec, input.config, "");
   return spec;

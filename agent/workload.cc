@@ -162,19 +162,19 @@ AgentTask& Workload::add_task(Now now, AgentFramework& framework, const LaunchTa
   task.spec = item.task.spec != nullptr ? item.task.spec : std::make_shared<const TaskSpec>();
   const std::string& own_user = task.spec->command.user;
   task.task = Task{.id = item.task.id,
-                   .name = item.task.name,
                    .framework_id = item.framework_id,
                    .agent_id = config_.info.id,
-                   .role = item.role,
-                   .resources = task.spec->resources,
-                   .limits = task.spec->limits,
+                   .kind = TaskKind{.name = item.task.name,
+                                    .role = item.role,
+                                    .resources = task.spec->resources,
+                                    .limits = task.spec->limits,
+                                    .labels = task.spec->labels,
+                                    .user = own_user.empty() ? framework.info.user : own_user,
+                                    .group = task.spec->group,
+                                    .discovery = task.spec->discovery,
+                                    .executor_id = is_command ? ExecutorId{} : task.executor_id},
                    .container_id = std::move(seat.container_id),
-                   .labels = task.spec->labels,
-                   .launched_at = now.wall,
-                   .user = own_user.empty() ? framework.info.user : own_user,
-                   .group = task.spec->group,
-                   .discovery = task.spec->discovery,
-                   .executor_id = is_command ? ExecutorId{} : task.executor_id};
+                   .launched_at = now.wall};
   if (framework.number == 0) remember(framework);
   // A group is remembered as a whole.
   if (task.group.empty()) remember(framework, task);
@@ -183,7 +183,7 @@ AgentTask& Workload::add_task(Now now, AgentFramework& framework, const LaunchTa
 
 void Workload::charge(AgentTask& task) {
   task.charged = true;
-  charged_ += task.task.resources;
+  charged_ += task.task.kind->resources;
 }
 
 std::optional<Outcome> Workload::refusal(const AgentFramework& framework,
@@ -263,7 +263,7 @@ void Workload::on_shutdown_framework(Now now, const ShutdownFramework& message) 
   // The master has given the resources back already; they are held until the commands have ended.
   std::vector<TaskId> live;
   for (auto& [id, task] : framework->tasks) {
-    if (task.charged) charged_ -= task.task.resources;
+    if (task.charged) charged_ -= task.task.kind->resources;
     task.charged = false;
     if (task.phase != AgentTask::Phase::kEnded) live.push_back(id);
   }
@@ -318,7 +318,7 @@ void Workload::start_launches(Now now) {
     if (task->accepted > recorder_.durable()) return;
     // What a removed framework still holds comes free within its grace. For what is revocable
     // nobody waits: there may be less of it by now than tasks were given.
-    const Resources regular = (held_ + task->task.resources).non_revocable();
+    const Resources regular = (held_ + task->task.kind->resources).non_revocable();
     if (!can_hold(config_.info.resources.non_revocable(), regular)) return;
     queue_.pop_front();
     begin_launch(now, frameworks_.at(key.first), *task);

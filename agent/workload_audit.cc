@@ -33,8 +33,8 @@ Result<void> Workload::audit_tasks() const {
       const auto broken = [&](std::string_view what) {
         return fail(fmt::format("task '{}' of '{}' {}", id.value, framework_id.value, what));
       };
-      if (task.charged) charged += task.task.resources;
-      if (task.held) held += task.task.resources;
+      if (task.charged) charged += task.task.kind->resources;
+      if (task.held) held += task.task.kind->resources;
       const bool ended = task.phase == AgentTask::Phase::kEnded;
       const bool in_container =
           task.phase == AgentTask::Phase::kLaunching || task.phase == AgentTask::Phase::kRunning;

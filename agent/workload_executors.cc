@@ -166,7 +166,7 @@ IsolationPlan Workload::plan_of(const AgentFramework& framework,
   Resources resources = executor.info->resources;
   for (const TaskId& id : executor.tasks) {
     const auto task = framework.tasks.find(id);
-    if (task != framework.tasks.end()) resources += task->second.task.resources;
+    if (task != framework.tasks.end()) resources += task->second.task.kind->resources;
   }
   return plan_isolation({.resources = std::move(resources),
                          .limits = {},

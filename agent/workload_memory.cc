@@ -157,7 +157,7 @@ void Workload::enter_container(AgentFramework& framework, AgentTask& task) {
   const ContainerId& id = task.task.container_id;
   task.phase = AgentTask::Phase::kLaunching;
   task.held = true;
-  held_ += task.task.resources;
+  held_ += task.task.kind->resources;
   ++launching_;
   if (task.parent.empty()) {
     framework.executors[task.executor_id] =
@@ -173,7 +173,7 @@ void Workload::enter_container(AgentFramework& framework, AgentTask& task) {
 void Workload::leave_container(AgentFramework& framework, AgentTask& task) {
   if (task.parent.empty()) framework.executors.erase(task.executor_id);
   containers_.erase(task.task.container_id);
-  if (task.held) held_ -= task.task.resources;
+  if (task.held) held_ -= task.task.kind->resources;
   task.held = false;
   --launching_;
 }
@@ -292,7 +292,7 @@ void Workload::recover_task(Now now, AgentFramework& framework, const RecoveredT
   task.complete_by = course.complete_by;
   if (!framework.shutting_down) {
     task.charged = true;
-    charged_ += task.task.resources;
+    charged_ += task.task.kind->resources;
   }
   if (accepted.sandbox.empty()) return finish(now, framework, task, refused_before(framework.info));
   if (kind == RecoveryKind::kRebooted) {
@@ -300,13 +300,13 @@ void Workload::recover_task(Now now, AgentFramework& framework, const RecoveredT
   }
   if (course.kill_cause == KillCause::kDrained) draining_ = true;
   if (OwnExecutor* executor = find_executor(framework, task.executor_id);
-      executor != nullptr && !task.task.executor_id.empty()) {
+      executor != nullptr && !task.task.kind->executor_id.empty()) {
     executor->tasks.insert(task.task.id);
     if (task.custom) {
       // The executor tells whether it has heard of the task.
       task.phase = AgentTask::Phase::kRunning;
       task.held = true;
-      held_ += task.task.resources;
+      held_ += task.task.kind->resources;
       return;
     }
   }

@@ -142,8 +142,8 @@ void Workload::send_queue(AgentFramework& framework, OwnExecutor& executor) {
       task.phase = AgentTask::Phase::kRunning;
       task.sandbox = spec_of(framework, executor).sandbox;
       task.held = true;
-      held_ += task.task.resources;
-      message.tasks.push_back({.id = id, .name = task.task.name, .spec = task.spec});
+      held_ += task.task.kind->resources;
+      message.tasks.push_back({.id = id, .name = task.task.kind->name, .spec = task.spec});
     }
     effects_.send_executor(executor.session, message);
   }

@@ -33,7 +33,7 @@ void Workload::finish_with(Now now, AgentFramework& framework, AgentTask& task, 
   const TaskState state = status.state;
   const ExecutorId executor = task.executor_id;
   const std::string group = task.group;
-  const bool is_command = task.task.executor_id.empty();
+  const bool is_command = task.task.kind->executor_id.empty();
   deliver(now, framework, task, std::move(status));
   if (framework.shutting_down) {
     forget(task);
@@ -46,7 +46,7 @@ void Workload::finish_with(Now now, AgentFramework& framework, AgentTask& task, 
 void Workload::deliver(Now now, const AgentFramework& framework, AgentTask& task,
                        TaskStatus status) {
   status.container_id = task.task.container_id;
-  if (!task.task.executor_id.empty()) status.executor_id = task.task.executor_id;
+  if (!task.task.kind->executor_id.empty()) status.executor_id = task.task.kind->executor_id;
   if (!task.custom && task.task.state != TaskState::kStaging) {
     status.healthy = task.checks.healthy();
     status.check = task.checks.check();
@@ -88,8 +88,8 @@ TaskStatus Workload::make_status(Now now, const TaskId& task, const Outcome& out
 }
 
 void Workload::release(AgentTask& task) {
-  if (task.charged) charged_ -= task.task.resources;
-  if (task.held) held_ -= task.task.resources;
+  if (task.charged) charged_ -= task.task.kind->resources;
+  if (task.held) held_ -= task.task.kind->resources;
   task.charged = false;
   task.held = false;
 }

@@ -204,23 +204,23 @@ Document json_of(const TaskRow& row) {
   const TaskStatus& status = task.last_status;
   return Json{
       {"id", task.id.value},
-      {"name", task.name},
+      {"name", task.kind->name},
       {"framework_id", task.framework_id.value},
       {"agent_id", task.agent_id.value},
       {"container_id", task.container_id.value},
-      {"executor_id", task.executor_id.value},
+      {"executor_id", task.kind->executor_id.value},
       {"healthy", status.healthy ? Document(*status.healthy) : Document()},
       {"check",
        status.check && status.check->value ? Document(int64_t{*status.check->value}) : Document()},
-      {"role", task.role},
+      {"role", task.kind->role},
       {"state", to_text(task.state)},
-      {"resources", json_of(task.resources)},
+      {"resources", json_of(task.kind->resources)},
       {"source", to_text(status.source)},
       {"reason", to_text(status.reason)},
       {"message", status.message},
       {"exit_status", maybe(status.exit_status)},
       {"signal", maybe(status.signal)},
-      {"labels", json_of(task.labels)},
+      {"labels", json_of(task.kind->labels)},
       {"launched_at", to_text(task.launched_at)},
       {"updated_at", to_text(status.timestamp)}};
 }

@@ -76,6 +76,8 @@ Offset<wire::ReregisterCompactly> write(WireWriter& out, const ReregisterCompact
   const auto operations = write(out, message.operations);
   const auto executors = out.tables<wire::AgentExecutor>(
       message.executors, [&out](const AgentExecutor& item) { return write(out, item); });
+  const auto infos = out.tables<wire::FrameworkInfo>(
+      message.framework_infos, [&out](const FrameworkInfo& info) { return write(out, info); });
   wire::ReregisterCompactlyBuilder table(out.builder());
   table.add_agent_id(out.field(message.id.value));
   table.add_info_hash(message.info_hash);
@@ -86,6 +88,7 @@ Offset<wire::ReregisterCompactly> write(WireWriter& out, const ReregisterCompact
   table.add_other_statuses(tasks.other_statuses);
   table.add_operations(operations);
   table.add_executors(executors);
+  table.add_framework_infos(infos);
   return table.Finish();
 }
 
@@ -105,6 +108,8 @@ ReregisterCompactly read(WireReader& in, const wire::ReregisterCompactly& messag
                                [&in](const wire::AgentExecutor& item, const WirePath& path) {
                                  return read(in, item, path);
                                });
+  result.framework_infos =
+      read_frameworks(in, message.framework_infos(), at / "framework_infos");
   return result;
 }
 

@@ -11,10 +11,7 @@ static_assert(sizeof(wire::CompactTask) == 72);
 namespace {
 
 bool is_same_kind(const Task& a, const Task& b) {
-  return a.name == b.name && a.framework_id == b.framework_id && a.agent_id == b.agent_id &&
-         a.role == b.role && a.resources == b.resources && a.limits == b.limits &&
-         a.labels == b.labels && a.user == b.user && a.group == b.group &&
-         a.discovery == b.discovery && a.executor_id == b.executor_id;
+  return a.framework_id == b.framework_id && a.agent_id == b.agent_id && a.kind == b.kind;
 }
 
 // Gives tasks the numbers of their kinds. Kinds repeat in runs, so the last few are all that is
@@ -43,40 +40,42 @@ class KindFinder {
 };
 
 Offset<wire::TaskKind> write_kind(WireWriter& out, const Task& task, const AgentId& agent) {
-  const auto resources = write(out, task.resources);
-  const auto limits = write(out, task.limits);
-  const auto labels = write(out, task.labels);
-  const auto discovery = write(out, task.discovery);
+  const auto resources = write(out, task.kind->resources);
+  const auto limits = write(out, task.kind->limits);
+  const auto labels = write(out, task.kind->labels);
+  const auto discovery = write(out, task.kind->discovery);
   wire::TaskKindBuilder table(out.builder());
-  table.add_name(out.field(task.name));
+  table.add_name(out.field(task.kind->name));
   table.add_framework_id(out.field(task.framework_id.value));
   if (task.agent_id != agent) table.add_agent_id(out.field(task.agent_id.value));
-  table.add_role(out.field(task.role));
+  table.add_role(out.field(task.kind->role));
   table.add_resources(resources);
   table.add_limits(limits);
   table.add_labels(labels);
-  table.add_user(out.field(task.user));
-  table.add_group(out.field(task.group));
+  table.add_user(out.field(task.kind->user));
+  table.add_group(out.field(task.kind->group));
   table.add_discovery(discovery);
-  table.add_executor_id(out.field(task.executor_id.value));
+  table.add_executor_id(out.field(task.kind->executor_id.value));
   return table.Finish();
 }
 
 Task read_kind(WireReader& in, const wire::TaskKind& kind, const AgentId& agent,
                const WirePath& at) {
-  return Task{.name = in.line(kind.name(), at / "name"),
-              .framework_id = in.id<FrameworkId>(kind.framework_id(), at / "framework_id"),
+  TaskKind common{
+      .name = in.line(kind.name(), at / "name"),
+      .role = in.line(kind.role(), at / "role"),
+      .resources = read(in, kind.resources(), at / "resources"),
+      .limits = read_limits(kind.limits()),
+      .labels = read(in, kind.labels(), at / "labels"),
+      .user = in.line(kind.user(), at / "user"),
+      .group = in.line(kind.group(), at / "group"),
+      .discovery = read(in, kind.discovery(), at / "discovery"),
+      .executor_id = in.optional_id<ExecutorId>(kind.executor_id(), at / "executor_id")};
+  return Task{.framework_id = in.id<FrameworkId>(kind.framework_id(), at / "framework_id"),
               .agent_id = kind.agent_id() == nullptr
                               ? agent
                               : in.optional_id<AgentId>(kind.agent_id(), at / "agent_id"),
-              .role = in.line(kind.role(), at / "role"),
-              .resources = read(in, kind.resources(), at / "resources"),
-              .limits = read_limits(kind.limits()),
-              .labels = read(in, kind.labels(), at / "labels"),
-              .user = in.line(kind.user(), at / "user"),
-              .group = in.line(kind.group(), at / "group"),
-              .discovery = read(in, kind.discovery(), at / "discovery"),
-              .executor_id = in.optional_id<ExecutorId>(kind.executor_id(), at / "executor_id")};
+              .kind = std::move(common)};
 }
 
 bool has_no_status(const TaskStatus& status) {
@@ -132,17 +131,16 @@ void read_status(WireReader& in, const wire::CompactTask& source, Task& task, co
                                          limits::kStatusMessageBytesMax)};
 }
 
-struct Kind {
-  Task task;
-  size_t bytes = 0;  // that each task of it takes
-};
+// The ids are copied for every task of the kind, and the agent's for its status as well.
+size_t bytes_of_ids(const Task& task) {
+  return task.framework_id.value.size() + 2 * task.agent_id.value.size();
+}
 
-Task read_task(WireReader& in, const wire::CompactTask& source, const std::vector<Kind>& kinds,
+Task read_task(WireReader& in, const wire::CompactTask& source, const std::vector<Task>& kinds,
                const WirePath& at) {
   if (!in.check_index(source.kind(), kinds.size(), at / "kind", "kinds")) return {};
-  const Kind& kind = kinds[source.kind()];
-  if (!in.charge(kind.bytes, at)) return {};
-  Task task = kind.task;
+  Task task = kinds[source.kind()];
+  if (!in.charge(bytes_of_ids(task), at)) return {};
   task.id = in.id<TaskId>(source.id(), at / "id");
   task.state = read_state(in, source.state(), at / "state");
   task.update_state = read_state(in, source.update_state(), at / "update_state");
@@ -194,11 +192,9 @@ CompactTasks write_compactly(WireWriter& out, const std::vector<Task>& tasks,
 
 std::vector<Task> read_compactly(WireReader& in, const wire::ReregisterCompactly& message,
                                  const AgentId& agent, const WirePath& at) {
-  const std::vector<Kind> kinds = in.tables(
+  const std::vector<Task> kinds = in.tables(
       message.kinds(), at / "kinds", [&](const wire::TaskKind& kind, const WirePath& path) {
-        const size_t before = in.left();
-        Task task = read_kind(in, kind, agent, path);
-        return Kind{.task = std::move(task), .bytes = before - in.left()};
+        return read_kind(in, kind, agent, path);
       });
   std::vector<Task> tasks = in.structs(message.tasks(), at / "tasks",
                                        [&](const wire::CompactTask& task, const WirePath& path) {

@@ -142,7 +142,7 @@ LogRecord record(const event::FrameworkRemoved& e) {
 }
 LogRecord record(const event::TaskAdded& e) {
   LogRecord added = line("task.added", task_fields(*e.task));
-  added.fields.emplace_back("resources", to_text(e.task->resources));
+  added.fields.emplace_back("resources", to_text(e.task->kind->resources));
   added.fields.emplace_back("recovered", text(e.recovered));
   return added;
 }

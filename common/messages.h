@@ -219,8 +219,9 @@ struct ReregisterAgent {
   std::vector<AgentExecutor> executors;    // all that live, but those of command tasks
 };
 
-// The same for a master that may know most of it already: the info is a hash (common/fingerprint.h)
-// and frameworks are ids. Where the master does not know them so, it asks for the whole.
+// The same for a master that may know most of it already: the info is a hash (common/fingerprint.h),
+// and tasks of a kind are told together. Where the master does not know the agent so, it asks for
+// the whole.
 struct ReregisterCompactly {
   AgentId id;
   uint64_t info_hash = 0;
@@ -231,6 +232,9 @@ struct ReregisterCompactly {
   std::vector<Task> tasks;
   std::vector<AgentOperation> operations;
   std::vector<AgentExecutor> executors;
+  // What describes the frameworks, in their order, for a master that has not heard of one. Agents
+  // of builds that did not have this field describe none.
+  std::vector<FrameworkInfo> framework_infos;
 };
 
 struct StatusUpdates {

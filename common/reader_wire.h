@@ -134,8 +134,6 @@ class WireReader {
   bool check_index(uint32_t index, size_t size, const WirePath& at, const char* what);
   bool check_count(size_t count, size_t max, const WirePath& at, const char* what);
 
-  // What may still be built. The difference is what something cost that will be copied.
-  size_t left() const { return budget_; }
   // Says that so many bytes are about to be built; false when there were too many.
   bool charge(size_t bytes, const WirePath& at);
 

@@ -18,6 +18,7 @@
 #include "common/ids.h"
 #include "common/resources.h"
 #include "common/result.h"
+#include "common/shared.h"
 #include "common/time.h"
 
 namespace tepui {
@@ -168,26 +169,33 @@ struct TaskStatus {
   std::string data;                  // opaque bytes of the executor
 };
 
+// What does not change of a task that was launched. Mostly there are several of a kind on an agent,
+// and a master knows tasks by the hundred thousand.
+struct TaskKind {
+  std::string name;
+  std::string role;  // the allocation role of the resources
+  Resources resources;
+  ResourceLimits limits;
+  Labels labels;
+  std::string user;
+  std::string group;
+  std::optional<DiscoveryInfo> discovery;
+  ExecutorId executor_id;  // empty: a command task
+  bool operator==(const TaskKind&) const = default;
+};
+
 // A task as masters and agents remember and exchange it.
 struct Task {
   TaskId id;
-  std::string name;
   FrameworkId framework_id;
   AgentId agent_id;
-  std::string role;  // the allocation role of its resources
-  Resources resources;
-  ResourceLimits limits;
+  Shared<TaskKind> kind;
   TaskState state = TaskState::kStaging;         // the latest known: terminal frees the resources
   TaskState update_state = TaskState::kStaging;  // the last one forwarded to the framework
   Uuid update_uuid;                              // of update_state, nil if it needs no ack
   ContainerId container_id;
-  Labels labels;
   WallTime launched_at{};
-  std::string user;
-  std::string group;
-  std::optional<DiscoveryInfo> discovery;
   TaskStatus last_status;
-  ExecutorId executor_id;  // empty: a command task
 };
 
 // Checks what a machine can check before the resources are weighed, in the order that Mesos does:

@@ -215,18 +215,18 @@ TaskStatus read(WireReader& in, const wire::TaskStatus& status, TaskIds ids, con
 }
 
 Offset<wire::Task> write(WireWriter& out, const Task& task) {
-  const auto resources = write(out, task.resources);
-  const auto limits = write(out, task.limits);
-  const auto labels = write(out, task.labels);
-  const auto discovery = write(out, task.discovery);
+  const auto resources = write(out, task.kind->resources);
+  const auto limits = write(out, task.kind->limits);
+  const auto labels = write(out, task.kind->labels);
+  const auto discovery = write(out, task.kind->discovery);
   const wire::TaskStatus last_status = write(out, task.last_status);
   const auto extra = write_extra(out, task.last_status, 0);
   wire::TaskBuilder table(out.builder());
   table.add_id(out.field(task.id.value));
-  table.add_name(out.field(task.name));
+  table.add_name(out.field(task.kind->name));
   table.add_framework_id(out.field(task.framework_id.value));
   table.add_agent_id(out.field(task.agent_id.value));
-  table.add_role(out.field(task.role));
+  table.add_role(out.field(task.kind->role));
   table.add_resources(resources);
   table.add_limits(limits);
   table.add_state(static_cast<wire::TaskState>(task.state));
@@ -236,11 +236,11 @@ Offset<wire::Task> write(WireWriter& out, const Task& task) {
   table.add_container_id(out.field(task.container_id.value));
   table.add_labels(labels);
   table.add_launched_at_ns(to_ns(task.launched_at));
-  table.add_user(out.field(task.user));
-  table.add_group(out.field(task.group));
+  table.add_user(out.field(task.kind->user));
+  table.add_group(out.field(task.kind->group));
   table.add_discovery(discovery);
   table.add_last_status(&last_status);
-  table.add_executor_id(out.field(task.executor_id.value));
+  table.add_executor_id(out.field(task.kind->executor_id.value));
   table.add_last_status_extra(extra);
   return table.Finish();
 }
@@ -250,25 +250,27 @@ Task read(WireReader& in, const wire::Task* task, const WirePath& at) {
     in.fail(at, "is missing or has no last_status");
     return {};
   }
-  Task result{
-      .id = in.id<TaskId>(task->id(), at / "id"),
+  TaskKind kind{
       .name = in.line(task->name(), at / "name"),
-      .framework_id = in.id<FrameworkId>(task->framework_id(), at / "framework_id"),
-      .agent_id = in.optional_id<AgentId>(task->agent_id(), at / "agent_id"),
       .role = in.line(task->role(), at / "role"),
       .resources = read(in, task->resources(), at / "resources"),
       .limits = read_limits(task->limits()),
+      .labels = read(in, task->labels(), at / "labels"),
+      .user = in.line(task->user(), at / "user"),
+      .group = in.line(task->group(), at / "group"),
+      .discovery = read(in, task->discovery(), at / "discovery"),
+      .executor_id = in.optional_id<ExecutorId>(task->executor_id(), at / "executor_id")};
+  Task result{
+      .id = in.id<TaskId>(task->id(), at / "id"),
+      .framework_id = in.id<FrameworkId>(task->framework_id(), at / "framework_id"),
+      .agent_id = in.optional_id<AgentId>(task->agent_id(), at / "agent_id"),
+      .kind = std::move(kind),
       .state = read(in, task->state(), at / "state"),
       .update_state = read(in, task->update_state(), at / "update_state"),
       .update_uuid = {.high = task->update_uuid_high(), .low = task->update_uuid_low()},
       .container_id = in.optional_id<ContainerId>(task->container_id(), at / "container_id"),
-      .labels = read(in, task->labels(), at / "labels"),
       .launched_at = WallTime(Duration(task->launched_at_ns())),
-      .user = in.line(task->user(), at / "user"),
-      .group = in.line(task->group(), at / "group"),
-      .discovery = read(in, task->discovery(), at / "discovery"),
       .last_status = read(in, *task->last_status(), TaskIds::kAny, at / "last_status"),
-      .executor_id = in.optional_id<ExecutorId>(task->executor_id(), at / "executor_id"),
   };
   read_extra(in, task->last_status_extra(), result.last_status, at / "last_status_extra");
   return result;

@@ -23,24 +23,30 @@ namespace {
 
 using Column = Books::Column;
 
-Task task_of(const State& s, const FrameworkEntry& framework, const AgentId& agent,
-             std::string_view role, const TaskInfo& info) {
-  Task task{.id = info.id,
-            .name = info.name,
-            .framework_id = framework.info.id,
-            .agent_id = agent,
-            .role = std::string(role),
-            .launched_at = s.now.wall};
-  if (info.spec == nullptr) return task;
-  const TaskSpec& spec = *info.spec;
-  task.resources = spec.resources;
-  task.limits = spec.limits;
-  task.labels = spec.labels;
-  task.user = spec.command.user.empty() ? framework.info.user : spec.command.user;
-  task.group = spec.group;
-  task.discovery = spec.discovery;
-  if (spec.executor != nullptr) task.executor_id = spec.executor->id;
-  return task;
+// Null: a command task, or one of a group.
+const ExecutorInfo* executor_of(const TaskInfo& info) {
+  return info.spec == nullptr ? nullptr : info.spec->executor.get();
+}
+
+// `executor`: of the task, or of its group.
+Task task_of(const State& s, const FrameworkEntry& framework, const Pool& pool,
+             const TaskInfo& info, const ExecutorInfo* executor) {
+  TaskKind kind{.name = info.name, .role = pool.role};
+  if (info.spec != nullptr) {
+    const TaskSpec& spec = *info.spec;
+    kind.resources = spec.resources;
+    kind.limits = spec.limits;
+    kind.labels = spec.labels;
+    kind.user = spec.command.user.empty() ? framework.info.user : spec.command.user;
+    kind.group = spec.group;
+    kind.discovery = spec.discovery;
+  }
+  if (executor != nullptr) kind.executor_id = executor->id;
+  return {.id = info.id,
+          .framework_id = framework.info.id,
+          .agent_id = pool.agent == nullptr ? AgentId{} : pool.agent->info.id,
+          .kind = std::move(kind),
+          .launched_at = s.now.wall};
 }
 
 // A task that never was in the table has a short life in the stream of events, so that people see
@@ -63,7 +69,6 @@ void refuse_task(State& s, FrameworkEntry& framework, const TaskInfo& info, cons
 
 void drop_tasks(State& s, FrameworkEntry& framework, const Accept& accept, const Pool& pool,
                 const Verdict& verdict) {
-  const AgentId agent = pool.agent == nullptr ? AgentId{} : pool.agent->info.id;
   for (const OfferOperation& operation : accept.operations) {
     for (const TaskInfo& info : operation.tasks) {
       if (find_task(framework, info.id) != nullptr) {
@@ -71,7 +76,8 @@ void drop_tasks(State& s, FrameworkEntry& framework, const Accept& accept, const
         s.emit(event::MessageDropped{.name = "launch", .why = "a task with this id lives"});
         continue;
       }
-      refuse_task(s, framework, info, task_of(s, framework, agent, pool.role, info), verdict);
+      refuse_task(s, framework, info, task_of(s, framework, pool, info, executor_of(info)),
+                  verdict);
     }
   }
 }
@@ -212,15 +218,16 @@ Verdict isolated(const FrameworkEntry& framework) {
 }
 
 bool may_run(const State& s, const FrameworkEntry& framework, const Task& task) {
-  return s.authorizer.authorize(framework.info.principal, Action::kRunTask, task.user);
+  return s.authorizer.authorize(framework.info.principal, Action::kRunTask, task.kind->user);
 }
 
 std::string not_authorized(const FrameworkEntry& framework, const Task& task) {
-  return fmt::format("'{}' may not run tasks as user '{}'", framework.info.principal, task.user);
+  return fmt::format("'{}' may not run tasks as user '{}'", framework.info.principal,
+                     task.kind->user);
 }
 
 void launch(State& s, FrameworkEntry& framework, Pool& pool, TaskInfo info) {
-  Task task = task_of(s, framework, pool.agent->info.id, pool.role, info);
+  Task task = task_of(s, framework, pool, info, executor_of(info));
   if (!may_run(s, framework, task)) {
     return refuse_task(s, framework, info, task,
                        {.state = TaskState::kError,
@@ -252,8 +259,7 @@ void launch(State& s, FrameworkEntry& framework, Pool& pool, TaskInfo info) {
 void launch_group(State& s, FrameworkEntry& framework, Pool& pool, OfferOperation group) {
   std::vector<Task> tasks;
   for (const TaskInfo& info : group.tasks) {
-    tasks.push_back(task_of(s, framework, pool.agent->info.id, pool.role, info));
-    if (group.executor != nullptr) tasks.back().executor_id = group.executor->id;
+    tasks.push_back(task_of(s, framework, pool, info, group.executor.get()));
   }
   const auto refuse = [&](const Verdict& verdict) {
     for (size_t i = 0; i < tasks.size(); ++i) {

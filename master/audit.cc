@@ -28,7 +28,7 @@ Result<void> audit_agent(const State& s, const AgentEntry& agent) {
       return fail(fmt::format("task '{}' is {}, unlike its agent", entry.task.id.value,
                               entry.unreachable ? "out of reach" : "in reach"));
     }
-    if (entry.holds_resources()) allocated += entry.task.resources;
+    if (entry.holds_resources()) allocated += entry.task.kind->resources;
   }
   for (const auto& [key, entry] : agent.executors) {
     if (agent.phase == Phase::kUnreachable) {
@@ -63,7 +63,7 @@ Result<void> audit_framework(const State& s, const FrameworkEntry& framework) {
     if (entry.framework != &framework || entry.at_framework != i) {
       return fail("its list of tasks is torn");
     }
-    if (find_entry(framework.tasks_by_id, entry.task.id) != &entry) {
+    if (find_task(framework, entry.task.id) != &entry) {
       return fail(fmt::format("task '{}' is not found by its id", entry.task.id.value));
     }
   }

@@ -82,10 +82,26 @@ bool lacks_domain(const State& s, const AgentInfo& info) {
   return s.config.require_agent_domain && info.domain.empty();
 }
 
-Result<void> check_frameworks(const ReregisterAgent& message) {
-  for (const FrameworkInfo& info : message.frameworks) {
+Result<void> check_frameworks(std::span<const FrameworkInfo> frameworks) {
+  for (const FrameworkInfo& info : frameworks) {
     if (info.id.empty()) return fail("a framework of the agent has no id");
     TRY(validate(info));
+  }
+  return {};
+}
+
+// Those it describes are among those it names, and in their order.
+Result<void> check_frameworks(const ReregisterCompactly& message) {
+  TRY(check_frameworks(message.framework_infos));
+  auto named = message.frameworks.begin();
+  for (const FrameworkInfo& info : message.framework_infos) {
+    named = std::find(named, message.frameworks.end(), info.id);
+    if (named == message.frameworks.end()) {
+      return fail(fmt::format(
+          "framework '{}' is described but not named, or not described in the order of the names",
+          info.id.value));
+    }
+    ++named;
   }
   return {};
 }
@@ -180,7 +196,7 @@ namespace {
 // How an agent that comes back tells of itself, beside what it runs.
 struct Introduction {
   bool knows_info = false;                  // by its hash: message.info has only the id
-  std::span<const FrameworkId> frameworks;  // by their ids; known, or completed
+  std::span<const FrameworkId> frameworks;  // by their ids; known, completed, or described as well
 };
 
 void admit_again(State& s, ReregisterAgent& message, Introduction intro, Session& session) {
@@ -253,11 +269,23 @@ uint64_t own_fingerprint(const AgentEntry& agent) {
   return fingerprint(own);
 }
 
+// Keeps of what the agent describes the frameworks that nobody else has described. False if some
+// that it names stay unknown.
+bool meet_frameworks(State& s, ReregisterCompactly& message) {
+  std::erase_if(message.framework_infos,
+                [&s](const FrameworkInfo& info) { return is_or_was_known(s, info.id); });
+  auto described = message.framework_infos.begin();
+  return std::ranges::all_of(message.frameworks, [&](const FrameworkId& id) {
+    const bool is_new = described != message.framework_infos.end() && described->id == id;
+    if (is_new) ++described;
+    return is_new || is_or_was_known(s, id);
+  });
+}
+
 // Whether the master knows all that the agent leaves out.
-bool is_enough(State& s, const AgentEntry* known, const ReregisterCompactly& message) {
+bool is_enough(State& s, const AgentEntry* known, ReregisterCompactly& message) {
   return is_recorded(known) && own_fingerprint(*known) == message.info_hash &&
-         std::ranges::all_of(message.frameworks,
-                             [&s](const FrameworkId& id) { return is_or_was_known(s, id); });
+         meet_frameworks(s, message);
 }
 
 }  // namespace
@@ -272,7 +300,7 @@ void on_reregister(State& s, Session& session, ReregisterAgent& message) {
   if (belongs_to_other(s, session, message.info.id)) return;
   Result<void> valid = validate_id(message.info.id.value, "agent id");
   if (valid.has_value()) valid = validate(message.info);
-  if (valid.has_value()) valid = check_frameworks(message);
+  if (valid.has_value()) valid = check_frameworks(message.frameworks);
   if (valid.has_value()) valid = check_work(s, message);
   if (!valid.has_value()) return reject(s, session.id, session.peer, valid.error().message);
   const AgentEntry* known = find_agent(s, message.info.id);
@@ -295,15 +323,18 @@ void on_reregister(State& s, Session& session, ReregisterCompactly& message) {
   if (message.repeated && session.agent != nullptr && !session.agent->told_more) {
     return send_registered(s, *session.agent, true);  // the reply was slow, or is lost
   }
+  Result<void> valid = check_frameworks(message);
+  if (!valid.has_value()) return reject(s, session.id, session.peer, valid.error().message);
   const AgentEntry* known = find_agent(s, message.id);
   if (message.repeated || !is_enough(s, known, message)) {
     return s.effects.send(session.id, MasterToAgent(ReregisterFully{}));
   }
   ReregisterAgent whole{.info = {.id = message.id},
+                        .frameworks = std::move(message.framework_infos),
                         .tasks = std::move(message.tasks),
                         .operations = std::move(message.operations),
                         .executors = std::move(message.executors)};
-  const Result<void> valid = check_work(s, whole);
+  valid = check_work(s, whole);
   if (!valid.has_value()) return reject(s, session.id, session.peer, valid.error().message);
   if (is_refused(s, session, known->info, known)) return;
   admit_again(s, whole, {.knows_info = true, .frameworks = message.frameworks}, session);

@@ -27,6 +27,7 @@ class Resync {
     for (const FrameworkId& id : frameworks) meet(id);
     merge_executors(message.executors);
     for (Task& task : message.tasks) merge(task);
+    book_row();
     if (had_tasks_) settle_missing();
     book_revocable();
     for (const FrameworkId& id : shutdowns_) {
@@ -132,7 +133,7 @@ class Resync {
 
   // What is revocable may be lent, or less than it was when the task began.
   bool is_free(const TaskEntry& entry) const {
-    const Resources wanted = entry.task.resources.non_revocable();
+    const Resources wanted = entry.task.kind->resources.non_revocable();
     return agent_.books.column(Books::Column::kFree).contains(wanted) &&
            check_whole(wanted, agent_.books.total()).has_value();
   }
@@ -141,9 +142,18 @@ class Resync {
   // seen by what is left.
   void book(TaskEntry& entry) {
     if (!entry.holds_resources()) return;
-    const Resources& held = entry.task.resources;
-    book(entry.framework->handle, entry.task.role, held.non_revocable());
-    if (!held.revocable().empty()) revocable_.push_back(&entry);
+    const TaskKind& kind = *entry.task.kind;
+    if (row_.framework != entry.framework->handle || row_.role != kind.role) {
+      book_row();
+      row_ = {.framework = entry.framework->handle, .role = kind.role, .held = {}};
+    }
+    row_.held += kind.resources.non_revocable();
+    if (!kind.resources.revocable().empty()) revocable_.push_back(&entry);
+  }
+
+  // Before anything is given back, or what is free is looked at.
+  void book_row() {
+    if (!row_.held.empty()) book(row_.framework, row_.role, std::exchange(row_.held, {}));
   }
 
   void book_revocable() {
@@ -151,7 +161,7 @@ class Resync {
       book(entry->framework->handle, entry->role, entry->info->resources.revocable());
     }
     for (const TaskEntry* entry : revocable_) {
-      book(entry->framework->handle, entry->task.role, entry->task.resources.revocable());
+      book(entry->framework->handle, entry->task.kind->role, entry->task.kind->resources.revocable());
     }
     revocable_executors_.clear();
     revocable_.clear();
@@ -186,12 +196,17 @@ class Resync {
   }
 
   void confirm(TaskEntry& entry, const Task& told) {
-    // What an ended task used is not booked anew: others may use it by now, and what is given back
-    // between two bookings could be lent.
-    const bool was_used = entry.holds_resources();
-    if (options_.new_books && is_terminal(told.state) && was_used) entry.task.state = told.state;
-    if (options_.new_books) book(entry);
-    if (was_used && (told.state != entry.task.state || is_terminal(told.state))) {
+    if (!entry.holds_resources()) return;  // it has ended, which is the last word
+    const bool has_ended = is_terminal(told.state);
+    if (options_.new_books && has_ended) {
+      // What it used is not booked anew only to be given back: others may use it by now, and what
+      // is given back between two bookings could be lent.
+      entry.task.state = told.state;
+    } else if (options_.new_books) {
+      book(entry);
+    }
+    if (has_ended || told.state != entry.task.state) {
+      book_row();
       set_state(s_, entry, told.state, told.last_status);
     }
   }
@@ -231,7 +246,10 @@ class Resync {
                    .reason = TaskReason::kAgentReregistered,
                    .message = "the agent has neither the task nor what it uses"});
       } else {
-        if (options_.new_books) book(*entry);
+        if (options_.new_books) {
+          book(*entry);
+          book_row();
+        }
         missing_.items.push_back({.framework_id = entry->task.framework_id,
                                   .task_id = entry->task.id,
                                   .partition_aware = entry->framework->is_partition_aware()});
@@ -245,6 +263,13 @@ class Resync {
   const bool had_tasks_;  // before it named any
   FrameworkEntry* last_ = nullptr;
   std::unordered_set<const TaskEntry*> seen_;
+  // Tasks of one framework and role come in a row, and are booked as one.
+  struct Row {
+    FrameworkHandle framework;
+    std::string role;
+    Resources held;
+  };
+  Row row_;
   std::vector<TaskEntry*> revocable_;                      // of which that is still to be booked
   std::vector<const ExecutorEntry*> revocable_executors_;  // likewise
   std::vector<FrameworkId> shutdowns_;

@@ -59,6 +59,23 @@ struct TaskEntry {
   bool holds_resources() const { return !unreachable && !is_terminal(task.state); }
 };
 
+// How tables of tasks find them by id, without a copy of the id.
+struct TaskIdHash {
+  using is_transparent = void;
+  // Not noexcept, so that the table keeps the hashes beside the pointers: it would read every task
+  // to grow, and all those of a bucket to find one.
+  size_t operator()(const TaskId& id) const { return std::hash<TaskId>{}(id); }
+  size_t operator()(const TaskEntry* entry) const { return (*this)(entry->task.id); }
+};
+struct TaskIdEqual {
+  using is_transparent = void;
+  bool operator()(const TaskEntry* a, const TaskEntry* b) const {
+    return a->task.id == b->task.id;
+  }
+  bool operator()(const TaskId& id, const TaskEntry* entry) const { return id == entry->task.id; }
+  bool operator()(const TaskEntry* entry, const TaskId& id) const { return id == entry->task.id; }
+};
+
 // An executor that lives on an agent, in the name of a framework.
 struct ExecutorEntry {
   FrameworkEntry* framework = nullptr;
@@ -151,7 +168,7 @@ struct FrameworkEntry {
   bool recovered = false;    // known from agents only, so far
   bool congested = false;    // its session reads too slowly: no offers
 
-  std::unordered_map<TaskId, TaskEntry*> tasks_by_id;  // unreachable ones too
+  std::unordered_set<TaskEntry*, TaskIdHash, TaskIdEqual> tasks_by_id;  // unreachable ones too
   std::vector<TaskEntry*> tasks;
   std::vector<OfferEntry*> offers;
   std::map<OperationId, Uuid> operations;                  // those with an id, in State::operations
@@ -306,8 +323,9 @@ inline AgentEntry* find_agent(State& s, const AgentId& id) {
 inline FrameworkEntry* find_framework(State& s, const FrameworkId& id) {
   return find_entry(s.frameworks_by_id, id);
 }
-inline TaskEntry* find_task(FrameworkEntry& framework, const TaskId& id) {
-  return find_entry(framework.tasks_by_id, id);
+inline TaskEntry* find_task(const FrameworkEntry& framework, const TaskId& id) {
+  const auto found = framework.tasks_by_id.find(id);
+  return found == framework.tasks_by_id.end() ? nullptr : *found;
 }
 inline OfferEntry* find_offer(State& s, OfferId id) {
   const auto found = s.offers.find(id);

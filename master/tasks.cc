@@ -17,9 +17,9 @@ namespace {
 using Column = Books::Column;
 
 void release(State& s, TaskEntry& entry) {
-  move_resources(s, *entry.agent, Column::kAllocated, Column::kFree, entry.task.resources);
-  recover(s, *entry.agent, entry.framework->handle, entry.task.role, entry.task.resources,
-          std::nullopt);
+  move_resources(s, *entry.agent, Column::kAllocated, Column::kFree, entry.task.kind->resources);
+  const TaskKind& kind = *entry.task.kind;
+  recover(s, *entry.agent, entry.framework->handle, kind.role, kind.resources, std::nullopt);
 }
 
 // States that only a master pronounces, or that nobody may report.
@@ -113,7 +113,7 @@ TaskEntry& add_task(State& s, FrameworkEntry& framework, AgentEntry& agent, Task
   entry.framework = &framework;
   entry.agent = &agent;
   entry.handle = s.tasks.insert(std::move(owned));
-  framework.tasks_by_id.emplace(entry.task.id, &entry);
+  framework.tasks_by_id.insert(&entry);
   link(framework.tasks, entry, &TaskEntry::at_framework);
   link(agent.tasks, entry, &TaskEntry::at_agent);
   s.emit(event::TaskAdded{.task = &entry.task, .recovered = recovered});
@@ -122,7 +122,7 @@ TaskEntry& add_task(State& s, FrameworkEntry& framework, AgentEntry& agent, Task
 
 void remove_task(State& s, TaskEntry& entry) {
   s.emit(event::TaskRemoved{.task = &entry.task});
-  entry.framework->tasks_by_id.erase(entry.task.id);
+  entry.framework->tasks_by_id.erase(&entry);
   unlink(entry.framework->tasks, entry, &TaskEntry::at_framework);
   unlink(entry.agent->tasks, entry, &TaskEntry::at_agent);
   note_fewer_tasks(s, *entry.agent);
@@ -140,7 +140,7 @@ void set_state(State& s, TaskEntry& entry, TaskState state, const TaskStatus& st
 void pronounce(State& s, TaskEntry& entry, const Verdict& verdict) {
   TaskStatus status = make_status(s, entry.task.id, entry.agent->info.id, verdict);
   status.container_id = entry.task.container_id;
-  status.executor_id = entry.task.executor_id;
+  status.executor_id = entry.task.kind->executor_id;
   if (entry.unreachable) {
     // It holds nothing, and its agent says it will not come back.
     if (entry.task.state == TaskState::kUnreachable) entry.task.state = verdict.state;
@@ -162,7 +162,7 @@ void become_unreachable(State& s, TaskEntry& entry, std::string_view why) {
       make_status(s, entry.task.id, entry.agent->info.id,
                   {.state = state, .reason = TaskReason::kAgentRemoved, .message = why});
   status.container_id = entry.task.container_id;
-  status.executor_id = entry.task.executor_id;
+  status.executor_id = entry.task.kind->executor_id;
   status.unreachable_time = entry.agent->unreachable_since;
   release(s, entry);
   entry.unreachable = true;

@@ -368,6 +368,7 @@ void Fleet::save_words() {
     ReregisterCompactly compact{
         .id = agent.id, .info_hash = fingerprint(words.info), .tasks = std::move(words.tasks)};
     for (const FrameworkInfo& info : words.frameworks) compact.frameworks.push_back(info.id);
+    compact.framework_infos = std::move(words.frameworks);
     agent.compact = save(agent, compact);
   }
 }
@@ -389,18 +390,19 @@ ReregisterAgent Fleet::words_of(const Agent& agent) const {
     const uint32_t of = (number + i % options_.frameworks_per_agent) % options_.frameworks;
     const Framework& framework = *frameworks_[of];
     Task task{.id = {fmt::format("service-{}.instance-{}-{}", of, number, i)},
-              .name = fmt::format("service-{}", of),
               .framework_id = framework.info().id,
               .agent_id = agent.id,
-              .role = framework.role(),
-              .resources = Resources::scalars({{"cpus", 1000}, {"mem", 2'000'000}}),
+              .kind =
+                  TaskKind{.name = fmt::format("service-{}", of),
+                           .role = framework.role(),
+                           .resources = Resources::scalars({{"cpus", 1000}, {"mem", 2'000'000}}),
+                           .labels = {{"app", fmt::format("service-{}", of)}, {"tier", "web"}},
+                           .user = "nobody"},
               .state = TaskState::kRunning,
               .update_state = TaskState::kRunning,
               .update_uuid = uuid_of(number, i),
               .container_id = {fmt::format("{:08x}-1111-4222-8333-{:012x}", number, i)},
-              .labels = {{"app", fmt::format("service-{}", of)}, {"tier", "web"}},
-              .launched_at = WallTime(std::chrono::seconds(1'700'000'000)),
-              .user = "nobody"};
+              .launched_at = WallTime(std::chrono::seconds(1'700'000'000))};
     task.last_status = {.task_id = task.id,
                         .state = TaskState::kRunning,
                         .source = TaskSource::kAgent,

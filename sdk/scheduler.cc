@@ -188,12 +188,25 @@ void Scheduler::State::on(const Updates& message) {
   if (!expect(Phase::kSubscribed, "updates")) return;
   delivering_updates = true;
   for (const TaskStatus& status : message.statuses) {
-    handler.on_update(scheduler, status);
+    if (options.explicit_acknowledgements || is_news(status)) handler.on_update(scheduler, status);
     if (phase != Phase::kSubscribed) break;
     if (!options.explicit_acknowledgements) scheduler.acknowledge(status);
   }
   delivering_updates = false;
   send_acknowledgements();
+}
+
+bool Scheduler::State::is_news(const TaskStatus& status) {
+  if (status.uuid.is_nil()) return true;
+  const auto [found, is_new_task] = seen.try_emplace(status.task_id, status.uuid);
+  if (!is_new_task && std::exchange(found->second, status.uuid) == status.uuid) return false;
+  seen_order.emplace_back(status.task_id, status.uuid);
+  if (seen_order.size() > kSeenMax) {
+    const auto oldest = seen.find(seen_order.front().first);
+    if (oldest != seen.end() && oldest->second == seen_order.front().second) seen.erase(oldest);
+    seen_order.pop_front();
+  }
+  return true;
 }
 
 void Scheduler::State::on(const OperationUpdates& message) {

@@ -64,6 +64,8 @@ struct Scheduler::State {
   bool keep_has_room(std::string_view name) const;
   void send_kept();
   void send_acknowledgements();
+  // Notes it as the last of its task; false if it was that before.
+  bool is_news(const TaskStatus& status);
 
   Scheduler& scheduler;
   const SchedulerOptions options;
@@ -86,6 +88,13 @@ struct Scheduler::State {
 
   bool delivering_updates = false;
   std::vector<Acknowledge::Item> acknowledgements;
+
+  // The last update of each task that the handler has seen, where acknowledging is not its matter.
+  // An agent repeats after 10 s at the earliest, so this must hold what comes meanwhile; of what
+  // was forgotten the handler hears twice.
+  static constexpr size_t kSeenMax = 16384;
+  std::map<TaskId, Uuid> seen;
+  std::deque<std::pair<TaskId, Uuid>> seen_order;  // oldest first; also those that were replaced
 
   // Kept while there is no subscription.
   std::map<TaskId, std::optional<KillPolicy>> kept_kills;

@@ -86,7 +86,7 @@ Result<Rows> Endpoints::rows_of(const ListRequest& request) const {
                    .offered = {},
                    .tasks = totals.tasks};
       for (const Task& task : agent_.tasks()) {
-        if (!is_terminal(task.state)) row.allocated += task.resources;
+        if (!is_terminal(task.state)) row.allocated += task.kind->resources;
       }
       if (wanted(row.info.id.value)) rows.agents.push_back(std::move(row));
       return rows;

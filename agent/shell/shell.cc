@@ -451,7 +451,7 @@ std::vector<MetricRow> AgentShell::metrics() const {
   count("slave/status_updates_pending", totals.updates_pending);
   Quantities used;
   for (const Task& task : agent_->agent().tasks()) {
-    if (!is_terminal(task.state)) used.add(task.resources.quantities());
+    if (!is_terminal(task.state)) used.add(task.kind->resources.quantities());
   }
   for (const char* name : {"cpus", "mem", "disk", "gpus"}) {
     const auto total =

@@ -73,6 +73,21 @@ class FileStore::ReserveJob final : public Job {
   const uint64_t bytes_;
 };
 
+class FileStore::ReadJob final : public Job {
+ public:
+  ReadJob(FileStore& store, uint64_t bytes)
+      : store_(store), place_(store.place_), epoch_(store.epoch_), bytes_(bytes) {}
+  void run() override { read_ = read_log(place_, bytes_); }
+  void on_done() override { store_.on_read(epoch_, std::move(read_)); }
+
+ private:
+  FileStore& store_;
+  const LogPlace place_;
+  const uint64_t epoch_;
+  const uint64_t bytes_;
+  Result<StoreContents> read_;
+};
+
 Result<std::unique_ptr<FileStore>> FileStore::create(Reactor& reactor, const std::string& directory,
                                                      StoreClient& store,
                                                      CoordinatorClient& leader) {
@@ -196,10 +211,36 @@ void FileStore::on_durable() {
     if (token != kElection) {
       store_.on_persisted(token);
     } else if (role_ == Role::kElecting) {
-      role_ = Role::kLeading;
-      leader_.on_elected(epoch_, std::exchange(contents_, {}));
+      begun_ = epoch_;
+      lead();
     }
   }
+}
+
+// Once the election is durable, and with it all that was written before.
+void FileStore::lead() {
+  if (role_ != Role::kElecting || begun_ != epoch_) return;
+  if (has_contents_) {
+    role_ = Role::kLeading;
+    has_contents_ = false;
+    return leader_.on_elected(epoch_, std::exchange(contents_, {}));
+  }
+  // It reads so many bytes of the log that is in place now. What takes its place later is submitted
+  // behind this, and the worker does one thing after the other.
+  if (read_job_ != nullptr || compaction_ == Compaction::kReplacing) return;
+  read_job_ = std::make_unique<ReadJob>(*this, durable_);
+  CHECK(worker_->submit(*read_job_));
+}
+
+void FileStore::on_read(uint64_t epoch, Result<StoreContents> read) {
+  read_job_.reset();
+  if (role_ != Role::kElecting) return;
+  if (epoch == epoch_) {  // else that election was given up, and this is another
+    if (!read) return resign(read.error().message);
+    contents_ = *std::move(read);
+    has_contents_ = true;
+  }
+  lead();
 }
 
 void FileStore::fail_all(Error error) {
@@ -302,6 +343,7 @@ void FileStore::end_compaction() {
   noted_.clear();
   if (!compaction_error_.empty()) remove_new_log(place_);
   for (Pending& each : std::exchange(held_, {})) log(each.token, std::move(each.batch));
+  lead();
 }
 
 }  // namespace tepui

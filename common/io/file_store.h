@@ -8,6 +8,9 @@
 // several times what it says, a worker writes a compacted one beside it, which then takes its
 // place; no turn waits for that.
 //
+// Whoever resigns may contend again. What the store holds by then it does not keep in memory: a
+// worker reads it from the log.
+//
 // After a failed write the store is in doubt and answers every further one with a failure. Opening
 // it again finds out: what was reported is there, what was not may be.
 //
@@ -83,6 +86,7 @@ class FileStore final : public Store, public Coordinator {
   class CompactJob;
   class ReplaceJob;
   class ReserveJob;
+  class ReadJob;
 
   FileStore(Reactor& reactor, LogPlace place, StoreClient& store, CoordinatorClient& leader,
             Options options, OpenedLog opened);
@@ -94,6 +98,8 @@ class FileStore final : public Store, public Coordinator {
   void fail_all(Error error);
   void refuse(uint64_t token, Error error);
   void tell();
+  void lead();
+  void on_read(uint64_t epoch, Result<StoreContents> read);
   void consider_reserve();
   void consider_compaction();
   void on_compacted(Result<NewLog> made);
@@ -110,7 +116,9 @@ class FileStore final : public Store, public Coordinator {
 
   Role role_ = Role::kIdle;
   uint64_t epoch_ = 0;
+  uint64_t begun_ = 0;      // the last epoch whose beginning is durable
   StoreContents contents_;  // until it has been handed over
+  bool has_contents_ = true;
   bool deposed_ = false;    // to be told, with why
   std::string deposed_why_;
   bool in_doubt_ = false;
@@ -139,6 +147,7 @@ class FileStore final : public Store, public Coordinator {
   std::unique_ptr<ReplaceJob> replace_job_;
   uint64_t reserved_ = 0;  // up to this offset of the log there is, or was asked for, room
   std::unique_ptr<ReserveJob> reserve_job_;
+  std::unique_ptr<ReadJob> read_job_;
 
   Op<&FileStore::on_written> write_{*this};
   Op<&FileStore::on_synced> sync_{*this};

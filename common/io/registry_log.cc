@@ -97,15 +97,31 @@ Result<OpenedLog> open_log(const LogPlace& place) {
   return opened;
 }
 
-Result<NewLog> write_compacted(const LogPlace& place, uint64_t bytes) {
-  const std::string path = new_log_path(place);
-  // The log may have grown beyond `bytes` meanwhile; its beginning does not change.
+namespace {
+// The log may have grown beyond `bytes` meanwhile; its beginning does not change.
+Result<LogReplay> replay_beginning(const LogPlace& place, uint64_t bytes) {
   const std::string content = TRY(read_file(log_path(place), kLogFileBytesMax));
-  const LogReplay replay = replay_log(std::as_bytes(std::span(content)).first(bytes));
+  if (content.size() < bytes) {
+    return fail(fmt::format("{} has {} bytes, expected {} or more", log_path(place),
+                            content.size(), bytes));
+  }
+  LogReplay replay = replay_log(std::as_bytes(std::span(content)).first(bytes));
   if (replay.verdict != LogReplay::Verdict::kClean) {
     return fail(fmt::format("{} is damaged at offset {}: {}", log_path(place), replay.valid_bytes,
                             replay.why));
   }
+  return replay;
+}
+}  // namespace
+
+Result<StoreContents> read_log(const LogPlace& place, uint64_t bytes) {
+  LogReplay replay = TRY(replay_beginning(place, bytes));
+  return std::move(replay.contents);
+}
+
+Result<NewLog> write_compacted(const LogPlace& place, uint64_t bytes) {
+  const std::string path = new_log_path(place);
+  const LogReplay replay = TRY(replay_beginning(place, bytes));
   std::vector<std::byte> snapshot;
   TRY(append_snapshot(snapshot, {.epoch = replay.epoch, .offset = 0, .durable = 0},
                       replay.contents));

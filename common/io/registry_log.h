@@ -41,6 +41,9 @@ struct LoggedBatch {
   std::vector<StoreWrite> writes;
 };
 
+// What the first `bytes` bytes of registry.log say; they are durable.
+Result<StoreContents> read_log(const LogPlace& place, uint64_t bytes);
+
 struct NewLog {
   Fd file;
   uint64_t bytes = 0;

@@ -80,7 +80,6 @@ MaybeItem executor(const E& e, bool lives) {
 MaybeItem copy_other(const Event& event) {
   return std::visit(
       Overloaded{
-          [](const event::TaskAdded& e) -> MaybeItem { return TaskUp{.task = *e.task}; },
           [](const event::TaskUpdated& e) -> MaybeItem {
             return TaskChange{.framework_id = e.task->framework_id,
                               .id = e.task->id,
@@ -143,6 +142,12 @@ MaybeItem copy_event(const Event& event) {
 
 void Feed::on_event(const Event& event) {
   if (overflowed_) return;
+  if (const auto* added = std::get_if<event::TaskAdded>(&event)) {
+    // After an election these come by the hundred thousand, and they are large: copied once, in
+    // place.
+    if (has_room()) std::get<feed::TaskUp>(turn_.emplace_back(feed::TaskUp{})).task = *added->task;
+    return;
+  }
   if (auto item = feed::copy_event(event)) add(*std::move(item));
 }
 
@@ -172,13 +177,14 @@ size_t Feed::room() const {
 }
 
 void Feed::add(feed::Item item) {
-  if (overflowed_) return;
-  if (room() == 0) {
-    overflowed_ = true;
-    turn_.clear();
-    return;
-  }
-  turn_.push_back(std::move(item));
+  if (!overflowed_ && has_room()) turn_.push_back(std::move(item));
+}
+
+bool Feed::has_room() {
+  if (room() != 0) return true;
+  overflowed_ = true;
+  turn_.clear();
+  return false;
 }
 
 }  // namespace tepui

@@ -149,6 +149,8 @@ class Feed final : public EventSink {
 
  private:
   void add(feed::Item item);
+  // If not, the feed has overflowed with this.
+  bool has_room();
 
   const size_t items_max_;
   std::atomic<size_t> waiting_{0};

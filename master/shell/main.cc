@@ -374,4 +374,11 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace tepui
 
+// The tables of a large cluster take gigabytes, and after an election they are filled at once:
+// with pages of 4 KiB that costs a page fault for every fourth task (docs/performance.md). Read by
+// jemalloc, by this name. Agents are small and live with small pages.
+extern "C" {
+const char* malloc_conf = "thp:always";
+}
+
 int main(int argc, char** argv) { return tepui::run(argc, argv); }

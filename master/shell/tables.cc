@@ -222,8 +222,8 @@ void Tables::settle_hold(KnownTask& known, bool holds) {
   const Task& task = known.task;
   const Held held{.framework_id = task.framework_id,
                   .agent_id = task.agent_id,
-                  .role = task.role,
-                  .resources = task.resources};
+                  .role = task.kind->role,
+                  .resources = task.kind->resources};
   holds ? hold(Hold::kAllocated, held) : release(Hold::kAllocated, held);
 }
 

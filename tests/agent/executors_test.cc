@@ -269,7 +269,7 @@ TEST(Executors, AreNamedWhenTheAgentRegistersAgain) {
   ASSERT_FALSE(again.empty());
   ASSERT_EQ(again[0].executors.size(), 1u);
   EXPECT_EQ(again[0].executors[0].executor->id.value, "e");
-  EXPECT_EQ(again[0].tasks.at(0).executor_id.value, "e");
+  EXPECT_EQ(again[0].tasks.at(0).kind->executor_id.value, "e");
 }
 
 // What a next life of the agent begins with.

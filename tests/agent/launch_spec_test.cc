@@ -22,8 +22,7 @@ struct Given {
     task.framework_id = FrameworkId{"f"};
     task.agent_id = AgentId{"a"};
     task.container_id = ContainerId{"c"};
-    task.role = "eng/search";
-    task.user = "worker";
+    task.kind = TaskKind{.role = "eng/search", .user = "worker"};
   }
   LaunchSpec make() const {
     return make_launch_spec({.config = config,

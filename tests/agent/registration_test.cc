@@ -230,7 +230,7 @@ TEST(Registration, AfterALossNamesEverythingThatIsNotSettled) {
   EXPECT_EQ(message.tasks[2].state, TaskState::kRunning);
   EXPECT_EQ(message.tasks[2].update_state, TaskState::kRunning);
   EXPECT_TRUE(message.tasks[2].update_uuid.is_nil());
-  EXPECT_EQ(message.tasks[2].role, "eng");
+  EXPECT_EQ(message.tasks[2].kind->role, "eng");
   EXPECT_EQ(message.tasks[2].agent_id.value, "agent-1");
 }
 
@@ -258,6 +258,8 @@ TEST_F(CompactRegistration, SaysWhatTheMasterCannotKnow) {
   EXPECT_EQ(messages[0].info_hash, fingerprint(bench.agent.info()));
   EXPECT_FALSE(messages[0].repeated);
   EXPECT_EQ(messages[0].frameworks, std::vector<FrameworkId>{{"f"}});
+  ASSERT_EQ(messages[0].framework_infos.size(), 1u);
+  EXPECT_EQ(messages[0].framework_infos[0].id.value, "f");
   ASSERT_EQ(messages[0].tasks.size(), 1u);
   EXPECT_EQ(messages[0].tasks[0].state, TaskState::kRunning);
 }
@@ -271,6 +273,7 @@ TEST_F(CompactRegistration, IsRepeatedWithoutWords) {
     EXPECT_EQ(messages[i].id.value, "agent-1");
     EXPECT_TRUE(messages[i].tasks.empty());
     EXPECT_TRUE(messages[i].frameworks.empty());
+    EXPECT_TRUE(messages[i].framework_infos.empty());
   }
 }
 

@@ -31,14 +31,14 @@ std::string text_at(const Document& document, std::string_view key) {
 TaskRow task_row() {
   TaskRow row;
   row.task.id = {"t1"};
-  row.task.name = "name";
   row.task.framework_id = {"f1"};
   row.task.agent_id = {"a1"};
-  row.task.role = "r";
-  row.task.resources = Resources::scalars({{"cpus", 1500}, {"mem", 64'000}});
+  row.task.kind = TaskKind{.name = "name",
+                           .role = "r",
+                           .resources = Resources::scalars({{"cpus", 1500}, {"mem", 64'000}}),
+                           .labels = {{"k", "v"}}};
   row.task.state = TaskState::kFailed;
   row.task.launched_at = kNow - 30s;
-  row.task.labels = {{"k", "v"}};
   row.task.last_status.exit_status = 3;
   row.task.last_status.message = "exited with 3";
   return row;

@@ -156,6 +156,7 @@ class Arbitrary {
         break;
     }
   }
+  void fill(Shared<TaskKind>& kind) { kind = make<TaskKind>(); }
   // Specs are shared by some of the tasks of a message.
   void fill(std::shared_ptr<const TaskSpec>& spec) {
     if (!specs_.empty() && rng_.chance(1, 2)) {

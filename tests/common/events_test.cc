@@ -25,7 +25,7 @@ struct Samples {
   Task task{.id = {"t1"},
             .framework_id = {"f1"},
             .agent_id = {"a1"},
-            .resources = Resources::scalars({{"mem", 2000}}),
+            .kind = TaskKind{.resources = Resources::scalars({{"mem", 2000}})},
             .state = TaskState::kRunning};
   ContainerId container{"c1"};
   Quota quota{.guarantees = {}, .limits_milli = {{"cpus", 4000}}};
@@ -50,7 +50,7 @@ struct Samples {
             event::TaskAdded{&task, false},
             event::TaskUpdated{&task, &status},
             event::TaskRemoved{&task},
-            event::OfferMade{OfferId{7}, &framework.id, &agent.id, "eng", &task.resources},
+            event::OfferMade{OfferId{7}, &framework.id, &agent.id, "eng", &task.kind->resources},
             event::OfferEnded{OfferId{7}, event::OfferEnd::kTimedOut},
             event::AllocationRan{9, 10, 11},
             event::RoleChanged{"eng", 2500},

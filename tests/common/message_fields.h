@@ -68,7 +68,9 @@ inline constexpr int kFields<TaskInfo> = 3;
 template <>
 inline constexpr int kFields<TaskStatus> = 16;
 template <>
-inline constexpr int kFields<Task> = 18;
+inline constexpr int kFields<TaskKind> = 9;
+template <>
+inline constexpr int kFields<Task> = 10;
 template <>
 inline constexpr int kFields<FrameworkInfo> = 14;
 template <>
@@ -167,7 +169,7 @@ inline constexpr int kFields<RegisterAgent> = 2;
 template <>
 inline constexpr int kFields<ReregisterAgent> = 5;
 template <>
-inline constexpr int kFields<ReregisterCompactly> = 7;
+inline constexpr int kFields<ReregisterCompactly> = 8;
 template <>
 inline constexpr int kFields<StatusUpdates> = 1;
 template <>
@@ -386,6 +388,10 @@ std::string describe(const std::optional<T>& value) {
 template <class T>
 std::string describe(const std::shared_ptr<const T>& value) {
   return value ? describe(*value) : "null";
+}
+template <class T>
+std::string describe(const Shared<T>& value) {
+  return describe(*value);
 }
 template <class... Ts>
 std::string describe(const std::variant<Ts...>& value) {

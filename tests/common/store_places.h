@@ -1,6 +1,7 @@
 #pragma once
 // Places for the store suite that need no machine: the fake ensemble.
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -25,9 +26,14 @@ class FakeEnsemblePlace final : public StorePlace {
     return made;
   }
   bool run_until(const std::function<bool()>& done) override {
-    for (int i = 0; i < 100 && !done(); ++i) {
+    for (int i = 0; i < 200 && !done(); ++i) {
       ensemble_.run();
-      if (user_ != nullptr) user_->leadership.on_time(ensemble_.now);
+      if (user_ == nullptr) continue;
+      user_->leadership.on_time(ensemble_.now);
+      // Who resigned waits before it contends again. What can be done without waiting is done.
+      if (i >= 100 && user_->leadership.due() != kNever) {
+        ensemble_.now = std::max(ensemble_.now, user_->leadership.due());
+      }
     }
     return done();
   }

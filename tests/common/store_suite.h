@@ -158,6 +158,33 @@ TEST_P(StoreSuite, ResignsWhenItIsToldTo) {
   EXPECT_EQ(user->failed.size(), 1u);
 }
 
+// Also in one process, that may have nothing in mind of what it wrote.
+TEST_P(StoreSuite, LeadsAgainWithAllThatWasWrittenBefore) {
+  auto user = lead();
+  user->write(1, {{"a", "1"}, {"b", "2"}});
+  ASSERT_TRUE(settle(*user, 1));
+  const uint64_t first = *user->epoch;
+  user->coordinator().resign("enough");
+  ASSERT_TRUE(place_->run_until([&] { return user->deposed.has_value(); }));
+  for (int i = 2; i < 4; ++i) {
+    user->epoch.reset();
+    user->deposed.reset();
+    user->contents.clear();
+    user->coordinator().contend();
+    ASSERT_TRUE(place_->run_until([&] { return user->epoch.has_value(); }))
+        << user->deposed.value_or("");
+    EXPECT_GT(*user->epoch, first);
+    EXPECT_EQ(user->contents, (StoreContents{{"a", fmt::format("{}", i - 1)}, {"b", "2"}}));
+    user->write(static_cast<uint64_t>(i), {{"a", fmt::format("{}", i)}});
+    ASSERT_TRUE(settle(*user, static_cast<size_t>(i)));
+    user->coordinator().resign("enough");
+    ASSERT_TRUE(place_->run_until([&] { return user->deposed.has_value(); }));
+  }
+  EXPECT_THAT(user->persisted, testing::ElementsAre(1, 2, 3));
+  user.reset();
+  EXPECT_EQ(contents(), (StoreContents{{"a", "3"}, {"b", "2"}}));
+}
+
 TEST_P(StoreSuite, KeepsLongValuesAndLongBatches) {
   StoreContents expected;
   {

@@ -52,16 +52,16 @@ ReregisterCompactly ten_tasks() {
   ReregisterCompactly message{.id = {"7f3a9c12-e3-a1"}, .info_hash = 5, .frameworks = {{"f"}}};
   for (int i = 0; i < 10; ++i) {
     Task task{.id = {"service.instance-" + std::to_string(i)},
-              .name = "service",
               .framework_id = {"f"},
               .agent_id = message.id,
-              .role = "eng",
-              .resources = Resources::scalars({{"cpus", 1000}}),
+              .kind = TaskKind{.name = "service",
+                               .role = "eng",
+                               .resources = Resources::scalars({{"cpus", 1000}}),
+                               .labels = {{"app", "service"}}},
               .state = TaskState::kRunning,
               .update_state = TaskState::kRunning,
               .update_uuid = {1, static_cast<uint64_t>(i)},
-              .container_id = {"0f1e2d3c-1111-4222-8333-00000000000" + std::to_string(i)},
-              .labels = {{"app", "service"}}};
+              .container_id = {"0f1e2d3c-1111-4222-8333-00000000000" + std::to_string(i)}};
     task.last_status = {.task_id = task.id,
                         .state = TaskState::kRunning,
                         .source = TaskSource::kAgent,
@@ -102,14 +102,34 @@ TEST(WireAgent, AStatusThatSaysMoreIsNotLostInAShortTask) {
   EXPECT_EQ(describe(decoded->message), describe(AgentToMaster(message)));
 }
 
-TEST(WireAgent, AShortTaskMayNotUnfoldToGigabytes) {
+TEST(WireAgent, TasksOfAKindShareItAfterDecodingToo) {
   ReregisterCompactly message = ten_tasks();
   message.tasks.resize(1);
-  message.tasks[0].labels = {{"key", std::string(limits::kTextBytesMax, 'x')}};
+  message.tasks[0].kind =
+      TaskKind{.labels = {{"key", std::string(limits::kTextBytesMax, 'x')}}, .user = "u"};
+  // As text of their own these would be 150 MB, more than a message may unfold to.
   for (int i = 0; i < 150; ++i) message.tasks.push_back(message.tasks[0]);
   Encoder encoder;
   const auto payload = encoder.encode(1, AgentToMaster(message));
   ASSERT_LT(payload.size(), 2u << 20);
+  const auto decoded = decode_agent_to_master(payload);
+  ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
+  const auto& tasks = std::get<ReregisterCompactly>(decoded->message).tasks;
+  ASSERT_EQ(tasks.size(), 151u);
+  for (const Task& task : tasks) ASSERT_EQ(&*task.kind, &*tasks[0].kind);
+  EXPECT_EQ(tasks[150].kind->labels[0].value.size(), limits::kTextBytesMax);
+}
+
+TEST(WireAgent, IdsOfShortTasksMayNotUnfoldWithoutBound) {
+  ReregisterCompactly message = ten_tasks();
+  message.id = {std::string(255, 'a')};
+  message.tasks.resize(1, message.tasks[0]);
+  message.tasks[0].agent_id = message.tasks[0].last_status.agent_id = message.id;
+  message.tasks[0].framework_id = {std::string(255, 'f')};
+  message.tasks.resize(150'000, message.tasks[0]);
+  Encoder encoder;
+  const auto payload = encoder.encode(1, AgentToMaster(message));
+  ASSERT_LT(payload.size(), limits::kFrameBytesMax);
   const auto decoded = decode_agent_to_master(payload);
   ASSERT_FALSE(decoded.has_value());
   EXPECT_NE(decoded.error().message.find("reregister_compactly.tasks["), std::string::npos)

@@ -98,7 +98,7 @@ TEST(Agents, ThatAreUnreachableMakeTheirTasksUnreachable) {
   EXPECT_EQ(back[0].reason, TaskReason::kAgentReregistered);
   bench.say(framework.session, Revive{});
   bench.settle();
-  EXPECT_EQ(bench.offers(framework).at(0).resources, machine() - task.resources);
+  EXPECT_EQ(bench.offers(framework).at(0).resources, machine() - task.kind->resources);
 }
 
 TEST(Agents, ThatAreUnreachableMakeTasksLostForFrameworksThatKnowNoMore) {

@@ -21,6 +21,11 @@ class CompactRegistration : public ::testing::Test {
             .frameworks = {framework.info.id},
             .tasks = {task}};
   }
+  ReregisterCompactly words_and_frameworks() const {
+    ReregisterCompactly message = words();
+    message.framework_infos = {framework.info};
+    return message;
+  }
   void say_anew(ReregisterCompactly message) {
     agent.session = bench.new_session();
     bench.say(agent.session, AgentToMaster(Hello{}));
@@ -28,6 +33,10 @@ class CompactRegistration : public ::testing::Test {
     bench.settle();
   }
   size_t registered() { return bench.take<Registered>(agent.session).size(); }
+  uint32_t frameworks() {
+    const MasterTotals totals = bench.master().totals();
+    return totals.frameworks_active + totals.frameworks_disconnected;
+  }
   size_t asked_for_the_whole() { return bench.take<ReregisterFully>(agent.session).size(); }
 
   Bench bench;
@@ -80,6 +89,91 @@ TEST_F(CompactRegistration, AFrameworkThatNobodyDescribedIsAskedFor) {
   bench.settle();
   EXPECT_EQ(registered(), 1u);
   EXPECT_EQ(bench.master().totals().tasks, 1u);
+}
+
+TEST_F(CompactRegistration, AFrameworkThatNobodyElseDescribedIsTakenFromTheAgent) {
+  bench.restart();
+  say_anew(words_and_frameworks());
+  EXPECT_EQ(registered(), 1u);
+  EXPECT_EQ(asked_for_the_whole(), 0u);
+  EXPECT_EQ(bench.master().totals().tasks, 1u);
+  EXPECT_EQ(frameworks(), 1u);
+  bench.resubscribe(framework);
+  bench.say(framework.session, Reconcile{});
+  bench.settle();
+  const auto updates = bench.updates(framework);
+  ASSERT_EQ(updates.size(), 1u);
+  EXPECT_EQ(updates[0].task_id, task.id);
+  EXPECT_EQ(updates[0].state, TaskState::kRunning);
+}
+
+TEST_F(CompactRegistration, OnlyWhatIsStillUnknownOfTheFrameworksIsAskedFor) {
+  const TestFramework other = bench.framework();
+  bench.restart();
+  ReregisterCompactly message = words_and_frameworks();
+  message.frameworks.push_back(other.info.id);
+  say_anew(message);
+  EXPECT_EQ(asked_for_the_whole(), 1u) << "one of two is described";
+  EXPECT_EQ(frameworks(), 0u);
+  message.framework_infos.push_back(other.info);
+  say_anew(message);
+  EXPECT_EQ(registered(), 1u);
+  EXPECT_EQ(frameworks(), 2u);
+}
+
+TEST_F(CompactRegistration, WhatAFrameworkSaysOfItselfOutweighsWhatAgentsRemember) {
+  bench.restart();
+  bench.resubscribe(framework);
+  ReregisterCompactly message = words_and_frameworks();
+  message.framework_infos[0].capabilities = 0;
+  message.framework_infos[0].name = "of old";
+  say_anew(message);
+  EXPECT_EQ(registered(), 1u);
+  EXPECT_EQ(frameworks(), 1u);
+  bench.lose(agent.session);
+  bench.pass(100s);
+  const auto updates = bench.updates(framework);
+  ASSERT_FALSE(updates.empty());
+  EXPECT_EQ(updates.back().state, framework.info.has(FrameworkCapability::kPartitionAware)
+                                      ? TaskState::kUnreachable
+                                      : TaskState::kLost);
+}
+
+TEST_F(CompactRegistration, ADescribedFrameworkThatIsCompletedIsShutDownOnce) {
+  bench.lose(agent.session);
+  bench.say(framework.session, Teardown{});
+  bench.settle();
+  say_anew(words_and_frameworks());
+  EXPECT_EQ(registered(), 1u);
+  EXPECT_EQ(bench.take<ShutdownFramework>(agent.session).size(), 1u);
+  EXPECT_EQ(frameworks(), 0u);
+}
+
+TEST_F(CompactRegistration, DescriptionsThatDoNotFitEndTheSession) {
+  const TestFramework other = bench.framework();
+  const auto refusal = [&](const ReregisterCompactly& message) {
+    say_anew(message);
+    EXPECT_EQ(registered(), 0u);
+    return bench.effects.closed[agent.session];
+  };
+  ReregisterCompactly message = words_and_frameworks();
+  message.framework_infos[0].id = {};
+  EXPECT_EQ(refusal(message), "a framework of the agent has no id");
+  message = words_and_frameworks();
+  message.framework_infos[0].roles = {"a/../b"};
+  EXPECT_NE(refusal(message).find("a/../b"), std::string::npos);
+  const std::string out_of_place =
+      "' is described but not named, or not described in the order of the names";
+  message = words_and_frameworks();
+  message.framework_infos[0] = other.info;
+  EXPECT_EQ(refusal(message), "framework '" + other.info.id.value + out_of_place);
+  message = words_and_frameworks();
+  message.framework_infos.push_back(framework.info);
+  EXPECT_EQ(refusal(message), "framework '" + framework.info.id.value + out_of_place);
+  message = words();
+  message.frameworks = {framework.info.id, other.info.id};
+  message.framework_infos = {other.info, framework.info};
+  EXPECT_EQ(refusal(message), "framework '" + framework.info.id.value + out_of_place);
 }
 
 TEST_F(CompactRegistration, AnAgentThatChangedIsAskedForTheWholeAndRecordedAnew) {

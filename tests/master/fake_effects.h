@@ -365,11 +365,11 @@ class Bench {
     if (offered.empty()) return {};
     accept(framework, {offered[0].id}, {task_info(id, resources)}, 24h);
     return {.id = {std::string(id)},
-            .name = std::string(id),
             .framework_id = framework.info.id,
             .agent_id = offered[0].agent,
-            .role = offered[0].role,
-            .resources = std::move(resources)};
+            .kind = TaskKind{.name = std::string(id),
+                             .role = offered[0].role,
+                             .resources = std::move(resources)}};
   }
   Uuid update(const TestAgent& agent, Task& task, TaskState state) {
     const Uuid uuid{1, ++last_uuid_};

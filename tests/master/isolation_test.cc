@@ -168,7 +168,7 @@ TEST(Isolation, AnAgentThatRunsMoreThanItHasIsBroken) {
   bench.lose(agent.session);
   Task impossible = task;
   impossible.id = {"impossible"};
-  impossible.resources = machine(100'000, 1000);
+  impossible.kind = TaskKind{.role = task.kind->role, .resources = machine(100'000, 1000)};
   bench.reregister(agent, {framework.info}, {task, impossible});
   EXPECT_EQ(bench.events().count<event::AgentBroken>(), 1);
   EXPECT_TRUE(bench.effects.closed.contains(agent.session));

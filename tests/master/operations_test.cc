@@ -247,8 +247,7 @@ TEST(MasterOperations, ASharedVolumeServesManyTasksAndOffers) {
   Task a{.id = {"a"},
          .framework_id = r.framework.info.id,
          .agent_id = r.agent.info.id,
-         .role = "eng",
-         .resources = shared + cpu};
+         .kind = TaskKind{.role = "eng", .resources = shared + cpu}};
   r.bench.update(r.agent, a, TaskState::kFinished);
 }
 

@@ -142,7 +142,7 @@ TEST(Registration, AnAgentThatGrewOffersWhatItHasMoreBesideItsTasks) {
   // The rest of it was refused for long when it was smaller.
   const auto offers = bench.offers(framework);
   ASSERT_EQ(offers.size(), 1u);
-  EXPECT_EQ(offers[0].resources, agent.info.resources - task.resources);
+  EXPECT_EQ(offers[0].resources, agent.info.resources - task.kind->resources);
   // The next leader knows the new total.
   const Result<Registry> registry = Registry::load(bench.store);
   ASSERT_TRUE(registry.has_value());
@@ -381,7 +381,7 @@ TEST(MasterRestart, AgentsOfTheRegistryAreRecoveredAndComeBackWithTheirTasks) {
   // The task holds its resources under the new leader, too.
   const auto offers = bench.offers(framework);
   ASSERT_EQ(offers.size(), 1u);
-  EXPECT_EQ(offers[0].resources, machine() - task.resources);
+  EXPECT_EQ(offers[0].resources, machine() - task.kind->resources);
   bench.acknowledge(framework, task, bench.update(agent, task, TaskState::kFinished));
   EXPECT_EQ(bench.master().totals().tasks, 0u);
 }

@@ -29,6 +29,7 @@ struct Recorder final : SchedulerHandler, SchedulerEffects {
   std::vector<Offer> offers;
   std::vector<TaskStatus> updates;
   bool teardown_at_update = false;
+  bool lose_at_update = false;
 
   void send(const SchedulerToMaster& message) override { sent.push_back(message); }
   void reconnect(std::string_view why) override { reconnects.emplace_back(why); }
@@ -52,6 +53,7 @@ struct Recorder final : SchedulerHandler, SchedulerEffects {
   void on_update(Scheduler& scheduler, const TaskStatus& status) override {
     updates.push_back(status);
     if (teardown_at_update) scheduler.teardown();
+    if (lose_at_update) scheduler.on_lost({}, "reset");
   }
   void on_framework_updated(Scheduler&, std::string_view error) override {
     calls.push_back("updated: " + std::string(error));
@@ -283,6 +285,57 @@ TEST_F(SchedulerTest, AcknowledgesOneBatchAtOnceAndNothingWithoutAUuid) {
   EXPECT_EQ(out.sent_of<Acknowledge>().size(), 1u);
 }
 
+// An agent that did not get the acknowledgement repeats: for the author that is nothing new.
+TEST_F(SchedulerTest, RepeatsAreAcknowledgedAgainWithoutTheAuthor) {
+  subscribe();
+  const auto acknowledged = [this] {
+    std::vector<Uuid> uuids;
+    for (const Acknowledge& message : out.sent_of<Acknowledge>()) {
+      for (const Acknowledge::Item& item : message.items) uuids.push_back(item.uuid);
+    }
+    return uuids;
+  };
+  say(Updates{.statuses = {status("t", {1, 1}), status("t", {1, 1})}});
+  say(Updates{.statuses = {status("t", {1, 1})}});
+  EXPECT_EQ(out.updates.size(), 1u);
+  EXPECT_EQ(acknowledged(), (std::vector<Uuid>{{1, 1}, {1, 1}, {1, 1}}));
+  scheduler.on_lost(now(), "reset");
+  subscribe(4);
+  say(Updates{.statuses = {status("t", {1, 1}), status("another", {1, 1})}});
+  EXPECT_EQ(out.updates.size(), 2u) << "also in another session; the update of another task is news";
+  say(Updates{.statuses = {status("t", {}), status("t", {}), status("t", {2, 2})}});
+  EXPECT_EQ(out.updates.size(), 5u) << "what the master says by itself has no repeats";
+  say(Updates{.statuses = {status("t", {2, 2})}});
+  EXPECT_EQ(out.updates.size(), 5u);
+  EXPECT_EQ(acknowledged().size(), 7u);
+}
+
+TEST_F(SchedulerTest, AnUpdateAfterWhichTheAuthorLeftIsNotHeardOfTwice) {
+  subscribe();
+  out.lose_at_update = true;
+  say(Updates{.statuses = {status("t", {1, 1})}});
+  EXPECT_TRUE(out.sent_of<Acknowledge>().empty());
+  out.lose_at_update = false;
+  subscribe(4);
+  say(Updates{.statuses = {status("t", {1, 1})}});
+  EXPECT_EQ(out.updates.size(), 1u);
+  EXPECT_EQ(out.sent_of<Acknowledge>().size(), 1u);
+}
+
+// Beyond that the author hears twice, which at-least-once allows.
+TEST_F(SchedulerTest, TheLastSixteenThousandUpdatesAreRemembered) {
+  subscribe();
+  constexpr uint64_t kRemembered = 16384;
+  for (uint64_t i = 0; i < kRemembered + 1; ++i) {
+    say(Updates{.statuses = {status("t" + std::to_string(i), {1, i + 1})}});
+  }
+  out.updates.clear();
+  say(Updates{.statuses = {status("t1", {1, 2})}});
+  EXPECT_TRUE(out.updates.empty());
+  say(Updates{.statuses = {status("t0", {1, 1})}});
+  EXPECT_EQ(out.updates.size(), 1u);
+}
+
 TEST_F(SchedulerTest, ExplicitAcknowledgementsWaitForTheAuthor) {
   options.explicit_acknowledgements = true;
   Recorder own;
@@ -296,6 +349,8 @@ TEST_F(SchedulerTest, ExplicitAcknowledgementsWaitForTheAuthor) {
   EXPECT_TRUE(own.sent_of<Acknowledge>().empty());
   explicit_one.acknowledge(own.updates[0]);
   EXPECT_EQ(own.sent_of<Acknowledge>().size(), 1u);
+  explicit_one.on_message(now(), Updates{.statuses = {status("t", {1, 1})}});
+  EXPECT_EQ(own.updates.size(), 2u) << "a repeat is for the author to acknowledge again";
 }
 
 TEST_F(SchedulerTest, NothingIsAcknowledgedAfterATeardownInTheMiddle) {

@@ -93,7 +93,7 @@ std::string line(const FrameworkRemoved& e) {
 std::string line(const TaskAdded& e) {
   return fmt::format("task {} of {} added on {} as {}{}, {}", e.task->id.value,
                      e.task->framework_id.value, e.task->agent_id.value, to_text(e.task->state),
-                     e.recovered ? ", recovered" : "", to_text(e.task->resources));
+                     e.recovered ? ", recovered" : "", to_text(e.task->kind->resources));
 }
 std::string line(const TaskUpdated& e) {
   return fmt::format("task {} on {} is {} by status {} {} {}", e.task->id.value,

@@ -125,12 +125,12 @@ void Ledger::check_unmixed(std::string_view task, const Resources& resources) {
 void Ledger::on(const event::TaskAdded& e) {
   const TaskKey key{e.task->framework_id, e.task->id};
   const auto [at, fresh] = tasks_.emplace(
-      key, TaskEntry{e.task->agent_id, e.task->resources, e.task->state, false, e.task->role});
+      key, TaskEntry{e.task->agent_id, e.task->kind->resources, e.task->state, false, e.task->kind->role});
   if (!fresh) {
     return world_.violated("fate", fmt::format("task {} was added twice", e.task->id.value));
   }
   if (e.recovered) world_.reached("task.recovered");
-  if (holds_resources(e.task->state)) check_unmixed(e.task->id.value, e.task->resources);
+  if (holds_resources(e.task->state)) check_unmixed(e.task->id.value, e.task->kind->resources);
   settle(at->second);
   if (holds_resources(at->second.state) && !at->second.held) {
     world_.violated("ledger", fmt::format("task {} was added on agent {}, which is not there",

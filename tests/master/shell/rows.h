@@ -38,8 +38,7 @@ inline feed::TaskUp task_up(std::string id, int64_t cpu_count = 1,
   item.task.id = {std::move(id)};
   item.task.framework_id = {"f1"};
   item.task.agent_id = {"a1"};
-  item.task.role = "r";
-  item.task.resources = cpus(cpu_count);
+  item.task.kind = TaskKind{.role = "r", .resources = cpus(cpu_count)};
   item.task.state = state;
   return item;
 }
