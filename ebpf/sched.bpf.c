@@ -30,9 +30,10 @@ struct {
 
 // What each processor is at.
 struct processor {
-  __u64 stint_begin;  // what the task that runs had used when it came, and 1; 0: not known yet
-  __u64 run_queue;    // the address of its struct rq
-  __u64 unused[6];    // a line of the cache for each
+  __u64 task;         // the address of the one that runs, by the last switch that was seen
+  __u64 stint_begin;  // what it had used when it came
+  __u64 run_queue;    // the address of the struct rq
+  __u64 unused[5];    // a line of the cache for each
 };
 
 struct {
@@ -48,15 +49,19 @@ static __always_inline struct sched_counts* counts_of(__u32 cpu, __u32 slot) {
 }
 
 // Of the stint that ends; and notes where the next one begins. The scheduler's own sum is what
-// cpu.stat adds up. (It also notes where a stint began, but a task that moves between groups, as
-// every one does that exits, begins anew there.)
+// cpu.stat adds up. It also notes itself where a stint began, but a task that moves between groups,
+// as every one does that exits, begins anew there: that is for stints of which the begin was not
+// seen. (There are kernels that hide some switches from programs.)
 static __always_inline __u64 end_stint(__u32 cpu, struct task_struct* prev,
                                        struct task_struct* next) {
   struct processor* processor = bpf_map_lookup_elem(&processors, &cpu);
   if (!processor) return 0;
-  const __u64 begin = processor->stint_begin;
-  processor->stint_begin = next->se.sum_exec_runtime + 1;
-  return begin ? prev->se.sum_exec_runtime + 1 - begin : 0;
+  __u64 begin = prev->se.prev_sum_exec_runtime;
+  barrier_var(begin);  // or the compiler makes one load of two
+  if (processor->task == (__u64)prev) begin = processor->stint_begin;
+  processor->task = (__u64)next;
+  processor->stint_begin = next->se.sum_exec_runtime;
+  return prev->se.sum_exec_runtime - begin;
 }
 
 static __always_inline void count_wait(__u32 cpu, struct task_struct* next) {
@@ -140,10 +145,12 @@ int note_running(void* context) {
     if (!processor || !processor->run_queue || !stint) continue;
     struct rq* queue = (struct rq*)processor->run_queue;
     struct task_struct* task = BPF_CORE_READ(queue, curr);
-    const __u64 begin = processor->stint_begin;
-    const __s64 ns = BPF_CORE_READ(task, se.sum_exec_runtime) + 1 - begin;
+    const __u64 begin = processor->task == (__u64)task
+                            ? processor->stint_begin
+                            : BPF_CORE_READ(task, se.prev_sum_exec_runtime);
+    const __s64 ns = BPF_CORE_READ(task, se.sum_exec_runtime) - begin;
     stint->slot = slot_of_untrusted_cgroup(BPF_CORE_READ(task, cgroups, dfl_cgrp));
-    stint->ns = begin && ns > 0 ? ns : 0;
+    stint->ns = ns > 0 ? ns : 0;
   }
   return 0;
 }
