@@ -33,12 +33,17 @@ struct {
 #define CSS_OF(cgroup, controller) \
   BPF_CORE_READ(cgroup, subsys[bpf_core_enum_value(enum cgroup_subsys_id, controller)])
 
-static __always_inline void flush(struct cgroup* top) {
+// Whether this kernel has it.
+static __always_inline __u32 flush(struct cgroup* top) {
   if (css_rstat_flush) {
     css_rstat_flush(&top->self);
-  } else if (cgroup_rstat_flush) {
-    cgroup_rstat_flush(top);
+    return 1;
   }
+  if (cgroup_rstat_flush) {
+    cgroup_rstat_flush(top);
+    return 1;
+  }
+  return 0;
 }
 
 static __always_inline void read_cpu(struct cgroup_record* record, struct cgroup* cgroup) {
@@ -104,15 +109,14 @@ int walk_cgroups(struct bpf_iter__cgroup* context) {
                               .record_bytes = sizeof(struct cgroup_record),
                               .walk = state->walk,
                               .records = state->records,
-                              .at_ns = state->at_ns};
+                              .flushed = state->flushed};
     bpf_seq_write(context->meta->seq, &end, sizeof end);
     return 0;
   }
   if (context->meta->seq_num == 0) {
     state->walk += 1;
     state->records = 0;
-    state->at_ns = bpf_ktime_get_boot_ns();
-    flush(cgroup);
+    state->flushed = flush(cgroup);
   }
   if (cgroup->level <= root_level) return 0;
   const __u64 id = cgroup->kn->id;

@@ -48,12 +48,14 @@ struct cgroup_walk {
   __u32 record_bytes;
   __u32 walk;
   __u32 records;
-  __u64 at_ns;  // CLOCK_BOOTTIME at the begin
+  __u32 flushed;  // 0: this kernel lets no program flush, and the records are stale
+  __u32 unused;
 };
 
 // Where a program keeps its place between cgroups; also says which walk is to come.
 struct walk_state {
   __u32 walk;
   __u32 records;
-  __u64 at_ns;
+  __u32 flushed;
+  __u32 unused;
 };
