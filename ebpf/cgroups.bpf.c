@@ -29,9 +29,10 @@ struct {
   __type(value, struct walk_state);
 } walk_states SEC(".maps");
 
-// The css of a controller, or null where the cgroup has it not.
+// The css of a controller, or null where the cgroup has it not. What it points to is read, not
+// followed.
 #define CSS_OF(cgroup, controller) \
-  BPF_CORE_READ(cgroup, subsys[bpf_core_enum_value(enum cgroup_subsys_id, controller)])
+  ((cgroup)->subsys[bpf_core_enum_value(enum cgroup_subsys_id, controller)])
 
 // Whether this kernel has it.
 static __always_inline __u32 flush(struct cgroup* top) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 
@@ -53,16 +54,19 @@ void clear_slot(BpfArray<Counts>& counts, uint32_t slots, uint32_t slot) {
   for (size_t i = slot; i < elements.size(); i += slots) elements[i] = {};
 }
 
-// Adds up the buckets of all processors, keeps them in `before`, and answers what is new.
+// Adds up the buckets of all processors, keeps them in `before`, and answers what is new. Whole
+// histograms are copied first: that a bucket is of a moment later does not matter.
 template <size_t kBuckets, class Counts>
 std::array<uint32_t, kBuckets> new_counts(const BpfArray<Counts>& counts, uint32_t slots,
                                           uint32_t slot, std::array<uint32_t, kBuckets>& before) {
   std::array<uint32_t, kBuckets> total{};
   const std::span<const Counts> elements = counts.elements();
   for (size_t i = slot; i < elements.size(); i += slots) {
-    for (size_t b = 0; b < kBuckets; ++b) total[b] += load_shared(elements[i].buckets[b]);
+    std::array<uint32_t, kBuckets> one;
+    std::memcpy(one.data(), elements[i].buckets, sizeof one);
+    for (size_t b = 0; b < kBuckets; ++b) total[b] += one[b];
   }
-  std::array<uint32_t, kBuckets> fresh{};
+  std::array<uint32_t, kBuckets> fresh;
   for (size_t b = 0; b < kBuckets; ++b) fresh[b] = total[b] - before[b];  // they may wrap
   before = total;
   return fresh;
@@ -244,6 +248,8 @@ void Hooks::fill_sched(uint32_t slot, Sample& sample) {
   if (waits_.empty()) return;
   sample.run_queue_waits = total(&::sched_counts::run_queue_waits);
   sample.run_queue_wait_ns = total(&::sched_counts::run_queue_ns);
+  if (std::exchange(before.run_queue_waits, sample.run_queue_waits) == sample.run_queue_waits)
+    return;
   const auto fresh = new_counts(waits_, slots, slot, before.waits);
   sample.run_queue_p50_ns = quantile_ns(fresh, 500, wait_bucket_begin_ns);
   sample.run_queue_p99_ns = quantile_ns(fresh, 990, wait_bucket_begin_ns);
@@ -254,7 +260,9 @@ void Hooks::fill_block(uint32_t slot, Sample& sample) {
   sample.block_requests = sum(block_counts_, slots, slot, &::block_counts::reads) +
                           sum(block_counts_, slots, slot, &::block_counts::writes);
   sample.block_latency_ns = sum(block_counts_, slots, slot, &::block_counts::latency_ns);
-  const auto fresh = new_counts(block_counts_, slots, slot, before_[slot].blocks);
+  Before& before = before_[slot];
+  if (std::exchange(before.block_requests, sample.block_requests) == sample.block_requests) return;
+  const auto fresh = new_counts(block_counts_, slots, slot, before.blocks);
   sample.block_p50_ns = quantile_ns(fresh, 500, block_bucket_begin_ns);
   sample.block_p99_ns = quantile_ns(fresh, 990, block_bucket_begin_ns);
 }

@@ -68,6 +68,8 @@ class Hooks {
     std::array<uint32_t, kWaitBuckets> waits{};
     std::array<uint32_t, kBlockBuckets> blocks{};
     int64_t on_cpu_ns = 0;
+    Measured run_queue_waits = 0;
+    Measured block_requests = 0;
   };
 
   explicit Hooks(const Options& options);

@@ -21,12 +21,12 @@ constexpr size_t kFilledPerTurn = 256;
 }  // namespace
 
 void SampleHistory::add(const Sample& sample) {
-  if (samples_.size() < kept_) {
-    samples_.push_back(sample);
-    return;
+  samples_[(first_ + size_) % samples_.size()] = sample;
+  if (size_ < samples_.size()) {
+    ++size_;
+  } else {
+    first_ = (first_ + 1) % samples_.size();
   }
-  samples_[first_] = sample;
-  first_ = (first_ + 1) % kept_;
 }
 
 const char* name_of(SampleSource source) {
@@ -42,7 +42,7 @@ const char* name_of(SampleSource source) {
 }
 
 Sampler::Sampler(Reactor& reactor, const Options& options, SamplerOwner& owner)
-    : reactor_(reactor), owner_(owner), options_(options) {
+    : reactor_(reactor), owner_(owner), options_(options), containers_(options.slots) {
   for (uint32_t slot = options.slots - 1; slot > 0; --slot) free_slots_.push_back(slot);
 }
 
@@ -101,42 +101,49 @@ void Sampler::open_iterator(int cgroup) {
 }
 
 bool Sampler::add(const ContainerId& id, const std::string& cgroup) {
-  if (containers_.contains(id)) return true;
+  if (slots_.contains(id)) return true;
   struct stat facts{};
   if (fstatat(cgroup_.get(), cgroup.c_str(), &facts, AT_SYMLINK_NOFOLLOW) != 0) return false;
   if (free_slots_.empty()) {
     ++counts_.refused;
     return false;
   }
-  Container container{.slot = free_slots_.back(),
-                      .cgroup_id = facts.st_ino,
-                      .path = fmt::format("{}/{}", options_.cgroup, cgroup)};
+  const uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
-  if (hooks_ != nullptr && !hooks_->add(container.cgroup_id, container.slot)) ++counts_.refused;
-  by_slot_[container.slot] = id;
-  containers_.emplace(id, std::move(container));
+  if (hooks_ != nullptr && !hooks_->add(facts.st_ino, slot)) ++counts_.refused;
+  containers_[slot].emplace(
+      Container{.id = id, .cgroup_id = facts.st_ino, .path = options_.cgroup + "/" + cgroup});
+  slots_[id] = slot;
+  coming_.push_back(slot);
   return true;
 }
 
 void Sampler::remove(const ContainerId& id) {
-  const auto found = containers_.find(id);
-  if (found == containers_.end()) return;
-  const Container& container = found->second;
+  const auto found = slots_.find(id);
+  if (found == slots_.end()) return;
+  const uint32_t slot = found->second;
+  slots_.erase(found);
+  const Container& container = *containers_[slot];
   if (hooks_ != nullptr) hooks_->remove(container.cgroup_id);
-  by_slot_.erase(container.slot);
-  (container.is_read ? leaving_ : free_slots_).push_back(container.slot);
-  containers_.erase(found);
+  if (container.is_read) {
+    leaving_.push_back(slot);
+  } else {
+    std::erase(coming_, slot);
+    free_slots_.push_back(slot);
+  }
+  containers_[slot].reset();
 }
 
 const SampleHistory* Sampler::find(const ContainerId& id) const {
-  const auto found = containers_.find(id);
-  if (found == containers_.end() || found->second.history.size() == 0) return nullptr;
-  return &found->second.history;
+  const auto found = slots_.find(id);
+  if (found == slots_.end()) return nullptr;
+  const SampleHistory& history = containers_[found->second]->history;
+  return history.size() == 0 ? nullptr : &history;
 }
 
 Sampler::Counts Sampler::counts() const {
   Counts counts = counts_;
-  counts.containers = containers_.size();
+  counts.containers = slots_.size();
   if (events_ != nullptr) counts.events_lost = events_->lost();
   return counts;
 }
@@ -147,10 +154,12 @@ void Sampler::apply_changes() {
     free_slots_.push_back(slot);
   }
   leaving_.clear();
-  for (auto& [id, container] : containers_) {
-    if (std::exchange(container.is_read, true)) continue;
-    reader_->add(container.slot, container.cgroup_id, container.path);
+  for (const uint32_t slot : coming_) {
+    Container& container = *containers_[slot];
+    container.is_read = true;
+    reader_->add(slot, container.cgroup_id, container.path);
   }
+  coming_.clear();
 }
 
 void Sampler::on_due() {
@@ -173,21 +182,21 @@ void Sampler::on_cgroups_read(const Result<void>& result) {
     return owner_.on_sampling_failed(result.error());
   }
   if (hooks_ != nullptr) hooks_->begin_read();
-  filled_ = {};
+  to_fill_ = 0;
   fill_slice();
 }
 
 void Sampler::fill_slice() {
   size_t left = kFilledPerTurn;
-  for (auto at = containers_.upper_bound(filled_); at != containers_.end(); ++at, --left) {
-    if (left == 0) return reactor_.next_turn(fill_);
-    auto& [id, container] = *at;
-    filled_ = id;
-    if (!container.is_read) continue;  // came while we read
+  for (; to_fill_ < containers_.size(); ++to_fill_) {
+    std::optional<Container>& container = containers_[to_fill_];
+    // Some came while we read.
+    if (!container.has_value() || !container->is_read) continue;
+    if (left-- == 0) return reactor_.next_turn(fill_);
     Sample sample{.at = began_};
-    reader_->fill(container.slot, sample);
-    if (hooks_ != nullptr) hooks_->fill(container.slot, sample);
-    container.history.add(sample);
+    reader_->fill(to_fill_, sample);
+    if (hooks_ != nullptr) hooks_->fill(to_fill_, sample);
+    container->history.add(sample);
   }
   ++counts_.samplings;
   counts_.last = reactor_.now().mono - began_;
@@ -195,13 +204,14 @@ void Sampler::fill_slice() {
 }
 
 void Sampler::on_kernel_event(const kernel_event& event) {
-  const auto found = by_slot_.find(event.slot);
   if (event.kind == kEventExit) {
     ++counts_.exits;
     return;
   }
   ++counts_.oom_victims;
-  owner_.on_oom_victim(found == by_slot_.end() ? ContainerId{} : found->second, event.pid);
+  const bool is_known =
+      event.slot > 0 && event.slot < containers_.size() && containers_[event.slot].has_value();
+  owner_.on_oom_victim(is_known ? containers_[event.slot]->id : ContainerId{}, event.pid);
 }
 
 }  // namespace tepui

@@ -15,7 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,15 +32,16 @@ namespace tepui {
 // The last samples of one container, the oldest first. Bounded.
 class SampleHistory {
  public:
-  explicit SampleHistory(size_t kept) : kept_(kept) {}
+  // All its memory is taken here, not while there is sampling.
+  explicit SampleHistory(size_t kept) : samples_(kept) {}
   void add(const Sample& sample);
-  size_t size() const { return samples_.size(); }
+  size_t size() const { return size_; }
   const Sample& at(size_t place) const { return samples_[(first_ + place) % samples_.size()]; }
   const Sample& latest() const { return at(size() - 1); }
 
  private:
-  const size_t kept_;
   size_t first_ = 0;
+  size_t size_ = 0;
   std::vector<Sample> samples_;
 };
 
@@ -100,13 +101,12 @@ class Sampler final : private CgroupReaderOwner, private KernelEventsOwner {
 
  private:
   struct Container {
-    uint32_t slot = 0;
+    ContainerId id;
     uint64_t cgroup_id = 0;
     std::string path;
     bool is_read = false;  // known to the reader
     SampleHistory history{kSamplesKept};
   };
-  using Containers = std::map<ContainerId, Container>;
 
   Sampler(Reactor& reactor, const Options& options, SamplerOwner& owner);
   Result<void> open();
@@ -129,13 +129,16 @@ class Sampler final : private CgroupReaderOwner, private KernelEventsOwner {
   std::unique_ptr<Hooks> hooks_;
   std::unique_ptr<KernelEvents> events_;
   std::unique_ptr<CgroupReader> reader_;
-  Containers containers_;
+  std::map<ContainerId, uint32_t> slots_;
+  // By slot, which is how all that is read for them lies in memory.
+  std::vector<std::optional<Container>> containers_;
   std::vector<uint32_t> free_slots_;
-  std::vector<uint32_t> leaving_;  // free once the reader knows it
-  std::map<uint32_t, ContainerId> by_slot_;
+  // The reader hears of them when it does not read.
+  std::vector<uint32_t> coming_;
+  std::vector<uint32_t> leaving_;
   bool reading_ = false;
   Instant began_{};
-  ContainerId filled_;  // up to and with this one
+  uint32_t to_fill_ = 0;  // the next slot
   Counts counts_;
   Timer<&Sampler::on_due> due_{*this};
   Later<&Sampler::fill_slice> fill_{*this};
