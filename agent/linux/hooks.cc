@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -72,12 +73,13 @@ std::array<uint32_t, kBuckets> new_counts(const BpfArray<Counts>& counts, uint32
   return fresh;
 }
 
-// Where the bucket of a percentile ends.
+// Percentiles are where their bucket ends.
 template <class Begin>
-Measured quantile_ns(std::span<const uint32_t> counts, uint64_t per_thousand, Begin begin) {
-  const int bucket = quantile_bucket(counts, per_thousand);
-  if (bucket < 0) return {};
-  return static_cast<int64_t>(begin(static_cast<uint32_t>(bucket) + 1));
+void put_quantiles(std::span<const uint32_t> counts, Begin begin, Measured& p50, Measured& p99) {
+  const std::optional<QuantileBuckets> found = quantile_buckets(counts);
+  if (!found.has_value()) return;
+  p50 = static_cast<int64_t>(begin(found->p50 + 1));
+  p99 = static_cast<int64_t>(begin(found->p99 + 1));
 }
 
 }  // namespace
@@ -251,8 +253,7 @@ void Hooks::fill_sched(uint32_t slot, Sample& sample) {
   if (std::exchange(before.run_queue_waits, sample.run_queue_waits) == sample.run_queue_waits)
     return;
   const auto fresh = new_counts(waits_, slots, slot, before.waits);
-  sample.run_queue_p50_ns = quantile_ns(fresh, 500, wait_bucket_begin_ns);
-  sample.run_queue_p99_ns = quantile_ns(fresh, 990, wait_bucket_begin_ns);
+  put_quantiles(fresh, wait_bucket_begin_ns, sample.run_queue_p50_ns, sample.run_queue_p99_ns);
 }
 
 void Hooks::fill_block(uint32_t slot, Sample& sample) {
@@ -263,8 +264,7 @@ void Hooks::fill_block(uint32_t slot, Sample& sample) {
   Before& before = before_[slot];
   if (std::exchange(before.block_requests, sample.block_requests) == sample.block_requests) return;
   const auto fresh = new_counts(block_counts_, slots, slot, before.blocks);
-  sample.block_p50_ns = quantile_ns(fresh, 500, block_bucket_begin_ns);
-  sample.block_p99_ns = quantile_ns(fresh, 990, block_bucket_begin_ns);
+  put_quantiles(fresh, block_bucket_begin_ns, sample.block_p50_ns, sample.block_p99_ns);
 }
 
 void Hooks::fill_net(uint32_t slot, Sample& sample) const {

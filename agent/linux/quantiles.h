@@ -1,27 +1,38 @@
 #pragma once
-// Percentiles of what was counted in buckets.
+// Median and 99th percentile of what was counted in buckets.
 //
 // Pure.
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace tepui {
 
-// The bucket that has the value below which `per_thousand` of all counts lie, or -1 if nothing was
-// counted.
-inline int quantile_bucket(std::span<const uint32_t> counts, uint64_t per_thousand) {
+struct QuantileBuckets {
+  uint32_t p50 = 0;  // the bucket that has the value
+  uint32_t p99 = 0;
+  bool operator==(const QuantileBuckets&) const = default;
+};
+
+// Nothing if nothing was counted.
+inline std::optional<QuantileBuckets> quantile_buckets(std::span<const uint32_t> counts) {
   uint64_t all = 0;
   for (const uint32_t count : counts) all += count;
-  if (all == 0) return -1;
-  // The rank, from 1, rounded up.
-  const uint64_t rank = (all * per_thousand + 999) / 1000;
+  if (all == 0) return std::nullopt;
+  // Ranks, from 1, rounded up.
+  const uint64_t median = (all + 1) / 2;
+  const uint64_t last_percent = (all * 99 + 99) / 100;
+  QuantileBuckets found;
   uint64_t below = 0;
-  for (size_t i = 0; i < counts.size(); ++i) {
+  for (uint32_t i = 0; i < counts.size(); ++i) {
+    if (below < median) found.p50 = i;
+    found.p99 = i;
     below += counts[i];
-    if (below >= rank) return static_cast<int>(i);
+    if (below >= last_percent) break;
   }
-  return static_cast<int>(counts.size()) - 1;
+  return found;
 }
 
 }  // namespace tepui

@@ -335,4 +335,11 @@ int run(int argc, const char* const* argv) {
 }  // namespace
 }  // namespace tepui
 
+// jemalloc reads this. What is that large is needed for a moment (the kernel's types, while programs
+// are loaded into it) and goes back to the system at once.
+extern "C" {
+extern const char* malloc_conf;
+const char* malloc_conf = "oversize_threshold:1048576";
+}
+
 int main(int argc, char** argv) { return tepui::run(argc, argv); }

@@ -42,16 +42,17 @@ TEST(Histogram, EveryRequestLiesInItsBucket) {
 
 TEST(Histogram, PercentilesAreFoundByRank) {
   std::array<uint32_t, 5> counts{};
-  EXPECT_EQ(quantile_bucket(counts, 500), -1);
+  EXPECT_FALSE(quantile_buckets(counts).has_value());
   counts[3] = 1;
-  EXPECT_EQ(quantile_bucket(counts, 1), 3);
-  EXPECT_EQ(quantile_bucket(counts, 990), 3);
+  EXPECT_EQ(quantile_buckets(counts), (QuantileBuckets{.p50 = 3, .p99 = 3}));
   counts[0] = 98;
-  EXPECT_EQ(quantile_bucket(counts, 500), 0);
-  EXPECT_EQ(quantile_bucket(counts, 990), 3);
+  EXPECT_EQ(quantile_buckets(counts), (QuantileBuckets{.p50 = 0, .p99 = 3}));
   counts[0] = 99;
-  EXPECT_EQ(quantile_bucket(counts, 990), 0);
-  EXPECT_EQ(quantile_bucket(counts, 1000), 3);
+  EXPECT_EQ(quantile_buckets(counts), (QuantileBuckets{.p50 = 0, .p99 = 0}));
+  counts = {1, 0, 1, 0, 1};
+  EXPECT_EQ(quantile_buckets(counts), (QuantileBuckets{.p50 = 2, .p99 = 4}));
+  counts = {1, 1, 0, 0, 0};
+  EXPECT_EQ(quantile_buckets(counts), (QuantileBuckets{.p50 = 0, .p99 = 1}));
 }
 
 }  // namespace
