@@ -29,15 +29,6 @@ constexpr Duration kClearPatience = std::chrono::seconds(10);
 // Deeper than any sane container; the kernel's own bound may be lower.
 constexpr int kDepthMax = 64;
 
-std::string container_directory(const std::string& id) {
-  std::string directory = "container-";
-  for (const char c : id) {
-    directory += c;
-    if (c == '/') directory += "container-";
-  }
-  return directory;
-}
-
 Instant boot_clock() {
   timespec time{};
   clock_gettime(CLOCK_BOOTTIME, &time);
@@ -118,6 +109,15 @@ Result<Fd> take_directory(int base, const std::string& name) {
 }
 
 }  // namespace
+
+std::string container_directory(const std::string& id) {
+  std::string directory = "container-";
+  for (const char c : id) {
+    directory += c;
+    if (c == '/') directory += "container-";
+  }
+  return directory;
+}
 
 int64_t flat_keyed_value(std::string_view text, std::string_view key) {
   while (!text.empty()) {

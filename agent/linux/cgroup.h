@@ -34,6 +34,9 @@
 
 namespace tepui {
 
+// Where the cgroup of a container is, below the agent's subtree. Pure.
+std::string container_directory(const std::string& id);
+
 // What the kernel counted for a container, as far as its controllers can say.
 struct CgroupMemory {
   bool oom_killed = false;

@@ -13,6 +13,7 @@
 #include "agent/shell/shell.h"
 #include "common/io/config.h"
 #include "common/io/version.h"
+#include "common/text.h"
 
 namespace tepui {
 namespace {
@@ -21,6 +22,7 @@ constexpr std::string_view kMasterGroup = "Master";
 constexpr std::string_view kMachineGroup = "Machine";
 constexpr std::string_view kRecoveryGroup = "Recovery";
 constexpr std::string_view kTaskGroup = "Tasks";
+constexpr std::string_view kMeasuringGroup = "Measuring";
 
 std::vector<Option> master_options() {
   const std::string group(kMasterGroup);
@@ -163,6 +165,35 @@ std::vector<Option> task_options() {
   };
 }
 
+std::vector<Option> measuring_options() {
+  const std::string group(kMeasuringGroup);
+  return {
+      {.name = "sampling",
+       .fallback = "auto",
+       .help = "How containers are measured: auto takes hooks in the kernel (eBPF) and one read "
+               "for all, as far as the kernel has them; files reads the files of their cgroups; "
+               "off measures nothing.",
+       .group = group,
+       .letter = "",
+       .choices = {"auto", "files", "off"}},
+      {.name = "sampling-interval",
+       .kind = OptionKind::kDuration,
+       .fallback = "1secs",
+       .help = "How often, from 10ms to 1hrs.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
+      {.name = "run-queue-latency",
+       .kind = OptionKind::kFlag,
+       .fallback = "true",
+       .help = "Measure how long the tasks of containers wait for a processor, with hooks in the "
+               "kernel. It makes each switch of tasks a little longer.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
+  };
+}
+
 Program program() {
   Program program{
       .name = "tepui-agent",
@@ -183,8 +214,9 @@ Program program() {
           "                          \"mount\": {\"root\": \"/mnt/ssd1\"}}}}]\n",
       .options = {},
       .commands = {}};
-  for (std::vector<Option> part : {master_options(), machine_options(), isolation_options(),
-                                   recovery_options(), task_options(), Log::option_table()}) {
+  for (std::vector<Option> part :
+       {master_options(), machine_options(), isolation_options(), recovery_options(),
+        task_options(), measuring_options(), Log::option_table()}) {
     std::ranges::move(part, std::back_inserter(program.options));
   }
   return program;
@@ -213,6 +245,21 @@ Result<std::string> absolute(std::string_view option, const std::string& path) {
   return fmt::format("{}/{}", here, path);
 }
 
+Result<MeasuringOptions> read_measuring(const Settings& settings) {
+  using Mode = MeasuringOptions::Mode;
+  MeasuringOptions options{.interval = settings.duration("sampling-interval"),
+                           .waits = settings.flag("run-queue-latency")};
+  const std::string mode = settings.text("sampling");
+  options.mode = mode == "off" ? Mode::kOff : mode == "files" ? Mode::kFiles : Mode::kAuto;
+  if (options.interval < MeasuringOptions::kIntervalMin ||
+      options.interval > MeasuringOptions::kIntervalMax) {
+    return fail(fmt::format("--sampling-interval: {} is not from {} to {}",
+                            to_text(options.interval), to_text(MeasuringOptions::kIntervalMin),
+                            to_text(MeasuringOptions::kIntervalMax)));
+  }
+  return options;
+}
+
 Result<AgentShellConfig> read_settings(const Settings& settings) {
   AgentShellConfig config{.master = settings.text("master"),
                           .listen = settings.text("listen"),
@@ -235,6 +282,7 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
   if (settings.text("reconfiguration-policy") == "additive") {
     config.terms.policy = ReconfigurationPolicy::kAdditive;
   }
+  config.measuring = TRY(read_measuring(settings));
   AgentInfo& info = config.agent.info;
   info.hostname = settings.text("hostname");
   info.version = std::string(version_number());
@@ -277,5 +325,12 @@ int run(int argc, const char* const* argv) {
 
 }  // namespace
 }  // namespace tepui
+
+// jemalloc reads this. What is that large is needed for a moment (the kernel's types, while
+// programs are loaded into it) and goes back to the system at once.
+extern "C" {
+extern const char* malloc_conf;
+const char* malloc_conf = "oversize_threshold:1048576";
+}
 
 int main(int argc, char** argv) { return tepui::run(argc, argv); }

@@ -134,6 +134,8 @@ Result<void> AgentShell::open_containers() {
   std::set<std::string> known;
   for (const ContainerId& id : containers_to_adopt(recovered_, recovery_)) known.insert(id.value);
   unknown_ended_ = TRY(containers_->end_unknown(known));
+  measuring_ =
+      std::make_unique<Measuring>(*reactor_, log_, ground_.cgroups.get(), config_.measuring);
   return {};
 }
 
@@ -231,6 +233,7 @@ void AgentShell::close_all() {
   probes_.reset();
   checkpoints_.reset();
   memory_.reset();
+  measuring_.reset();
   leave_ground();
 }
 
@@ -380,20 +383,28 @@ void AgentShell::on_disconnected(LinkId, std::string_view why) {
 // ------------------------------------------------------------------------------------- machine
 
 void AgentShell::on_launched(const ContainerId& id, int64_t pid) {
+  measuring_->on_launched(id);
   agent_->on_launched(reactor_->now(), id, pid);
 }
 
 void AgentShell::on_launch_failed(const ContainerId& id, const Error& error) {
+  measuring_->forget(id);
   agent_->on_launch_failed(reactor_->now(), id, error);
 }
 
-void AgentShell::on_absent(const ContainerId& id) { agent_->on_absent(reactor_->now(), id); }
+void AgentShell::on_absent(const ContainerId& id) {
+  measuring_->forget(id);
+  agent_->on_absent(reactor_->now(), id);
+}
 
 void AgentShell::on_exit(const ContainerId& id, const ExitRecord& record) {
   agent_->on_exit(reactor_->now(), id, record);
 }
 
-void AgentShell::on_destroyed(const ContainerId& id) { agent_->on_destroyed(reactor_->now(), id); }
+void AgentShell::on_destroyed(const ContainerId& id) {
+  measuring_->forget(id);
+  agent_->on_destroyed(reactor_->now(), id);
+}
 
 void AgentShell::on_appended(uint64_t serial) { agent_->on_appended(reactor_->now(), serial); }
 
@@ -471,6 +482,7 @@ std::vector<MetricRow> AgentShell::metrics() const {
     count(fmt::format("links/frames_refused/{}", to_text(static_cast<FrameError>(i))),
           links.refused[i]);
   }
+  measuring_->add_metrics(rows);
   std::ranges::sort(rows, {}, &MetricRow::key);
   return rows;
 }

@@ -17,6 +17,7 @@
 #include "agent/shell/checkpoints.h"
 #include "agent/shell/endpoints.h"
 #include "agent/shell/ground.h"
+#include "agent/shell/measuring.h"
 #include "agent/shell/memory.h"
 #include "agent/shell/probes.h"
 #include "agent/shell/sandbox_files.h"
@@ -38,6 +39,7 @@ struct AgentShellConfig {
   std::string listen;  // "127.0.0.1:5051"
   std::string shim;    // the program
   GroundOptions ground;
+  MeasuringOptions measuring;
   // With terms.cleanup the agent ends all that an earlier life left, and itself.
   RecoveryTerms terms;
   uint64_t seed = 0;
@@ -88,8 +90,14 @@ class AgentShell final : private AgentEffects,
   void on_event(const Event& event) override;
   void send(const AgentToMaster& message) override;
   void reconnect(std::string_view why) override { connector_->reconnect(why); }
-  void launch(const LaunchSpec& spec) override { containers_->launch(spec); }
-  void adopt(const LaunchSpec& spec) override { containers_->adopt(spec); }
+  void launch(const LaunchSpec& spec) override {
+    measuring_->expect(spec);
+    containers_->launch(spec);
+  }
+  void adopt(const LaunchSpec& spec) override {
+    measuring_->expect(spec);
+    containers_->adopt(spec);
+  }
   void append(uint64_t serial, AgentRecord record) override { memory_->append(serial, record); }
   void signal(const ContainerId& id, int number) override { containers_->signal(id, number); }
   void kill(const ContainerId& id) override { containers_->kill(id); }
@@ -177,6 +185,7 @@ class AgentShell final : private AgentEffects,
   std::unique_ptr<MasterFinder> finder_;
   std::unique_ptr<SandboxFiles> files_;
   std::unique_ptr<Containers> containers_;
+  std::unique_ptr<Measuring> measuring_;
   std::unique_ptr<Checkpoints> checkpoints_;
   std::unique_ptr<Probes> probes_;
   // Links over the socket for executors, and the number of the one session of each.

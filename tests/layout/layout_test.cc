@@ -46,7 +46,7 @@ TEST(Layout, HoldsInTheWholeTree) {
 TEST(Layout, NoFolderIsEmpty) {
   const std::filesystem::path root = TEPUI_SOURCE_ROOT;
   for (const char* folder :
-       {"agent", "cli", "common", "docs", "master", "perf", "schemas", "sdk", "tests"}) {
+       {"agent", "cli", "common", "docs", "ebpf", "master", "perf", "schemas", "sdk", "tests"}) {
     ASSERT_TRUE(std::filesystem::exists(root / folder)) << folder;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(root / folder)) {
       if (entry.is_directory()) {
@@ -134,6 +134,13 @@ TEST(Layout, LibrariesHaveTheirHome) {
             Found{"master/shell/x.cc:1: includes <liburing.h>, which belongs to common/io"});
   EXPECT_EQ(breaches_of("agent/shell/x.cc", "#include <bpf/libbpf.h>\n"),
             Found{"agent/shell/x.cc:1: includes <bpf/libbpf.h>, which belongs to agent/linux"});
+  EXPECT_EQ(breaches_of("ebpf/x.bpf.c", "#include <bpf/bpf_helpers.h>\n"), Found{});
+  EXPECT_EQ(breaches_of("agent/linux/x.cc", "#include <x.skel.h>\n#include \"ebpf/x.h\"\n"),
+            Found{});
+  EXPECT_EQ(breaches_of("agent/shell/x.cc", "#include <x.skel.h>\n"),
+            Found{"agent/shell/x.cc:1: includes <x.skel.h>, which belongs to agent/linux"});
+  EXPECT_EQ(breaches_of("agent/x.cc", "#include \"ebpf/x.h\"\n"),
+            Found{"agent/x.cc:1: agent may not include \"ebpf/x.h\""});
 }
 
 TEST(Layout, AWrappedLibraryIsNamedByItsWrapperOnly) {

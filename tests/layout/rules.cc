@@ -25,7 +25,7 @@ const std::map<std::string, Names, std::less<>>& zones() {
       {"master", {"common", "master"}},
       {"master/shell", {"common", "common/io", "master", "master/shell"}},
       {"agent", {"common", "agent"}},
-      {"agent/linux", {"common", "common/io", "agent", "agent/linux"}},
+      {"agent/linux", {"common", "common/io", "agent", "agent/linux", "ebpf"}},
       {"agent/shell", {"common", "common/io", "agent", "agent/linux", "agent/shell"}},
       {"sdk", {"common", "common/io", "sdk"}},
       // The cores only: to run a journal again.
@@ -326,7 +326,12 @@ class Inspection {
     if (header.starts_with("flatbuffers/") && !is_wire(path_)) {
       report(fmt::format("includes <{}> and is no *_wire file", header));
     }
+    if (header.ends_with(".skel.h") && zone_ != "agent/linux") {
+      report(fmt::format("includes <{}>, which belongs to agent/linux", header));
+    }
     for (const auto& [library, home] : kHomes) {
+      // The kernel's side of the same library.
+      if (library == "bpf/" && zone_ == "ebpf") continue;
       if (header.starts_with(library) && zone_ != home) {
         report(fmt::format("includes <{}>, which belongs to {}", header, home));
       }

@@ -1,0 +1,60 @@
+#pragma once
+// CgroupFiles reads the files of containers' cgroups, which it keeps open, on a thread of its own.
+//
+// Files that cannot be opened (the kernel or the controllers lack them, or this process may open no
+// more) leave their numbers absent; missing() counts those for want of descriptors.
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/linux/cgroup_reader.h"
+#include "common/io/fd.h"
+#include "common/io/reactor.h"
+#include "common/io/worker.h"
+
+namespace tepui {
+
+class CgroupFiles final : public CgroupReader, private Job {
+ public:
+  static Result<std::unique_ptr<CgroupFiles>> create(Reactor& reactor, uint32_t slots,
+                                                     CgroupReaderOwner& owner);
+  ~CgroupFiles() override;
+
+  const char* name() const override { return "files"; }
+  void add(uint32_t slot, uint64_t cgroup_id, const std::string& path) override;
+  void remove(uint32_t slot) override;
+  void start() override;
+  void fill(uint32_t slot, Sample& sample) const override;
+  uint64_t missing() const { return missing_; }
+
+  // What start() does elsewhere: opens what came, and reads everything. Blocks.
+  void read_all();
+
+ private:
+  static constexpr size_t kFiles = 9;
+  struct Cgroup {
+    std::string path;  // empty: free
+    bool opened = false;
+    std::array<Fd, kFiles> files;
+    Sample sample;
+  };
+
+  CgroupFiles(uint32_t slots, CgroupReaderOwner& owner);
+  void run() override { read_all(); }
+  void on_done() override { owner_.on_cgroups_read({}); }
+  void open(Cgroup& cgroup);
+  static void read(Cgroup& cgroup);
+
+  CgroupReaderOwner& owner_;
+  // The worker's between start() and on_done(), else the loop's.
+  std::vector<Cgroup> cgroups_;  // by slot
+  std::atomic<uint64_t> missing_ = 0;
+  std::unique_ptr<Worker> worker_;
+};
+
+}  // namespace tepui

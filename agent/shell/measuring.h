@@ -1,0 +1,59 @@
+#pragma once
+// Measuring is the sampler of an agent's containers in the shell: it knows which cgroup a container
+// has, says in the log what is measured with and what is not, and has the metrics.
+//
+// One thread, the loop's.
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/effects.h"
+#include "agent/linux/cgroup.h"
+#include "agent/linux/sampler.h"
+#include "common/io/log.h"
+#include "common/io/reactor.h"
+#include "common/messages.h"
+
+namespace tepui {
+
+struct MeasuringOptions {
+  enum class Mode : uint8_t { kAuto, kFiles, kOff };
+  Mode mode = Mode::kAuto;
+  Duration interval = std::chrono::seconds(1);  // kIntervalMin to kIntervalMax
+  bool waits = true;                            // how long tasks wait for a processor
+
+  // A shorter one would spend more than it tells; a longer one is off.
+  static constexpr Duration kIntervalMin = std::chrono::milliseconds(10);
+  static constexpr Duration kIntervalMax = std::chrono::hours(1);
+};
+
+class Measuring final : private SamplerOwner {
+ public:
+  // Where nothing can be measured (no cgroups, or it is off) it does nothing, and says so. May
+  // block. `cgroups` may be null.
+  Measuring(Reactor& reactor, Log& log, const CgroupRoot* cgroups, const MeasuringOptions& options);
+  ~Measuring() override;
+
+  // A container that is about to begin, or is taken up; it is measured from on_launched on.
+  void expect(const LaunchSpec& spec);
+  void on_launched(const ContainerId& id);
+  // It did not begin, or its cgroup is gone.
+  void forget(const ContainerId& id);
+
+  // Null: nothing was measured of it.
+  const SampleHistory* find(const ContainerId& id) const;
+  void add_metrics(std::vector<MetricRow>& rows) const;
+
+ private:
+  void on_oom_victim(const ContainerId& id, int64_t pid) override;
+  void on_sampling_failed(const Error& error) override;
+
+  Log& log_;
+  std::string last_failure_;                     // said once
+  std::map<ContainerId, std::string> expected_;  // their cgroups, until they are launched
+  std::unique_ptr<Sampler> sampler_;             // null: nothing is measured
+};
+
+}  // namespace tepui

@@ -1,0 +1,194 @@
+// Goal: the three ways to measure say the same of the same containers, and each says what it has
+// not. Method: real processes in cgroups of this test, measured by three samplers side by side.
+// Skips where no cgroup can be made; what needs hooks skips where the kernel takes none.
+
+#include "agent/linux/sampler.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "common/io/clock.h"
+#include "tests/agent/linux/cgroup_tree.h"
+#include "tests/agent/linux/work.h"
+
+namespace tepui {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Owner final : public SamplerOwner {
+ public:
+  void on_oom_victim(const ContainerId& id, int64_t) override { victims.push_back(id.value); }
+  void on_sampling_failed(const Error& error) override { ADD_FAILURE() << error.message; }
+  std::vector<std::string> victims;
+};
+
+class SamplerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    Result<CgroupTree> tree = CgroupTree::create("tepui-sampler");
+    if (!tree) GTEST_SKIP() << tree.error().message;
+    tree_.emplace(*std::move(tree));
+    reactor_ = *Reactor::create();
+  }
+  std::unique_ptr<Sampler> make(SampleSource best, Duration interval = 5ms) {
+    Result<std::unique_ptr<Sampler>> sampler = Sampler::create(
+        *reactor_, {.cgroup = tree_->top().path, .best = best, .interval = interval, .slots = 64},
+        owner_);
+    EXPECT_TRUE(sampler.has_value()) << sampler.error().message;
+    return sampler.has_value() ? *std::move(sampler) : nullptr;
+  }
+  bool run_until(const std::function<bool()>& done) {
+    const Instant deadline = later(now().mono, 20s);
+    while (!done()) {
+      if (now().mono >= deadline) return false;
+      reactor_->run_once(later(now().mono, 5ms));
+    }
+    return true;
+  }
+  // What is measured from now on.
+  Sample next_sample(const Sampler& sampler, const std::string& id) {
+    const uint64_t after = sampler.counts().samplings + 1;
+    EXPECT_TRUE(run_until([&] { return sampler.counts().samplings > after; }));
+    const SampleHistory* history = sampler.find({.value = id});
+    EXPECT_NE(history, nullptr);
+    return history == nullptr ? Sample{} : history->latest();
+  }
+
+  Owner owner_;
+  std::optional<CgroupTree> tree_;
+  std::unique_ptr<Reactor> reactor_;
+};
+
+bool has(const Sampler& sampler, SampleSource source) {
+  if (sampler.source() == source) return true;
+  EXPECT_FALSE(sampler.notes().empty()) << "it says why";
+  return false;
+}
+
+TEST_F(SamplerTest, ThreeSourcesSayTheSame) {
+  const auto iterator = make(SampleSource::kIterator);
+  const auto hooks = make(SampleSource::kHooks);
+  const auto files = make(SampleSource::kFiles);
+  ASSERT_TRUE(iterator && hooks && files);
+  if (!has(*iterator, SampleSource::kIterator)) GTEST_SKIP() << iterator->notes()[0];
+  const CgroupTree::Cgroup one = tree_->make("container-one");
+  const CgroupTree::Cgroup two = tree_->make("container-two");
+  for (Sampler* sampler : {iterator.get(), hooks.get(), files.get()}) {
+    ASSERT_TRUE(sampler->add({.value = "one"}, "container-one"));
+    ASSERT_TRUE(sampler->add({.value = "two"}, "container-two"));
+  }
+  tree_->wait_for(tree_->start(one, [] { burn(100'000'000); }));
+  tree_->wait_for(tree_->start(two, [] { burn(10'000'000); }));
+  for (const auto& [id, at_least] : {std::pair{"one", 100'000'000}, std::pair{"two", 10'000'000}}) {
+    const Sample walked = next_sample(*iterator, id);
+    const Sample mixed = next_sample(*hooks, id);
+    const Sample read = next_sample(*files, id);
+    EXPECT_GE(walked.cpu_usage_ns.value(), at_least);
+    // Files have whole microseconds; nothing runs any more.
+    EXPECT_EQ(walked.cpu_usage_ns.value() / 1000, read.cpu_usage_ns.value() / 1000);
+    EXPECT_EQ(mixed.cpu_usage_ns, read.cpu_usage_ns);
+    EXPECT_NEAR(static_cast<double>(walked.cpu_user_ns.value()),
+                static_cast<double>(read.cpu_user_ns.value()), 8e6);
+    // Two sets of hooks counted the same.
+    EXPECT_NEAR(static_cast<double>(walked.on_cpu_ns.value()),
+                static_cast<double>(walked.cpu_usage_ns.value()), at_least * 0.03);
+    EXPECT_EQ(walked.on_cpu_ns, mixed.on_cpu_ns);
+    EXPECT_EQ(walked.switches_forced, mixed.switches_forced);
+    EXPECT_FALSE(read.on_cpu_ns.known());
+    EXPECT_FALSE(read.switches_voluntary.known());
+    EXPECT_FALSE(read.net_sent_bytes.known());
+    // What controllers this host has, all three agree on.
+    EXPECT_EQ(walked.memory_bytes.known(), read.memory_bytes.known());
+    EXPECT_EQ(walked.io_reads.known(), read.io_reads.known());
+    EXPECT_EQ(walked.cpu_periods.known(), read.cpu_periods.known());
+    EXPECT_EQ(walked.cpu_some_ns.known(), read.cpu_some_ns.known());
+    // The iterator's may be older, never newer.
+    EXPECT_LE(walked.cpu_some_ns.value(), read.cpu_some_ns.value() + 1000);
+  }
+}
+
+TEST_F(SamplerTest, FilesAreReadWhereNothingElseIsWished) {
+  const auto sampler = make(SampleSource::kFiles);
+  ASSERT_TRUE(sampler);
+  EXPECT_EQ(sampler->source(), SampleSource::kFiles);
+  EXPECT_TRUE(sampler->notes().empty());
+  const CgroupTree::Cgroup one = tree_->make("container-one");
+  ASSERT_TRUE(sampler->add({.value = "one"}, "container-one"));
+  tree_->wait_for(tree_->start(one, [] { burn(20'000'000); }));
+  const Sample sample = next_sample(*sampler, "one");
+  EXPECT_EQ(sample.cpu_usage_ns.value(),
+            keyed_value(one.directory.get(), "cpu.stat", "usage_usec") * 1000);
+  EXPECT_GE(sample.cpu_usage_ns.value(), 20'000'000);
+}
+
+TEST_F(SamplerTest, ContainersComeAndGo) {
+  for (const SampleSource best :
+       {SampleSource::kIterator, SampleSource::kHooks, SampleSource::kFiles}) {
+    const auto sampler = make(best);
+    ASSERT_TRUE(sampler);
+    const std::string name = std::string("container-") + name_of(best);
+    EXPECT_FALSE(sampler->add({.value = "one"}, name)) << "there is no such cgroup";
+    {
+      const CgroupTree::Cgroup cgroup = tree_->make(name);
+      ASSERT_TRUE(sampler->add({.value = "one"}, name));
+      EXPECT_TRUE(sampler->add({.value = "one"}, name)) << "twice is as good as once";
+      EXPECT_EQ(sampler->find({.value = "one"}), nullptr) << "not measured yet";
+      EXPECT_TRUE(next_sample(*sampler, "one").cpu_usage_ns.known());
+      EXPECT_EQ(rmdir(cgroup.path.c_str()), 0);
+    }
+    EXPECT_FALSE(next_sample(*sampler, "one").cpu_usage_ns.known()) << "its cgroup is gone";
+    sampler->remove({.value = "one"});
+    sampler->remove({.value = "one"});
+    EXPECT_EQ(sampler->find({.value = "one"}), nullptr);
+    EXPECT_EQ(sampler->counts().containers, 0u);
+  }
+}
+
+TEST_F(SamplerTest, SlotsAreBoundedAndUsedAgain) {
+  const auto sampler = make(SampleSource::kIterator);
+  ASSERT_TRUE(sampler);
+  for (int i = 0; i < 70; ++i) tree_->make("container-" + std::to_string(i));
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 70; ++i) {
+      const bool added =
+          sampler->add({.value = std::to_string(i)}, "container-" + std::to_string(i));
+      EXPECT_EQ(added, i < 63) << i;
+    }
+    EXPECT_TRUE(next_sample(*sampler, "62").cpu_usage_ns.known());
+    for (int i = 0; i < 70; ++i) sampler->remove({.value = std::to_string(i)});
+    const uint64_t after = sampler->counts().samplings + 1;
+    ASSERT_TRUE(run_until([&] { return sampler->counts().samplings > after; }));
+  }
+  EXPECT_EQ(sampler->counts().refused, 3u * 7u);
+}
+
+TEST_F(SamplerTest, AnExitIsSeen) {
+  const auto sampler = make(SampleSource::kIterator);
+  ASSERT_TRUE(sampler);
+  if (sampler->source() == SampleSource::kFiles) GTEST_SKIP() << sampler->notes()[0];
+  const CgroupTree::Cgroup one = tree_->make("container-one");
+  const CgroupTree::Cgroup stranger = tree_->make("stranger");
+  ASSERT_TRUE(sampler->add({.value = "one"}, "container-one"));
+  tree_->wait_for(tree_->start(stranger, [] {}));
+  for (int i = 0; i < 3; ++i) tree_->wait_for(tree_->start(one, [] {}));
+  EXPECT_TRUE(run_until([&] { return sampler->counts().exits >= 3; }));
+  EXPECT_EQ(sampler->counts().exits, 3u) << "of containers only";
+  EXPECT_EQ(sampler->counts().events_lost, 0u);
+}
+
+TEST_F(SamplerTest, KeepsTheLastSamples) {
+  SampleHistory history(3);
+  for (int i = 1; i <= 5; ++i) {
+    history.add({.at = Instant(Duration(i))});
+    EXPECT_EQ(history.latest().at, Instant(Duration(i)));
+  }
+  ASSERT_EQ(history.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(history.at(i).at, Instant(Duration(3 + i)));
+}
+
+}  // namespace
+}  // namespace tepui
