@@ -227,8 +227,7 @@ class Cluster {
           {.id = {id},
            .framework_id = framework->peer.info.id,
            .agent_id = offer.agent,
-           .kind =
-               TaskKind{.name = id, .role = offer.role, .resources = machine(1000, 512000)}});
+           .kind = TaskKind{.name = id, .role = offer.role, .resources = machine(1000, 512000)}});
     }
   }
   void update() {
