@@ -148,8 +148,8 @@ TextTable tasks_table(const Rows& rows, WallTime now) {
       {"ID", "NAME", "FRAMEWORK", "AGENT", "ROLE", "STATE", "CPUS", "MEM", "AGE", "MESSAGE"});
   for (const TaskRow& row : rows.tasks) {
     const Task& task = row.task;
-    out.add({task.id.value, task.kind->name, task.framework_id.value, task.agent_id.value, task.kind->role,
-             short_state(task.state), scalar_of(task.kind->resources, "cpus"),
+    out.add({task.id.value, task.kind->name, task.framework_id.value, task.agent_id.value,
+             task.kind->role, short_state(task.state), scalar_of(task.kind->resources, "cpus"),
              scalar_of(task.kind->resources, "mem"), age(task.launched_at, now),
              first_line(task.last_status.message, kMessageColumns)});
   }

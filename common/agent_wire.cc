@@ -108,8 +108,7 @@ ReregisterCompactly read(WireReader& in, const wire::ReregisterCompactly& messag
                                [&in](const wire::AgentExecutor& item, const WirePath& path) {
                                  return read(in, item, path);
                                });
-  result.framework_infos =
-      read_frameworks(in, message.framework_infos(), at / "framework_infos");
+  result.framework_infos = read_frameworks(in, message.framework_infos(), at / "framework_infos");
   return result;
 }
 

@@ -192,10 +192,10 @@ CompactTasks write_compactly(WireWriter& out, const std::vector<Task>& tasks,
 
 std::vector<Task> read_compactly(WireReader& in, const wire::ReregisterCompactly& message,
                                  const AgentId& agent, const WirePath& at) {
-  const std::vector<Task> kinds = in.tables(
-      message.kinds(), at / "kinds", [&](const wire::TaskKind& kind, const WirePath& path) {
-        return read_kind(in, kind, agent, path);
-      });
+  const std::vector<Task> kinds = in.tables(message.kinds(), at / "kinds",
+                                            [&](const wire::TaskKind& kind, const WirePath& path) {
+                                              return read_kind(in, kind, agent, path);
+                                            });
   std::vector<Task> tasks = in.structs(message.tasks(), at / "tasks",
                                        [&](const wire::CompactTask& task, const WirePath& path) {
                                          return read_task(in, task, kinds, path);

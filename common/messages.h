@@ -219,7 +219,7 @@ struct ReregisterAgent {
   std::vector<AgentExecutor> executors;    // all that live, but those of command tasks
 };
 
-// The same for a master that may know most of it already: the info is a hash (common/fingerprint.h),
+// The same for a master that may know most of it: the info is a hash (common/fingerprint.h),
 // and tasks of a kind are told together. Where the master does not know the agent so, it asks for
 // the whole.
 struct ReregisterCompactly {

@@ -250,16 +250,15 @@ Task read(WireReader& in, const wire::Task* task, const WirePath& at) {
     in.fail(at, "is missing or has no last_status");
     return {};
   }
-  TaskKind kind{
-      .name = in.line(task->name(), at / "name"),
-      .role = in.line(task->role(), at / "role"),
-      .resources = read(in, task->resources(), at / "resources"),
-      .limits = read_limits(task->limits()),
-      .labels = read(in, task->labels(), at / "labels"),
-      .user = in.line(task->user(), at / "user"),
-      .group = in.line(task->group(), at / "group"),
-      .discovery = read(in, task->discovery(), at / "discovery"),
-      .executor_id = in.optional_id<ExecutorId>(task->executor_id(), at / "executor_id")};
+  TaskKind kind{.name = in.line(task->name(), at / "name"),
+                .role = in.line(task->role(), at / "role"),
+                .resources = read(in, task->resources(), at / "resources"),
+                .limits = read_limits(task->limits()),
+                .labels = read(in, task->labels(), at / "labels"),
+                .user = in.line(task->user(), at / "user"),
+                .group = in.line(task->group(), at / "group"),
+                .discovery = read(in, task->discovery(), at / "discovery"),
+                .executor_id = in.optional_id<ExecutorId>(task->executor_id(), at / "executor_id")};
   Task result{
       .id = in.id<TaskId>(task->id(), at / "id"),
       .framework_id = in.id<FrameworkId>(task->framework_id(), at / "framework_id"),

@@ -161,7 +161,8 @@ class Resync {
       book(entry->framework->handle, entry->role, entry->info->resources.revocable());
     }
     for (const TaskEntry* entry : revocable_) {
-      book(entry->framework->handle, entry->task.kind->role, entry->task.kind->resources.revocable());
+      book(entry->framework->handle, entry->task.kind->role,
+           entry->task.kind->resources.revocable());
     }
     revocable_executors_.clear();
     revocable_.clear();

@@ -69,9 +69,7 @@ struct TaskIdHash {
 };
 struct TaskIdEqual {
   using is_transparent = void;
-  bool operator()(const TaskEntry* a, const TaskEntry* b) const {
-    return a->task.id == b->task.id;
-  }
+  bool operator()(const TaskEntry* a, const TaskEntry* b) const { return a->task.id == b->task.id; }
   bool operator()(const TaskId& id, const TaskEntry* entry) const { return id == entry->task.id; }
   bool operator()(const TaskEntry* entry, const TaskId& id) const { return id == entry->task.id; }
 };

@@ -389,20 +389,20 @@ ReregisterAgent Fleet::words_of(const Agent& agent) const {
   for (uint32_t i = 0; i < options_.tasks_per_agent; ++i) {
     const uint32_t of = (number + i % options_.frameworks_per_agent) % options_.frameworks;
     const Framework& framework = *frameworks_[of];
-    Task task{.id = {fmt::format("service-{}.instance-{}-{}", of, number, i)},
-              .framework_id = framework.info().id,
-              .agent_id = agent.id,
-              .kind =
-                  TaskKind{.name = fmt::format("service-{}", of),
-                           .role = framework.role(),
-                           .resources = Resources::scalars({{"cpus", 1000}, {"mem", 2'000'000}}),
-                           .labels = {{"app", fmt::format("service-{}", of)}, {"tier", "web"}},
-                           .user = "nobody"},
-              .state = TaskState::kRunning,
-              .update_state = TaskState::kRunning,
-              .update_uuid = uuid_of(number, i),
-              .container_id = {fmt::format("{:08x}-1111-4222-8333-{:012x}", number, i)},
-              .launched_at = WallTime(std::chrono::seconds(1'700'000'000))};
+    Task task{
+        .id = {fmt::format("service-{}.instance-{}-{}", of, number, i)},
+        .framework_id = framework.info().id,
+        .agent_id = agent.id,
+        .kind = TaskKind{.name = fmt::format("service-{}", of),
+                         .role = framework.role(),
+                         .resources = Resources::scalars({{"cpus", 1000}, {"mem", 2'000'000}}),
+                         .labels = {{"app", fmt::format("service-{}", of)}, {"tier", "web"}},
+                         .user = "nobody"},
+        .state = TaskState::kRunning,
+        .update_state = TaskState::kRunning,
+        .update_uuid = uuid_of(number, i),
+        .container_id = {fmt::format("{:08x}-1111-4222-8333-{:012x}", number, i)},
+        .launched_at = WallTime(std::chrono::seconds(1'700'000'000))};
     task.last_status = {.task_id = task.id,
                         .state = TaskState::kRunning,
                         .source = TaskSource::kAgent,

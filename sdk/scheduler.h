@@ -47,11 +47,11 @@ class SchedulerHandler {
   virtual void on_rescinded(Scheduler& scheduler, OfferId offer) = 0;
   // Acknowledged by itself when this returns, unless SchedulerOptions::explicit_acknowledgements.
   //
-  // At least once: what was not known to be acknowledged comes again. Where updates are acknowledged
-  // by themselves, the scheduler acknowledges the repeat of the last one of a task again without
-  // asking the handler; it remembers those of the last 16,384 updates, while it lives. A handler
-  // that acknowledges sees every repeat, and must acknowledge each. Statuses without uuid (the
-  // master's own, answers to reconcile()) always come here.
+  // At least once: what was not known to be acknowledged comes again. Where updates are
+  // acknowledged by themselves, the scheduler acknowledges the repeat of the last one of a task
+  // again without asking the handler; it remembers those of the last 16,384 updates, while it
+  // lives. A handler that acknowledges sees every repeat, and must acknowledge each. Statuses
+  // without uuid (the master's own, answers to reconcile()) always come here.
   virtual void on_update(Scheduler& scheduler, const TaskStatus& status) = 0;
   // What became of an operation that has an id. Acknowledged likewise.
   virtual void on_operation_update(Scheduler&, const OperationStatus&) {}

@@ -119,7 +119,7 @@ class FileStore final : public Store, public Coordinator {
   uint64_t begun_ = 0;      // the last epoch whose beginning is durable
   StoreContents contents_;  // until it has been handed over
   bool has_contents_ = true;
-  bool deposed_ = false;    // to be told, with why
+  bool deposed_ = false;  // to be told, with why
   std::string deposed_why_;
   bool in_doubt_ = false;
   Error doubt_;

@@ -102,8 +102,8 @@ namespace {
 Result<LogReplay> replay_beginning(const LogPlace& place, uint64_t bytes) {
   const std::string content = TRY(read_file(log_path(place), kLogFileBytesMax));
   if (content.size() < bytes) {
-    return fail(fmt::format("{} has {} bytes, expected {} or more", log_path(place),
-                            content.size(), bytes));
+    return fail(fmt::format("{} has {} bytes, expected {} or more", log_path(place), content.size(),
+                            bytes));
   }
   LogReplay replay = replay_log(std::as_bytes(std::span(content)).first(bytes));
   if (replay.verdict != LogReplay::Verdict::kClean) {

@@ -72,22 +72,23 @@ TEST(WireAllocation, ColdMessagesAreEncodedWithoutAny) {
   expect_no_allocation<AgentToMaster, ReregisterCompactly>(12);
 }
 
-// A master decodes hundreds of thousands at once. What is counted: its id and that of its container,
-// both again in its last status, and twice the id of its agent.
+// A master decodes hundreds of thousands at once. What is counted: its id and that of its
+// container, both again in its last status, and twice the id of its agent.
 TEST(WireAllocation, AShortTaskIsDecodedWithOneForEachOfItsIds) {
   Encoder encoder;
   const auto decode = [&encoder](size_t count) {
     const AgentId agent{"7f3a9c12-e3-a12345"};
-    Task task{.id = {"a-task-with-a-name-of-usual-length"},
-              .framework_id = {"7f3a9c12-e3-f1"},
-              .agent_id = agent,
-              .kind = TaskKind{.name = "a-service-with-a-long-name",
-                               .role = "a-department/and-its-role",
-                               .resources = Resources::scalars({{"cpus", 1000}, {"mem", 64'000}}),
-                               .labels = {{"a-label-that-is-long-enough", "with-a-long-value-too"}}},
-              .state = TaskState::kRunning,
-              .update_uuid = {1, 2},
-              .container_id = {"0f1e2d3c-1111-4222-8333-000000000001"}};
+    Task task{
+        .id = {"a-task-with-a-name-of-usual-length"},
+        .framework_id = {"7f3a9c12-e3-f1"},
+        .agent_id = agent,
+        .kind = TaskKind{.name = "a-service-with-a-long-name",
+                         .role = "a-department/and-its-role",
+                         .resources = Resources::scalars({{"cpus", 1000}, {"mem", 64'000}}),
+                         .labels = {{"a-label-that-is-long-enough", "with-a-long-value-too"}}},
+        .state = TaskState::kRunning,
+        .update_uuid = {1, 2},
+        .container_id = {"0f1e2d3c-1111-4222-8333-000000000001"}};
     task.last_status = {.task_id = task.id,
                         .state = TaskState::kRunning,
                         .source = TaskSource::kAgent,

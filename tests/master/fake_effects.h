@@ -364,12 +364,12 @@ class Bench {
     EXPECT_FALSE(offered.empty()) << "nothing was offered for task " << id;
     if (offered.empty()) return {};
     accept(framework, {offered[0].id}, {task_info(id, resources)}, 24h);
-    return {.id = {std::string(id)},
-            .framework_id = framework.info.id,
-            .agent_id = offered[0].agent,
-            .kind = TaskKind{.name = std::string(id),
-                             .role = offered[0].role,
-                             .resources = std::move(resources)}};
+    return {
+        .id = {std::string(id)},
+        .framework_id = framework.info.id,
+        .agent_id = offered[0].agent,
+        .kind = TaskKind{
+            .name = std::string(id), .role = offered[0].role, .resources = std::move(resources)}};
   }
   Uuid update(const TestAgent& agent, Task& task, TaskState state) {
     const Uuid uuid{1, ++last_uuid_};

@@ -113,11 +113,9 @@ TEST(MasterLoans, WaitForEveryTaskOfAnAgentThatComesBack) {
   for (const auto& [name, resources] : wanted) {
     infos.push_back(task_info(name, resources));
     tasks.push_back({.id = {name},
-                     .name = name,
                      .framework_id = framework.info.id,
                      .agent_id = r.agent.info.id,
-                     .role = "night",
-                     .resources = resources,
+                     .kind = TaskKind{.name = name, .role = "night", .resources = resources},
                      .state = name == "ended" ? TaskState::kFinished : TaskState::kRunning,
                      .update_state = TaskState::kRunning});
   }
@@ -148,12 +146,11 @@ TEST(MasterLoans, LeaveToEveryTaskWhatItHoldsWhenTheAgentComesBack) {
   r.audit();
   std::vector<Task> tasks;
   for (const char* name : {"revocable", "regular"}) {
+    const Resources held = name == std::string("regular") ? three : as_revocable(three);
     tasks.push_back({.id = {name},
-                     .name = name,
                      .framework_id = borrower.info.id,
                      .agent_id = r.agent.info.id,
-                     .role = "night",
-                     .resources = name == std::string("regular") ? three : as_revocable(three),
+                     .kind = TaskKind{.name = name, .role = "night", .resources = held},
                      .state = TaskState::kRunning,
                      .update_state = TaskState::kRunning});
   }

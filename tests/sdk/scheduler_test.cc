@@ -1,3 +1,4 @@
+// Over 500 lines: one class and one fixture, a case for each promise of its header.
 #include "sdk/scheduler.h"
 
 #include <gtest/gtest.h>
@@ -302,7 +303,8 @@ TEST_F(SchedulerTest, RepeatsAreAcknowledgedAgainWithoutTheAuthor) {
   scheduler.on_lost(now(), "reset");
   subscribe(4);
   say(Updates{.statuses = {status("t", {1, 1}), status("another", {1, 1})}});
-  EXPECT_EQ(out.updates.size(), 2u) << "also in another session; the update of another task is news";
+  EXPECT_EQ(out.updates.size(), 2u)
+      << "also in another session; the update of another task is news";
   say(Updates{.statuses = {status("t", {}), status("t", {}), status("t", {2, 2})}});
   EXPECT_EQ(out.updates.size(), 5u) << "what the master says by itself has no repeats";
   say(Updates{.statuses = {status("t", {2, 2})}});

@@ -124,8 +124,8 @@ void Ledger::check_unmixed(std::string_view task, const Resources& resources) {
 
 void Ledger::on(const event::TaskAdded& e) {
   const TaskKey key{e.task->framework_id, e.task->id};
-  const auto [at, fresh] = tasks_.emplace(
-      key, TaskEntry{e.task->agent_id, e.task->kind->resources, e.task->state, false, e.task->kind->role});
+  const auto [at, fresh] = tasks_.emplace(key, TaskEntry{e.task->agent_id, e.task->kind->resources,
+                                                         e.task->state, false, e.task->kind->role});
   if (!fresh) {
     return world_.violated("fate", fmt::format("task {} was added twice", e.task->id.value));
   }

@@ -223,12 +223,11 @@ class Cluster {
     bench_.accept(framework->peer, {offer.id}, {task_info(id)}, Duration{});
     for (Agent& agent : agents_) {
       if (agent.peer.info.id != offer.agent || !connected(agent)) continue;
-      agent.tasks.push_back({.id = {id},
-                             .name = id,
-                             .framework_id = framework->peer.info.id,
-                             .agent_id = offer.agent,
-                             .role = offer.role,
-                             .resources = machine(1000, 512000)});
+      agent.tasks.push_back(
+          {.id = {id},
+           .framework_id = framework->peer.info.id,
+           .agent_id = offer.agent,
+           .kind = TaskKind{.name = id, .role = offer.role, .resources = machine(1000, 512000)}});
     }
   }
   void update() {

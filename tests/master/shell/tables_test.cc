@@ -186,8 +186,8 @@ TEST_F(TablesTest, SharesAreOfTheDominantResource) {
   apply(tables, agent_up("a1", 8), framework_up("f1"), task_up("t1", 1), offer_up(1, 1));
   EXPECT_EQ(role().dominant_share_ppm, 250'000);
   feed::TaskUp wide = task_up("t2");
-  wide.task.kind = TaskKind{
-      .role = "r", .resources = Resources::scalars({{"cpus", 1000}, {"mem", 512'000}})};
+  wide.task.kind =
+      TaskKind{.role = "r", .resources = Resources::scalars({{"cpus", 1000}, {"mem", 512'000}})};
   apply(tables, wide);
   EXPECT_EQ(role().dominant_share_ppm, 750'000) << "6 of 8 units of mem, 3 of 8 cpus";
   EXPECT_EQ(metric("allocator/mesos/roles/r/shares/dominant"), 0.75);
@@ -389,12 +389,12 @@ TEST_F(TablesTest, RolesShowTheirQuotaAndWhatTheyConsumeWithAllBelow) {
                  .hostname = "h9",
                  .resources = *Resources::parse("cpus(eng/search):2;cpus(ops):1;cpus:4")};
   apply(tables, feed::AgentUp{.info = info});
-  apply(tables, feed::TaskUp{Task{.id = {"t9"},
-                                  .framework_id = {"f9"},
-                                  .agent_id = {"a9"},
-                                  .kind = TaskKind{.role = "eng/x",
-                                                   .resources = *Resources::parse("cpus:1")},
-                                  .state = TaskState::kRunning}});
+  apply(tables, feed::TaskUp{Task{
+                    .id = {"t9"},
+                    .framework_id = {"f9"},
+                    .agent_id = {"a9"},
+                    .kind = TaskKind{.role = "eng/x", .resources = *Resources::parse("cpus:1")},
+                    .state = TaskState::kRunning}});
   const auto row = [this](std::string_view name) {
     for (const RoleRow& one : rows_of(tables, Table::kRoles).roles) {
       if (one.name == name) return one;
