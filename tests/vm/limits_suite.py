@@ -209,18 +209,26 @@ mknod $MESOS_SANDBOX/null c 1 3 || echo could not make a null
     expect_equal(done.stdout, "", "what the task was denied or permitted wrongly")
 
 
+def fillers(cluster):
+    """Sizes in bytes of the files of that name in sandboxes."""
+    return [os.path.getsize(os.path.join(folder, "filler"))
+            for folder, _, names in os.walk(cluster.agents[0].work_dir) if "filler" in names]
+
+
 def a_sandbox_holds_no_more_than_its_task_requests(cluster):
-    # Root is not bound on ext4.
-    command = "dd if=/dev/zero of=filler bs=1M count=20 conv=fsync; stat -c %s filler; echo x >more"
-    done = cluster.tepui("run", "--name=filler", "--constraint=hostname=hard", "--user=nobody",
-                         "--resources=disk:8", "--", "sh", "-c", command, check=False)
-    expect("Disk quota exceeded" in done.stderr, f"what dd said: {done.stderr}")
-    size = int(done.stdout.split()[0])
-    expect(7 * MB <= size <= 8 * MB, f"a sandbox of 8 MB took {size / MB:.1f} MB")
-    free = cluster.tepui("run", "--name=free", "--constraint=hostname=hard", "--user=nobody", "--",
-                         "sh", "-c", "dd if=/dev/zero of=filler bs=1M count=20 2>/dev/null && "
-                         "stat -c %s filler")
-    expect_equal(free.stdout, f"{20 * MB}\n", "what a task wrote that requested no disk")
+    # Root is not bound on ext4. What the command says of it has no room in the sandbox either.
+    command = ["dd", "if=/dev/zero", "of=filler", "bs=1M", "count=20", "conv=fsync"]
+    flags = ["--constraint=hostname=hard", "--user=nobody"]
+    before = len(fillers(cluster))
+    free = cluster.tepui("run", "--name=free", *flags, "--", *command, check=False)
+    expect_equal(free.returncode, 0, f"a writer that requested no disk ({free.stderr})")
+    bound = cluster.tepui("run", "--name=bound", *flags, "--resources=disk:8", "--", *command,
+                          check=False)
+    expect_equal(bound.returncode, 1, f"a writer of more than it requested ({bound.stderr})")
+    sizes = sorted(fillers(cluster))
+    expect_equal(len(sizes), before + 2, "files that were written")
+    expect(20 * MB in sizes, f"no file has what the one that was not bound wrote: {sizes}")
+    expect(any(7 * MB <= size <= 8 * MB for size in sizes), f"none has nearly 8 MB: {sizes}")
 
 
 def both_agents_are_well(cluster):
