@@ -23,6 +23,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/confinement.h"
 #include "agent/effects.h"
 #include "agent/isolation_settings.h"
 #include "agent/recovery.h"
@@ -59,6 +60,7 @@ struct AgentConfig {
   std::string principal;
   std::string executor_socket;  // where executors find the agent
   std::string work_dir;         // for MESOS_SANDBOX and MESOS_DIRECTORY; the core opens nothing
+  IsolationConfig isolation;
   AgentTunables tunables;
 };
 

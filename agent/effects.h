@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/confinement.h"
 #include "agent/isolation_plan.h"
 #include "agent/records.h"
 #include "agent/volumes.h"
@@ -39,7 +40,9 @@ struct LaunchSpec {
   CommandInfo command;                           // working_directory and user resolved
   std::vector<EnvironmentVariable> environment;  // complete: nothing is inherited
   IsolationPlan plan;
+  // Shown in the sandbox: by the confinement where it has files of its own, else by links.
   std::vector<VolumeMount> volumes;
+  Confinement confinement;
 };
 
 // How a container's command ended, as its shim recorded it.

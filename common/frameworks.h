@@ -91,7 +91,7 @@ struct AgentInfo {
   std::vector<Attribute> attributes;
   Domain domain;
   std::string version;
-  std::vector<std::string> controllers;  // the cgroup v2 controllers it can use, sorted
+  std::vector<std::string> controllers;  // of cgroup v2 that it can use; devices, disk; sorted
   std::vector<std::string> degraded;     // what it lacks, a sentence each, for operators
   bool operator==(const AgentInfo&) const = default;
 };

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/confinement.h"
 #include "agent/isolation_settings.h"
 #include "agent/linux/cgroup.h"
 #include "agent/linux/disk_quota.h"
@@ -20,26 +21,27 @@ namespace tepui {
 struct GroundOptions {
   std::string work_dir;
   std::string runtime_dir;
-  std::string cgroup_root;                        // below the place that the machine permits
-  std::string resources;                          // empty: what is detected
-  std::vector<std::string> isolators;             // by name, those that are wanted
-  std::vector<std::string> controllers_required;  // of them, those without which nothing starts
-  std::vector<std::string> io_devices;            // paths; none: the disk of the work directory
-  IsolationSettings isolation;                    // as it is configured
+  std::string cgroup_root;             // below the place that the machine permits
+  std::string resources;               // empty: what is detected
+  std::vector<std::string> isolation;  // words of --isolation
+  CapabilitySet capabilities = kDefaultCapabilities;
+  std::vector<std::string> io_devices;  // paths; none: the disk of the work directory
+  IsolationSettings limits;             // as it is configured
 };
 
 struct Ground {
   Machine machine;
-  std::string boot_id;                    // of the kernel that runs
-  std::unique_ptr<CgroupRoot> cgroups;    // null: none can be had
+  std::string boot_id;                   // of the kernel that runs
+  std::unique_ptr<CgroupRoot> cgroups;   // null: none can be had
   std::unique_ptr<DiskQuota> disk_quota;  // null: none can be had, or none is wanted
-  std::vector<std::string> controllers;   // the isolators that can be used, sorted
-  IsolationSettings isolation;            // with what was found out about the machine
+  std::vector<std::string> controllers;  // that isolation plans write to, sorted
+  IsolationConfig isolation;
+  IsolationSettings limits;  // with what was found out about the machine
   std::vector<std::string> degraded;
 };
 
-// The error is fit for the user: a directory that cannot be made, bad resources, a controller that
-// was required and is not there.
+// The error is fit for the user: a directory that cannot be made, bad resources, an isolator that
+// was required and is not usable here.
 Result<Ground> prepare_ground(const GroundOptions& options);
 
 }  // namespace tepui

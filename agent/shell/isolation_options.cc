@@ -1,15 +1,14 @@
 #include "agent/shell/isolation_options.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <algorithm>
 #include <charconv>
 #include <string>
 #include <string_view>
 
-#include "agent/isolation_plan.h"
+#include "agent/isolators.h"
 #include "agent/isolators/devices.h"
+#include "common/capabilities.h"
 #include "common/text.h"
 
 namespace tepui {
@@ -79,14 +78,13 @@ Result<IoMaximum> parse_io_maximum(const std::vector<std::string>& parts) {
   return maximum;
 }
 
-Result<std::vector<std::string>> read_isolators(const Settings& settings) {
-  std::vector<std::string> isolators = settings.list("isolation");
-  for (const std::string& name : isolators) {
-    if (std::ranges::find(isolator_names(), name) != isolator_names().end()) continue;
-    return fail(fmt::format("--isolation: there is no isolator '{}'; there are {}", name,
-                            fmt::join(isolator_names(), ", ")));
-  }
-  return isolators;
+Result<CapabilitySet> read_capabilities(const std::vector<std::string>& words) {
+  if (words.size() == 1 && words[0] == "default") return kDefaultCapabilities;
+  if (words.size() == 1 && words[0] == "all") return kAllCapabilities;
+  if (words.size() == 1 && words[0] == "none") return CapabilitySet{0};
+  Result<CapabilitySet> set = parse_capabilities(words);
+  if (!set) return std::unexpected(std::move(set).error().in("--capabilities"));
+  return set;
 }
 
 Result<std::vector<std::string>> read_devices(const Settings& settings) {
@@ -104,11 +102,16 @@ Result<std::vector<std::string>> read_devices(const Settings& settings) {
 
 std::vector<Option> isolation_options() {
   std::vector<Option> options = {
-      list_option("isolation", "cpu,cpuset,memory,io,pids,hugetlb,devices,disk",
-                  "By what containers are kept apart. What this machine lacks of it is said at the "
-                  "start and shown by `tepui agents`, and the agent does without."),
-      list_option("require-controllers", "",
-                  "Refuse to start without these of them, as cpu,memory."),
+      list_option(
+          "isolation", "auto",
+          "What keeps containers apart. auto: all that this machine can, and what it cannot "
+          "is said. Names beside it are required: the agent refuses to start without; a name "
+          "with - in front is left out. Without auto exactly the named ones. none: nothing. "
+          "Names: " +
+              isolator_names() + "."),
+      list_option("capabilities", "default",
+                  "What root may in a container, as CAP_NET_RAW,CAP_KILL; default: be root among "
+                  "its own files, users and ports; all; none."),
       flag_option("enforce-cpu-requests",
                   "What a task requests of cpus is also the most it gets, where it has no limit."),
       percent_option("cpu-burst-percent", kPercent,
@@ -150,21 +153,21 @@ std::vector<Option> isolation_options() {
 }
 
 Result<void> read_isolation(const Settings& settings, GroundOptions& ground) {
-  ground.isolators = TRY(read_isolators(settings));
-  ground.controllers_required = settings.list("require-controllers");
+  ground.isolation = settings.list("isolation");
+  ground.capabilities = TRY(read_capabilities(settings.list("capabilities")));
   ground.io_devices = settings.list("io-devices");
-  IsolationSettings& isolation = ground.isolation;
-  isolation.cpu_max_of_requests = settings.flag("enforce-cpu-requests");
-  isolation.cpu_burst_percent = settings.integer("cpu-burst-percent");
-  isolation.revocable_idle = settings.flag("revocable-cpu-idle");
-  isolation.memory_high_percent = settings.integer("memory-high-percent");
-  isolation.swap_percent = settings.integer("swap-percent");
-  isolation.pids_max = settings.integer("pids-max");
-  isolation.io_latency_us = settings.duration("io-latency").count() / 1000;
+  IsolationSettings& limits = ground.limits;
+  limits.cpu_max_of_requests = settings.flag("enforce-cpu-requests");
+  limits.cpu_burst_percent = settings.integer("cpu-burst-percent");
+  limits.revocable_idle = settings.flag("revocable-cpu-idle");
+  limits.memory_high_percent = settings.integer("memory-high-percent");
+  limits.swap_percent = settings.integer("swap-percent");
+  limits.pids_max = settings.integer("pids-max");
+  limits.io_latency_us = settings.duration("io-latency").count() / 1000;
   Result<IoMaximum> io_max = parse_io_maximum(settings.list("io-max"));
   if (!io_max) return std::unexpected(std::move(io_max).error().in("--io-max"));
-  isolation.io_max = *io_max;
-  isolation.devices = TRY(read_devices(settings));
+  limits.io_max = *io_max;
+  limits.devices = TRY(read_devices(settings));
   return {};
 }
 

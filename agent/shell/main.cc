@@ -174,7 +174,7 @@ Program program() {
       .examples =
           "  tepui-agent --master=127.0.0.1:5050\n"
           "  tepui-agent --master=10.0.0.1:5050 --listen=10.0.0.7:5051 \\\n"
-          "      --resources='cpus:8;mem:16GB' --require-controllers=cpu,memory\n"
+          "      --resources='cpus:8;mem:16GB' --isolation=auto,cpu,memory\n"
           "  tepui-agent --master=127.0.0.1:5050 --resources=/etc/tepui/resources.json\n"
           "    with a mounted disk for volumes beside the rest:\n"
           "    [{\"name\": \"disk\", \"type\": \"SCALAR\", \"scalar\": {\"value\": 10240}},\n"
@@ -183,8 +183,8 @@ Program program() {
           "                          \"mount\": {\"root\": \"/mnt/ssd1\"}}}}]\n",
       .options = {},
       .commands = {}};
-  for (std::vector<Option> part : {master_options(), machine_options(), recovery_options(),
-                                   task_options(), isolation_options(), Log::option_table()}) {
+  for (std::vector<Option> part : {master_options(), machine_options(), isolation_options(),
+                                   recovery_options(), task_options(), Log::option_table()}) {
     std::ranges::move(part, std::back_inserter(program.options));
   }
   return program;
@@ -225,10 +225,9 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
                    .runtime_dir = TRY(absolute("runtime-dir", settings.text("runtime-dir"))),
                    .cgroup_root = settings.text("cgroup-root"),
                    .resources = settings.text("resources"),
-                   .isolators = {},
-                   .controllers_required = {},
+                   .isolation = {},
                    .io_devices = {},
-                   .isolation = {}};
+                   .limits = {}};
   TRY(read_isolation(settings, config.ground));
   config.journal_dir = settings.text("journal");
   config.journal_bytes_max = static_cast<uint64_t>(settings.bytes("journal-bytes"));

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "agent/isolation_plan.h"
 #include "agent/isolators/devices.h"
 
 namespace tepui {
@@ -33,22 +32,22 @@ std::string refusal(const char* flag) {
 
 TEST(IsolationOptions, IsolateByEverythingAndLimitNothingMoreByDefault) {
   const GroundOptions ground = read({}).value();
-  EXPECT_THAT(ground.isolators, testing::UnorderedElementsAreArray(isolator_names()));
-  EXPECT_TRUE(ground.controllers_required.empty());
+  EXPECT_THAT(ground.isolation, ElementsAre("auto"));
+  EXPECT_EQ(ground.capabilities, kDefaultCapabilities);
   IsolationSettings expected;
   expected.devices = default_devices();
-  EXPECT_EQ(ground.isolation, expected);
+  EXPECT_EQ(ground.limits, expected);
 }
 
 TEST(IsolationOptions, AreReadIntoTheSettings) {
   const GroundOptions ground =
-      read({"--isolation=cpu,io", "--require-controllers=cpu", "--enforce-cpu-requests",
+      read({"--isolation=cpu,io", "--capabilities=none", "--enforce-cpu-requests",
             "--cpu-burst-percent=20", "--revocable-cpu-idle", "--memory-high-percent=80",
             "--swap-percent=10", "--io-devices=/dev/vda,/srv", "--io-max=rbps=10MB,wiops=30",
             "--io-latency=5ms", "--pids-max=7", "--devices=c 10:200 rw"})
           .value();
-  EXPECT_THAT(ground.isolators, ElementsAre("cpu", "io"));
-  EXPECT_THAT(ground.controllers_required, ElementsAre("cpu"));
+  EXPECT_THAT(ground.isolation, ElementsAre("cpu", "io"));
+  EXPECT_EQ(ground.capabilities, CapabilitySet{0});
   EXPECT_THAT(ground.io_devices, ElementsAre("/dev/vda", "/srv"));
   IsolationSettings expected{.cpu_max_of_requests = true,
                              .cpu_burst_percent = 20,
@@ -60,12 +59,11 @@ TEST(IsolationOptions, AreReadIntoTheSettings) {
                              .io_latency_us = 5000,
                              .devices = default_devices()};
   expected.devices.emplace_back("c 10:200 rw");
-  EXPECT_EQ(ground.isolation, expected);
+  EXPECT_EQ(ground.limits, expected);
 }
 
 TEST(IsolationOptions, RefuseWhatTheyDoNotUnderstandByName) {
-  EXPECT_THAT(refusal("--isolation=cpu,posix"),
-              HasSubstr("--isolation: there is no isolator 'posix'; there are cpu, cpuset,"));
+  EXPECT_THAT(refusal("--capabilities=CAP_FLY"), HasSubstr("--capabilities: "));
   EXPECT_THAT(refusal("--io-max=rbps"), HasSubstr("--io-max: 'rbps': expected rbps=, wbps=,"));
   EXPECT_THAT(refusal("--io-max=speed=3"), HasSubstr("'speed=3'"));
   EXPECT_THAT(refusal("--io-max=riops=1k"), HasSubstr("riops: '1k' is no number"));

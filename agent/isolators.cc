@@ -1,0 +1,105 @@
+#include "agent/isolators.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+namespace tepui {
+namespace {
+
+struct Known {
+  std::string_view name;
+  std::string_view controller;
+  bool is_automatic = true;
+};
+
+// In the order of the enum. Programs that gain privileges when they are executed, such as sudo, are
+// part of many images: that they may not is asked for by name.
+constexpr Known kKnown[kIsolatorCount] = {
+    {.name = "cpu", .controller = "cpu"},
+    {.name = "cpuset", .controller = "cpuset"},
+    {.name = "memory", .controller = "memory"},
+    {.name = "io", .controller = "io"},
+    {.name = "pids", .controller = "pids"},
+    {.name = "hugetlb", .controller = "hugetlb"},
+    {.name = "devices", .controller = ""},
+    {.name = "disk", .controller = ""},
+    {.name = "namespaces/pid", .controller = ""},
+    {.name = "namespaces/mount", .controller = ""},
+    {.name = "namespaces/ipc", .controller = ""},
+    {.name = "namespaces/uts", .controller = ""},
+    {.name = "namespaces/cgroup", .controller = ""},
+    {.name = "capabilities", .controller = ""},
+    {.name = "seccomp", .controller = ""},
+    {.name = "no-new-privileges", .controller = "", .is_automatic = false},
+};
+
+std::optional<size_t> find_isolator(std::string_view name) {
+  for (size_t i = 0; i < kIsolatorCount; ++i) {
+    if (kKnown[i].name == name) return i;
+  }
+  return std::nullopt;
+}
+
+std::unexpected<Error> refuse(std::string_view word) {
+  return fail(fmt::format("'{}' is no isolator; expected auto, none, {}", word, isolator_names()));
+}
+
+}  // namespace
+
+std::string_view to_text(Isolator isolator) { return kKnown[static_cast<size_t>(isolator)].name; }
+
+std::string isolator_names() {
+  std::string names;
+  for (const Known& known : kKnown) {
+    if (!names.empty()) names += ", ";
+    names += known.name;
+  }
+  return names;
+}
+
+std::string_view controller_of(Isolator isolator) {
+  return kKnown[static_cast<size_t>(isolator)].controller;
+}
+
+Result<IsolatorChoice> parse_isolation(const std::vector<std::string>& words) {
+  IsolatorChoice choice;
+  IsolatorSet unwanted;
+  for (const std::string& word : words) {
+    if (word == "auto") {
+      for (size_t i = 0; i < kIsolatorCount; ++i)
+        choice.wanted[i] = choice.wanted[i] || kKnown[i].is_automatic;
+      continue;
+    }
+    if (word == "none") {
+      if (words.size() > 1) return fail("'none' stands alone, or not at all");
+      continue;
+    }
+    const bool takes_away = word.starts_with('-');
+    const std::optional<size_t> found = find_isolator(takes_away ? word.substr(1) : word);
+    if (!found) return refuse(word);
+    (takes_away ? unwanted : choice.required).set(*found);
+  }
+  if ((unwanted & choice.required).any()) return fail("one isolator is both wanted and not");
+  choice.wanted = (choice.wanted | choice.required) & ~unwanted;
+  return choice;
+}
+
+Result<UsableIsolators> settle_isolation(const IsolatorChoice& choice,
+                                         const std::vector<MissingIsolator>& missing) {
+  UsableIsolators settled{.usable = choice.wanted, .degraded = {}};
+  for (const MissingIsolator& one : missing) {
+    const auto place = static_cast<size_t>(one.isolator);
+    if (!choice.wanted[place]) continue;
+    if (choice.required[place]) {
+      return fail(fmt::format("the isolator '{}' is required, but not usable here: {}",
+                              to_text(one.isolator), one.why));
+    }
+    settled.usable.reset(place);
+    settled.degraded.push_back(
+        fmt::format("no isolation by {}: {}", to_text(one.isolator), one.why));
+  }
+  return settled;
+}
+
+}  // namespace tepui
