@@ -3,23 +3,14 @@
 #include <poll.h>
 
 #include <cerrno>
-#include <cstring>
+#include <optional>
 
 #include <events.skel.h>
 
+#include "agent/linux/cgroup_record.h"
 #include "agent/linux/files.h"
 
 namespace tepui {
-
-std::optional<kernel_event> decode_event(std::span<const std::byte> bytes) {
-  kernel_event event{};
-  if (bytes.size() < sizeof event) return std::nullopt;
-  std::memcpy(&event, bytes.data(), sizeof event);
-  if (event.kind != kEventExit && event.kind != kEventOomVictim) return std::nullopt;
-  if (event.pid <= 0 || (event.slot == 0) != (event.cgroup_id == 0)) return std::nullopt;
-  if (event.kind == kEventExit && event.slot == 0) return std::nullopt;
-  return event;
-}
 
 KernelEvents::KernelEvents(Reactor& reactor, KernelEventsOwner& owner)
     : reactor_(reactor),

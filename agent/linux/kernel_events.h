@@ -7,8 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <span>
 
 #include "agent/linux/bpf_array.h"
 #include "agent/linux/bpf_library.h"
@@ -20,9 +18,6 @@ struct events_bpf;
 struct ring_buffer;
 
 namespace tepui {
-
-// Nothing if these bytes are no event.
-std::optional<kernel_event> decode_event(std::span<const std::byte> bytes);
 
 class KernelEventsOwner {
  public:
