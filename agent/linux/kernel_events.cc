@@ -56,14 +56,15 @@ Result<void> KernelEvents::open(const Options& options) {
   losses_ = TRY(BpfArray<event_losses>::map(bpf_map__fd(programs_->maps.event_losses), 1));
   ring_.reset(ring_buffer__new(bpf_map__fd(programs_->maps.events), on_event, this, nullptr));
   if (ring_ == nullptr) return std::unexpected(system_error(errno, "opening the ring of events"));
-  reactor_.poll(ready_, ring_buffer__epoll_fd(ring_.get()), POLLIN);
   return {};
 }
+
+void KernelEvents::start() { reactor_.poll(ready_, ring_buffer__epoll_fd(ring_.get()), POLLIN); }
 
 void KernelEvents::on_ready(const Completion& completion) {
   if (completion.result < 0) return;  // only when it is being closed
   take();
-  reactor_.poll(ready_, ring_buffer__epoll_fd(ring_.get()), POLLIN);
+  start();
 }
 
 // More than the ring holds at once: a container that ends processes faster than we look at them

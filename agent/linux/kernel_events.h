@@ -32,11 +32,12 @@ class KernelEvents {
     int slot_map = -1;  // of Hooks
     uint32_t slots = 0;
   };
-  // May block.
+  // May block, and on any thread: it tells nothing before start().
   static Result<std::unique_ptr<KernelEvents>> create(Reactor& reactor, const Options& options,
                                                       KernelEventsOwner& owner);
   ~KernelEvents();
 
+  void start();
   // Tells what has been waiting, at most as much as the ring holds.
   void take();
   // What did not fit into the ring.

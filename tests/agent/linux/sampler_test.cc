@@ -41,11 +41,15 @@ class SamplerTest : public testing::Test {
     reactor_ = *Reactor::create();
   }
   std::unique_ptr<Sampler> make(SampleSource best, Duration interval = 5ms) {
-    Result<std::unique_ptr<Sampler>> sampler = Sampler::create(
-        *reactor_, {.cgroup = tree_->top().path, .best = best, .interval = interval, .slots = 64},
+    auto sampler = std::make_unique<Sampler>(
+        *reactor_,
+        Sampler::Options{
+            .cgroup = tree_->top().path, .best = best, .interval = interval, .slots = 64},
         owner_);
-    EXPECT_TRUE(sampler.has_value()) << sampler.error().message;
-    return sampler.has_value() ? *std::move(sampler) : nullptr;
+    sampler->prepare();
+    const Result<void> begun = sampler->begin();
+    EXPECT_TRUE(begun.has_value()) << begun.error().message;
+    return sampler;
   }
   bool run_until(const std::function<bool()>& done) {
     const Instant deadline = later(now().mono, 20s);
