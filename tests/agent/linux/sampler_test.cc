@@ -139,6 +139,19 @@ TEST_F(SamplerTest, FilesAreReadWhereNothingElseIsWished) {
   EXPECT_GE(sample.cpu_usage_ns.value(), 20'000'000);
 }
 
+// Reading a file adds up what each processor counted, also for the iterator: here nobody reads one.
+TEST_F(SamplerTest, TheIteratorNeedsNoFileToBeRead) {
+  const auto sampler = make(SampleSource::kIterator);
+  ASSERT_TRUE(sampler);
+  if (!has(*sampler, SampleSource::kIterator)) GTEST_SKIP() << sampler->notes()[0];
+  const CgroupTree::Cgroup one = tree_->make("container-one");
+  ASSERT_TRUE(sampler->add({.value = "one"}, "container-one"));
+  for (int64_t burnt = 1; burnt <= 3; ++burnt) {
+    tree_->wait_for(tree_->start(one, [] { burn(20'000'000); }));
+    EXPECT_GE(next_sample(*sampler, "one").cpu_usage_ns.value(), burnt * 20'000'000);
+  }
+}
+
 TEST_F(SamplerTest, ContainersComeAndGo) {
   for (const SampleSource best :
        {SampleSource::kIterator, SampleSource::kHooks, SampleSource::kFiles}) {
