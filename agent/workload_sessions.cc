@@ -157,7 +157,7 @@ void Workload::send_queues() {
 
 bool Workload::has_room(const AgentFramework& framework, const OwnExecutor::Batch& batch) const {
   Resources wanted;
-  for (const TaskId& id : batch.tasks) wanted += framework.tasks.at(id).task.resources;
+  for (const TaskId& id : batch.tasks) wanted += framework.tasks.at(id).task.kind->resources;
   return can_hold(config_.info.resources.non_revocable(), (held_ + wanted).non_revocable());
 }
 

@@ -89,10 +89,9 @@ class Owner final : public SamplerOwner {
 double sample_with(const CgroupTree& tree, SampleSource source) {
   const std::unique_ptr<Reactor> reactor = *Reactor::create();
   Owner owner;
-  Result<std::unique_ptr<Sampler>> made = Sampler::create(
-      *reactor, {.cgroup = tree.top().path, .best = source, .interval = kGap}, owner);
-  CHECK(made.has_value());
-  Sampler& sampler = **made;
+  Sampler sampler(*reactor, {.cgroup = tree.top().path, .best = source, .interval = kGap}, owner);
+  sampler.prepare();
+  CHECK(sampler.begin().has_value());
   CHECK(sampler.source() == source);
   for (int i = 0; i < kContainers; ++i) {
     CHECK(sampler.add({.value = std::to_string(i)}, name_of_container(i)));

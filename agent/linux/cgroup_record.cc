@@ -9,6 +9,11 @@
 namespace tepui {
 namespace {
 
+// Both sides are built apart.
+static_assert(sizeof(cgroup_record) == 192);
+static_assert(sizeof(cgroup_walk) == 24);
+static_assert(sizeof(kernel_event) == 40);
+
 __extension__ using Wide = unsigned __int128;
 
 constexpr uint32_t kHasKnown = kHasThrottling | kHasMemory | kHasSwap | kHasIo | kHasPressure;
@@ -114,6 +119,16 @@ Result<bool> decode_record(std::span<const std::byte> bytes, const cgroup_walk& 
   put_io_and_pressure(record, taken);
   sample = taken;
   return true;
+}
+
+std::optional<kernel_event> decode_event(std::span<const std::byte> bytes) {
+  kernel_event event{};
+  if (bytes.size() < sizeof event) return std::nullopt;
+  std::memcpy(&event, bytes.data(), sizeof event);
+  if (event.kind != kEventExit && event.kind != kEventOomVictim) return std::nullopt;
+  if (event.pid <= 0 || (event.slot == 0) != (event.cgroup_id == 0)) return std::nullopt;
+  if (event.kind == kEventExit && event.slot == 0) return std::nullopt;
+  return event;
 }
 
 }  // namespace tepui

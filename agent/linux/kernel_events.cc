@@ -3,23 +3,14 @@
 #include <poll.h>
 
 #include <cerrno>
-#include <cstring>
+#include <optional>
 
 #include <events.skel.h>
 
+#include "agent/linux/cgroup_record.h"
 #include "agent/linux/files.h"
 
 namespace tepui {
-
-std::optional<kernel_event> decode_event(std::span<const std::byte> bytes) {
-  kernel_event event{};
-  if (bytes.size() < sizeof event) return std::nullopt;
-  std::memcpy(&event, bytes.data(), sizeof event);
-  if (event.kind != kEventExit && event.kind != kEventOomVictim) return std::nullopt;
-  if (event.pid <= 0 || (event.slot == 0) != (event.cgroup_id == 0)) return std::nullopt;
-  if (event.kind == kEventExit && event.slot == 0) return std::nullopt;
-  return event;
-}
 
 KernelEvents::KernelEvents(Reactor& reactor, KernelEventsOwner& owner)
     : reactor_(reactor),
@@ -65,14 +56,15 @@ Result<void> KernelEvents::open(const Options& options) {
   losses_ = TRY(BpfArray<event_losses>::map(bpf_map__fd(programs_->maps.event_losses), 1));
   ring_.reset(ring_buffer__new(bpf_map__fd(programs_->maps.events), on_event, this, nullptr));
   if (ring_ == nullptr) return std::unexpected(system_error(errno, "opening the ring of events"));
-  reactor_.poll(ready_, ring_buffer__epoll_fd(ring_.get()), POLLIN);
   return {};
 }
+
+void KernelEvents::start() { reactor_.poll(ready_, ring_buffer__epoll_fd(ring_.get()), POLLIN); }
 
 void KernelEvents::on_ready(const Completion& completion) {
   if (completion.result < 0) return;  // only when it is being closed
   take();
-  reactor_.poll(ready_, ring_buffer__epoll_fd(ring_.get()), POLLIN);
+  start();
 }
 
 // More than the ring holds at once: a container that ends processes faster than we look at them

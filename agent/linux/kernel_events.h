@@ -7,8 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <span>
 
 #include "agent/linux/bpf_array.h"
 #include "agent/linux/bpf_library.h"
@@ -20,9 +18,6 @@ struct events_bpf;
 struct ring_buffer;
 
 namespace tepui {
-
-// Nothing if these bytes are no event.
-std::optional<kernel_event> decode_event(std::span<const std::byte> bytes);
 
 class KernelEventsOwner {
  public:
@@ -37,11 +32,12 @@ class KernelEvents {
     int slot_map = -1;  // of Hooks
     uint32_t slots = 0;
   };
-  // May block.
+  // May block, and on any thread: it tells nothing before start().
   static Result<std::unique_ptr<KernelEvents>> create(Reactor& reactor, const Options& options,
                                                       KernelEventsOwner& owner);
   ~KernelEvents();
 
+  void start();
   // Tells what has been waiting, at most as much as the ring holds.
   void take();
   // What did not fit into the ring.

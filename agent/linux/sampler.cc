@@ -48,32 +48,30 @@ Sampler::Sampler(Reactor& reactor, const Options& options, SamplerOwner& owner)
 
 Sampler::~Sampler() = default;
 
-Result<std::unique_ptr<Sampler>> Sampler::create(Reactor& reactor, const Options& options,
-                                                 SamplerOwner& owner) {
-  std::unique_ptr<Sampler> sampler(new Sampler(reactor, options, owner));
-  TRY(sampler->open());
-  reactor.set(sampler->due_, later(reactor.now().mono, options.interval));
-  return sampler;
+void Sampler::prepare() {
+  Result<Fd> cgroup = open_directory_at(AT_FDCWD, options_.cgroup);
+  if (!cgroup) return;  // which begin() tells
+  cgroup_ = *std::move(cgroup);
+  if (options_.best == SampleSource::kFiles) return;
+  if (const Result<void> opened = open_hooks(); !opened) {
+    notes_.push_back("no hooks in the kernel: " + opened.error().message);
+    return;
+  }
+  source_ = SampleSource::kHooks;
+  for (const std::string& missing : hooks_->missing()) notes_.push_back("no hooks for " + missing);
+  if (options_.best == SampleSource::kIterator) open_iterator();
 }
 
-Result<void> Sampler::open() {
-  cgroup_ = TRY(open_directory_at(AT_FDCWD, options_.cgroup));
-  if (options_.best != SampleSource::kFiles) {
-    const Result<void> opened = open_hooks(cgroup_.get());
-    if (!opened) notes_.push_back("no hooks in the kernel: " + opened.error().message);
-  }
-  if (hooks_ != nullptr) {
-    source_ = SampleSource::kHooks;
-    for (const std::string& missing : hooks_->missing()) {
-      notes_.push_back("no hooks for " + missing);
-    }
-    if (options_.best == SampleSource::kIterator) open_iterator(cgroup_.get());
-  }
+Result<void> Sampler::begin() {
+  if (!cgroup_) cgroup_ = TRY(open_directory_at(AT_FDCWD, options_.cgroup));
   if (reader_ == nullptr) reader_ = TRY(CgroupFiles::create(reactor_, options_.slots, *this));
+  if (events_ != nullptr) events_->start();
+  reactor_.set(due_, later(reactor_.now().mono, options_.interval));
   return {};
 }
 
-Result<void> Sampler::open_hooks(int cgroup) {
+Result<void> Sampler::open_hooks() {
+  const int cgroup = cgroup_.get();
   place_ = TRY(find_bpf_place(cgroup));
   hooks_ = TRY(Hooks::create(
       {.cgroup = cgroup, .place = place_, .slots = options_.slots, .waits = options_.waits}));
@@ -87,11 +85,13 @@ Result<void> Sampler::open_hooks(int cgroup) {
   return {};
 }
 
-void Sampler::open_iterator(int cgroup) {
-  Result<std::unique_ptr<CgroupWalk>> walk = CgroupWalk::create(
-      reactor_,
-      {.cgroup = cgroup, .place = place_, .slot_map = hooks_->slot_map(), .slots = options_.slots},
-      *this);
+void Sampler::open_iterator() {
+  Result<std::unique_ptr<CgroupWalk>> walk = CgroupWalk::create(reactor_,
+                                                                {.cgroup = cgroup_.get(),
+                                                                 .place = place_,
+                                                                 .slot_map = hooks_->slot_map(),
+                                                                 .slots = options_.slots},
+                                                                *this);
   if (!walk) {
     notes_.push_back("files instead of the iterator: " + walk.error().message);
     return;

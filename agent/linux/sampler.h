@@ -69,12 +69,16 @@ class Sampler final : private CgroupReaderOwner, private KernelEventsOwner {
     bool waits = true;
     uint32_t slots = kSlotsDefault;
   };
-  // May block. An error only if not even files can be read.
-  static Result<std::unique_ptr<Sampler>> create(Reactor& reactor, const Options& options,
-                                                 SamplerOwner& owner);
+  Sampler(Reactor& reactor, const Options& options, SamplerOwner& owner);
   ~Sampler() override;
   Sampler(const Sampler&) = delete;
   Sampler& operator=(const Sampler&) = delete;
+
+  // The two steps before all else. prepare() loads programs into the kernel, some tenths of a
+  // second of work for any thread, during which nobody else uses this; begin() is the loop's. An
+  // error only if not even files can be read.
+  void prepare();
+  Result<void> begin();
 
   SampleSource source() const { return source_; }
   const std::vector<std::string>& notes() const { return notes_; }
@@ -108,10 +112,8 @@ class Sampler final : private CgroupReaderOwner, private KernelEventsOwner {
     SampleHistory history{kSamplesKept};
   };
 
-  Sampler(Reactor& reactor, const Options& options, SamplerOwner& owner);
-  Result<void> open();
-  Result<void> open_hooks(int cgroup);
-  void open_iterator(int cgroup);
+  Result<void> open_hooks();
+  void open_iterator();
   void apply_changes();
   void on_due();
   void fill_slice();

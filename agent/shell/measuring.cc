@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/linux/container_files.h"
+#include "common/check.h"
 
 namespace tepui {
 
@@ -13,21 +14,38 @@ Measuring::Measuring(Reactor& reactor, Log& log, const CgroupRoot* cgroups,
     : log_(log) {
   if (options.mode == MeasuringOptions::Mode::kOff || cgroups == nullptr) return;
   SamplerOwner& owner = *this;
-  Result<std::unique_ptr<Sampler>> sampler = Sampler::create(
+  opening_ = std::make_unique<Sampler>(
       reactor,
-      {.cgroup = cgroups->path(),
-       .best = options.mode == MeasuringOptions::Mode::kFiles ? SampleSource::kFiles
-                                                              : SampleSource::kIterator,
-       .interval = options.interval,
-       .waits = options.waits},
+      Sampler::Options{.cgroup = cgroups->path(),
+                       .best = options.mode == MeasuringOptions::Mode::kFiles
+                                   ? SampleSource::kFiles
+                                   : SampleSource::kIterator,
+                       .interval = options.interval,
+                       .waits = options.waits},
       owner);
-  if (!sampler) {
-    log_.write({.severity = Severity::kWarning,
-                .name = "sampling.off",
-                .fields = {{"why", sampler.error().message}}});
+  Result<std::unique_ptr<Worker>> worker = Worker::create(reactor, {.threads = 1, .queue_max = 1});
+  if (!worker) {
+    give_up(worker.error());
     return;
   }
-  sampler_ = *std::move(sampler);
+  worker_ = *std::move(worker);
+  const bool submitted = worker_->submit(*this);
+  CHECK(submitted);
+}
+
+Measuring::~Measuring() = default;
+
+void Measuring::give_up(const Error& error) {
+  opening_.reset();
+  launched_.clear();
+  expected_.clear();
+  log_.write(
+      {.severity = Severity::kWarning, .name = "sampling.off", .fields = {{"why", error.message}}});
+}
+
+void Measuring::on_done() {
+  if (const Result<void> begun = opening_->begin(); !begun) return give_up(begun.error());
+  sampler_ = std::move(opening_);
   log_.write({.severity = Severity::kInfo,
               .name = "sampling.on",
               .fields = {{"source", name_of(sampler_->source())}}});
@@ -35,26 +53,30 @@ Measuring::Measuring(Reactor& reactor, Log& log, const CgroupRoot* cgroups,
     log_.write(
         {.severity = Severity::kWarning, .name = "sampling.degraded", .fields = {{"why", note}}});
   }
+  for (const ContainerId& id : std::exchange(launched_, {})) on_launched(id);
 }
 
-Measuring::~Measuring() = default;
-
 void Measuring::expect(const LaunchSpec& spec) {
-  if (sampler_ != nullptr) expected_[spec.id] = container_directory(cgroup_of(spec));
+  if (sampler_ == nullptr && opening_ == nullptr) return;
+  expected_[spec.id] = container_directory(cgroup_of(spec));
 }
 
 void Measuring::on_launched(const ContainerId& id) {
   const auto found = expected_.find(id);
   if (found == expected_.end()) return;
+  if (sampler_ == nullptr) {
+    launched_.insert(id);
+    return;
+  }
   // One that has ended already has no cgroup any more; one too many is in the metrics.
   sampler_->add(id, found->second);
   expected_.erase(found);
 }
 
 void Measuring::forget(const ContainerId& id) {
-  if (sampler_ == nullptr) return;
   expected_.erase(id);
-  sampler_->remove(id);
+  launched_.erase(id);
+  if (sampler_ != nullptr) sampler_->remove(id);
 }
 
 const SampleHistory* Measuring::find(const ContainerId& id) const {

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "agent/linux/sampler.h"
 #include "common/io/log.h"
 #include "common/io/reactor.h"
+#include "common/io/worker.h"
 #include "common/messages.h"
 
 namespace tepui {
@@ -29,10 +31,11 @@ struct MeasuringOptions {
   static constexpr Duration kIntervalMax = std::chrono::hours(1);
 };
 
-class Measuring final : private SamplerOwner {
+class Measuring final : private SamplerOwner, private Job {
  public:
-  // Where nothing can be measured (no cgroups, or it is off) it does nothing, and says so. May
-  // block. `cgroups` may be null.
+  // Where nothing can be measured (no cgroups, or it is off) it does nothing. Programs are loaded
+  // into the kernel on a thread of its own; containers that are launched meanwhile are measured
+  // from then on. `cgroups` may be null.
   Measuring(Reactor& reactor, Log& log, const CgroupRoot* cgroups, const MeasuringOptions& options);
   ~Measuring() override;
 
@@ -47,13 +50,19 @@ class Measuring final : private SamplerOwner {
   void add_metrics(std::vector<MetricRow>& rows) const;
 
  private:
+  void run() override { opening_->prepare(); }
+  void on_done() override;
+  void give_up(const Error& error);
   void on_oom_victim(const ContainerId& id, int64_t pid) override;
   void on_sampling_failed(const Error& error) override;
 
   Log& log_;
   std::string last_failure_;                     // said once
-  std::map<ContainerId, std::string> expected_;  // their cgroups, until they are launched
-  std::unique_ptr<Sampler> sampler_;             // null: nothing is measured
+  std::map<ContainerId, std::string> expected_;  // their cgroups, until they are measured
+  std::set<ContainerId> launched_;               // of those, while the sampler is being opened
+  std::unique_ptr<Sampler> opening_;
+  std::unique_ptr<Sampler> sampler_;  // null: nothing is measured
+  std::unique_ptr<Worker> worker_;    // last, so that its thread ends before what it works on
 };
 
 }  // namespace tepui

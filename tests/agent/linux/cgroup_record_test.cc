@@ -5,8 +5,6 @@
 #include <cstring>
 #include <vector>
 
-#include "agent/linux/kernel_events.h"
-
 namespace tepui {
 namespace {
 

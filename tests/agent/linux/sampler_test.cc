@@ -5,6 +5,7 @@
 #include "agent/linux/sampler.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <functional>
 #include <memory>
@@ -32,14 +33,23 @@ class SamplerTest : public testing::Test {
     Result<CgroupTree> tree = CgroupTree::create("tepui-sampler");
     if (!tree) GTEST_SKIP() << tree.error().message;
     tree_.emplace(*std::move(tree));
+    // As many controllers as this machine has.
+    for (const char* controller : {"+cpu", "+memory", "+io"}) {
+      (void)write_control_at(tree_->top().directory.get(), "cgroup.subtree_control", controller)
+          .has_value();
+    }
     reactor_ = *Reactor::create();
   }
   std::unique_ptr<Sampler> make(SampleSource best, Duration interval = 5ms) {
-    Result<std::unique_ptr<Sampler>> sampler = Sampler::create(
-        *reactor_, {.cgroup = tree_->top().path, .best = best, .interval = interval, .slots = 64},
+    auto sampler = std::make_unique<Sampler>(
+        *reactor_,
+        Sampler::Options{
+            .cgroup = tree_->top().path, .best = best, .interval = interval, .slots = 64},
         owner_);
-    EXPECT_TRUE(sampler.has_value()) << sampler.error().message;
-    return sampler.has_value() ? *std::move(sampler) : nullptr;
+    sampler->prepare();
+    const Result<void> begun = sampler->begin();
+    EXPECT_TRUE(begun.has_value()) << begun.error().message;
+    return sampler;
   }
   bool run_until(const std::function<bool()>& done) {
     const Instant deadline = later(now().mono, 20s);
@@ -103,7 +113,11 @@ TEST_F(SamplerTest, ThreeSourcesSayTheSame) {
     EXPECT_FALSE(read.net_sent_bytes.known());
     // What controllers this host has, all three agree on.
     EXPECT_EQ(walked.memory_bytes.known(), read.memory_bytes.known());
-    EXPECT_EQ(walked.io_reads.known(), read.io_reads.known());
+    EXPECT_EQ(walked.memory_bytes, read.memory_bytes);
+    EXPECT_EQ(walked.memory_max_events, read.memory_max_events);
+    EXPECT_EQ(walked.oom_kills, read.oom_kills);
+    EXPECT_EQ(walked.io_reads, read.io_reads);
+    EXPECT_EQ(walked.io_written_bytes, read.io_written_bytes);
     EXPECT_EQ(walked.cpu_periods.known(), read.cpu_periods.known());
     EXPECT_EQ(walked.cpu_some_ns.known(), read.cpu_some_ns.known());
     // The iterator's may be older, never newer.
@@ -123,6 +137,19 @@ TEST_F(SamplerTest, FilesAreReadWhereNothingElseIsWished) {
   EXPECT_EQ(sample.cpu_usage_ns.value(),
             keyed_value(one.directory.get(), "cpu.stat", "usage_usec") * 1000);
   EXPECT_GE(sample.cpu_usage_ns.value(), 20'000'000);
+}
+
+// Reading a file adds up what each processor counted, also for the iterator: here nobody reads one.
+TEST_F(SamplerTest, TheIteratorNeedsNoFileToBeRead) {
+  const auto sampler = make(SampleSource::kIterator);
+  ASSERT_TRUE(sampler);
+  if (!has(*sampler, SampleSource::kIterator)) GTEST_SKIP() << sampler->notes()[0];
+  const CgroupTree::Cgroup one = tree_->make("container-one");
+  ASSERT_TRUE(sampler->add({.value = "one"}, "container-one"));
+  for (int64_t burnt = 1; burnt <= 3; ++burnt) {
+    tree_->wait_for(tree_->start(one, [] { burn(20'000'000); }));
+    EXPECT_GE(next_sample(*sampler, "one").cpu_usage_ns.value(), burnt * 20'000'000);
+  }
 }
 
 TEST_F(SamplerTest, ContainersComeAndGo) {
@@ -178,6 +205,29 @@ TEST_F(SamplerTest, AnExitIsSeen) {
   EXPECT_TRUE(run_until([&] { return sampler->counts().exits >= 3; }));
   EXPECT_EQ(sampler->counts().exits, 3u) << "of containers only";
   EXPECT_EQ(sampler->counts().events_lost, 0u);
+}
+
+// Where there is a memory controller: in the virtual machine, mostly.
+TEST_F(SamplerTest, AnOomVictimIsTold) {
+  const auto sampler = make(SampleSource::kIterator, 1h);
+  ASSERT_TRUE(sampler);
+  if (sampler->source() == SampleSource::kFiles) GTEST_SKIP() << sampler->notes()[0];
+  const CgroupTree::Cgroup one = tree_->make("container-one");
+  if (!write_control_at(one.directory.get(), "memory.max", "16777216").has_value()) {
+    GTEST_SKIP() << "no memory controller here";
+  }
+  ASSERT_TRUE(sampler->add({.value = "one"}, "container-one"));
+  const pid_t pid = tree_->start(one, [] {
+    constexpr size_t kBytes = 64 << 20;
+    void* memory =
+        mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (size_t i = 0; i < kBytes; i += 4096) static_cast<volatile char*>(memory)[i] = 1;
+  });
+  const int status = tree_->wait_for(pid);
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_TRUE(run_until([&] { return sampler->counts().oom_victims > 0; })) << "without a sampling";
+  ASSERT_EQ(owner_.victims.size(), 1u);
+  EXPECT_TRUE(owner_.victims[0] == "one" || owner_.victims[0].empty()) << owner_.victims[0];
 }
 
 TEST_F(SamplerTest, KeepsTheLastSamples) {
