@@ -64,6 +64,11 @@ void Fates::on_handed_over(AgentLife on, const Resources& machine, const Framewo
 void Fates::on_container_ended(AgentLife on, const ContainerId& container) {
   const auto at = executors_.find(on);
   if (at != executors_.end()) at->second.erase(container);
+  // A task that never began is launched again, and uses nothing until then.
+  std::erase_if(live_[on], [&](const TaskKey& task) {
+    const auto launched = launched_.find(task);
+    return launched != launched_.end() && launched->second == container;
+  });
 }
 
 // The tasks of a framework that is gone may still be dying while their resources are given anew.

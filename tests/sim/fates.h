@@ -47,7 +47,7 @@ class Fates {
   void on_executor_launched(AgentLife on, const Resources& machine, const LaunchSpec& spec);
   void on_handed_over(AgentLife on, const Resources& machine, const FrameworkId& framework,
                       const TaskId& task);
-  // A container has ended; what is not that of an executor is known by its task.
+  // A container has ended, or never was there.
   void on_container_ended(AgentLife on, const ContainerId& container);
   void on_machine_died(AgentLife on) { executors_[on].clear(); }
   // Its last status was made, and may still be forgotten.
