@@ -62,6 +62,38 @@ def who_ignores_sigterm_is_killed_after_its_grace(cluster):
     expect_equal(processes_named("20033"), [], "processes of it")
 
 
+ESCAPES = """
+mount -t tmpfs none /mnt 2>/dev/null && echo mounted something
+mknod null c 1 3 2>/dev/null && echo made a device
+unshare -m true 2>/dev/null && echo made a namespace
+nsenter -t 1 -m true 2>/dev/null && echo entered another namespace
+for procs in $(find /sys/fs/cgroup -name cgroup.procs 2>/dev/null); do
+  (echo $$ >$procs) 2>/dev/null && echo moved to $procs; done
+for limit in $(find /sys/fs/cgroup -name memory.max 2>/dev/null); do
+  (echo max >$limit) 2>/dev/null && echo lifted $limit; done
+(echo 1 >/proc/sys/kernel/sysrq) 2>/dev/null && echo changed the kernel
+cat SECRET 2>/dev/null
+kill -9 PID 2>/dev/null && echo killed another
+true
+"""
+
+
+def who_tries_to_get_out_stays_in(cluster):
+    other = Limited(cluster, "other", "echo my secret >secret; sleep 1004",
+                    "--cpus=0.1").wait_running()
+
+    def secret():
+        return [os.path.join(folder, "secret")
+                for folder, _, names in os.walk(cluster.agents[0].work_dir) if "secret" in names]
+
+    (path,) = wait_until(secret, "the other's file")
+    script = ESCAPES.replace("SECRET", path).replace("PID", str(max(other.pids())))
+    done = cluster.tepui("run", "--cpus=0.1", "--mem=64MB", "--", "sh", "-c", script)
+    expect_equal(done.stdout, "", f"what a task could do ({done.stderr})")
+    expect_equal(other.row()["state"], "TASK_RUNNING", "the other")
+    other.kill("--grace=0secs")
+
+
 HOARD = """
 import os, time
 held = []
@@ -114,6 +146,7 @@ TESTS = [
     a_fork_bomb_is_contained_and_killed_at_once,
     what_a_task_left_in_the_background_ends_with_it,
     who_ignores_sigterm_is_killed_after_its_grace,
+    who_tries_to_get_out_stays_in,
     who_hoards_descriptors_has_no_more_than_its_own,
     ten_thousand_files_hurt_nobody,
     a_command_that_dies_at_once_again_and_again_leaves_nothing,

@@ -259,7 +259,7 @@ TEST_F(CgroupTest, EnablesOnlyControllersThatAreThere) {
   ASSERT_TRUE(root.has_value()) << root.error().message;
   for (const std::string& controller : (*root)->controllers()) EXPECT_EQ(controller, "pids");
   std::string offered =
-      read_file_at(AT_FDCWD, path("shims/cgroup.controllers")).value_or("unreadable");
+      read_file_at(AT_FDCWD, path("shims-1/cgroup.controllers")).value_or("unreadable");
   EXPECT_EQ(offered.find("pids") != std::string::npos, !(*root)->controllers().empty());
   EXPECT_TRUE((*root)->kill_all_and_remove().has_value());
 }
