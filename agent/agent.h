@@ -23,7 +23,9 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/confinement.h"
 #include "agent/effects.h"
+#include "agent/isolation_settings.h"
 #include "agent/recovery.h"
 #include "common/messages.h"
 #include "common/result.h"
@@ -37,7 +39,7 @@ struct AgentTunables {
   Duration update_retry_min = std::chrono::seconds(10);
   Duration update_retry_max = std::chrono::minutes(10);
   Duration kill_grace = std::chrono::seconds(3);  // where neither call nor task says more
-  int64_t pids_max = 4096;                        // per container
+  IsolationSettings isolation;                    // of containers that are made from now on
   // Custom executors: until they subscribe, and again after a restart of the agent; between the
   // wish that they end and the end of their container; how long they wait for an agent that is
   // away.
@@ -58,6 +60,7 @@ struct AgentConfig {
   std::string principal;
   std::string executor_socket;  // where executors find the agent
   std::string work_dir;         // for MESOS_SANDBOX and MESOS_DIRECTORY; the core opens nothing
+  ConfinementSettings confinement;
   AgentTunables tunables;
 };
 

@@ -222,6 +222,7 @@ Result<void> AgentReplay::run_container(const JournalRecord& record, JournalFiel
   exit.signal = optional_of(in);
   exit.oom_killed = in.flag();
   exit.memory_peak_bytes = in.signed_number();
+  exit.memory_usage_bytes = in.signed_number();
   exit.stderr_tail = in.text();
   agent.on_exit(now, id, exit);
   return {};

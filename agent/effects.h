@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/confinement.h"
 #include "agent/isolation_plan.h"
 #include "agent/records.h"
 #include "agent/volumes.h"
@@ -39,7 +40,9 @@ struct LaunchSpec {
   CommandInfo command;                           // working_directory and user resolved
   std::vector<EnvironmentVariable> environment;  // complete: nothing is inherited
   IsolationPlan plan;
+  // Shown in the sandbox: by the confinement where it has files of its own, else by links.
   std::vector<VolumeMount> volumes;
+  Confinement confinement;
 };
 
 // How a container's command ended, as its shim recorded it.
@@ -49,6 +52,8 @@ struct ExitRecord {
   std::optional<int32_t> signal;
   bool oom_killed = false;
   int64_t memory_peak_bytes = 0;  // 0: not known
+  // What was still charged to its cgroup at its end: files in memory, and what others hold.
+  int64_t memory_usage_bytes = 0;
   std::string stderr_tail;        // the last lines, valid UTF-8, bounded
 };
 

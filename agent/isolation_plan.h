@@ -1,18 +1,17 @@
 #pragma once
 // IsolationPlan turns what a task requests and may use at most into the ordered list of control
-// files and values of its cgroup. Pure: agent/linux writes the list.
+// files and values of its cgroup. Each isolator (agent/isolators) contributes its files. Pure:
+// agent/linux writes the list.
 //
-// Amounts, as operators know them from Mesos on cgroup v2: cpu.weight is 100 per requested cpu
-// (1 per cpu for revocable work), between 1 and 10000; cpu.max only where a limit is given, as
-// quota in microseconds per 100 ms, at least 1 ms; memory.low is the request, without its revocable
-// part; memory.max is the limit, or the request where none is given; both at least 32 MB, rounded
-// down to pages, with memory.oom.group; pids.max. An unlimited limit writes nothing: a fresh cgroup
-// has no maximum.
+// An isolator goes by the name of its controller; "devices" and "disk" have none and name their
+// own. Where the kernel does not take a value as the plan has it, the isolator's header says what
+// is made of it.
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "agent/isolation_settings.h"
 #include "common/resources.h"
 
 namespace tepui {
@@ -27,13 +26,20 @@ struct ControlWrite {
 struct IsolationInput {
   Resources resources;
   ResourceLimits limits;
-  int64_t pids_max = 0;  // 0: unlimited
-  // The cgroup v2 controllers the agent can use; writes of the others are left out of the plan.
+  Labels labels;
+  IsolationSettings settings;
+  // The isolators that the agent can use; writes of the others are left out of the plan.
   std::vector<std::string> controllers;
 };
 
 using IsolationPlan = std::vector<ControlWrite>;
 
 IsolationPlan plan_isolation(const IsolationInput& input);
+
+// All isolators, in the order of their writes.
+const std::vector<std::string>& isolator_names();
+// The control files that a plan of these settings may write and that not every kernel has where it
+// has the controller.
+std::vector<std::string> optional_files(const IsolationSettings& settings);
 
 }  // namespace tepui

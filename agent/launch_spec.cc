@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
@@ -46,6 +47,13 @@ std::vector<EnvironmentVariable> make_environment(const LaunchInput& input,
     environment.push_back(EnvironmentVariable{.name = name, .value = std::move(value)});
   }
   return environment;
+}
+
+void confine(LaunchSpec& spec, const AgentConfig& config, std::string shared_directory) {
+  spec.confinement = plan_confinement({.config = config.confinement,
+                                       .sandbox = below(config.work_dir, spec.sandbox),
+                                       .volumes = spec.volumes,
+                                       .shared_directory = std::move(shared_directory)});
 }
 
 std::string resolve(const std::string& working_directory, std::string_view sandbox) {
@@ -94,6 +102,8 @@ LaunchSpec make_executor_spec(ExecutorLaunchInput input) {
                 [](const EnvironmentVariable& one) { return one.name == "TEPUI_TASK_ID"; });
   if (spec.command.user.empty()) spec.command.user = input.framework.user;
   spec.command.working_directory = resolve(spec.command.working_directory, directory);
+  const std::string& socket = config.executor_socket;
+  confine(spec, config, socket.substr(0, std::min(socket.rfind('/'), socket.size())));
   return spec;
 }
 
@@ -112,7 +122,8 @@ LaunchSpec make_launch_spec(const LaunchInput& input) {
                   .environment = {},
                   .plan = plan_isolation({.resources = input.spec.resources,
                                           .limits = input.spec.limits,
-                                          .pids_max = input.config.tunables.pids_max,
+                                          .labels = input.spec.labels,
+                                          .settings = input.config.tunables.isolation,
                                           .controllers = input.config.info.controllers})};
   // Checked before the task was accepted.
   spec.volumes = volume_mounts(input.spec.resources, input.config.work_dir)
@@ -121,6 +132,7 @@ LaunchSpec make_launch_spec(const LaunchInput& input) {
   spec.environment = make_environment(input, directory);
   spec.command.user = input.task.user;
   spec.command.working_directory = resolve(spec.command.working_directory, directory);
+  confine(spec, input.config, "");
   return spec;
 }
 
@@ -131,6 +143,10 @@ void make_probe_spec(LaunchSpec& spec, const CommandInfo& command, const Contain
   spec.makes_parent = false;
   spec.plan.clear();
   spec.volumes.clear();
+  // It is where the task is, and may no more.
+  spec.confinement.namespaces.reset();
+  spec.confinement.steps.clear();
+  spec.confinement.joins = task;
   std::map<std::string, std::string> variables;
   for (EnvironmentVariable& one : spec.environment) {
     variables[std::move(one.name)] = std::move(one.value);

@@ -9,7 +9,62 @@
 namespace tepui {
 
 // Whoever adds a setting must write and read it here, or a replay would be of another agent.
-static_assert(sizeof(AgentTunables) == 80);
+static_assert(sizeof(IsolationSettings) == 184);
+static_assert(sizeof(AgentTunables) == 72 + sizeof(IsolationSettings));
+
+namespace {
+
+void write_texts(JournalWriter& out, const std::vector<std::string>& texts) {
+  out.number(uint64_t{texts.size()});
+  for (const std::string& text : texts) out.text(text);
+}
+
+std::vector<std::string> read_texts(JournalFields& in) {
+  constexpr size_t kTextBytesMin = 1;  // its length
+  std::vector<std::string> texts(in.count(kTextBytesMin));
+  for (std::string& text : texts) text = in.text();
+  return texts;
+}
+
+void write_isolation(JournalWriter& out, const IsolationSettings& settings) {
+  out.flag(settings.cpu_max_of_requests)
+      .number(settings.cpu_burst_percent)
+      .flag(settings.revocable_idle)
+      .number(settings.memory_high_percent)
+      .number(settings.swap_percent)
+      .number(settings.pids_max)
+      .number(settings.io_max.read_bytes)
+      .number(settings.io_max.write_bytes)
+      .number(settings.io_max.read_operations)
+      .number(settings.io_max.write_operations)
+      .number(settings.io_latency_us);
+  for (const auto* texts : {&settings.io_devices, &settings.hugepage_sizes, &settings.devices,
+                            &settings.missing_files}) {
+    write_texts(out, *texts);
+  }
+}
+
+IsolationSettings read_isolation(JournalFields& in) {
+  IsolationSettings settings;
+  settings.cpu_max_of_requests = in.flag();
+  settings.cpu_burst_percent = in.signed_number();
+  settings.revocable_idle = in.flag();
+  settings.memory_high_percent = in.signed_number();
+  settings.swap_percent = in.signed_number();
+  settings.pids_max = in.signed_number();
+  settings.io_max.read_bytes = in.signed_number();
+  settings.io_max.write_bytes = in.signed_number();
+  settings.io_max.read_operations = in.signed_number();
+  settings.io_max.write_operations = in.signed_number();
+  settings.io_latency_us = in.signed_number();
+  for (auto* texts : {&settings.io_devices, &settings.hugepage_sizes, &settings.devices,
+                      &settings.missing_files}) {
+    *texts = read_texts(in);
+  }
+  return settings;
+}
+
+}  // namespace
 
 void write_tunables(JournalWriter& out, const AgentTunables& tunables) {
   out.duration(tunables.registration_backoff)
@@ -17,11 +72,11 @@ void write_tunables(JournalWriter& out, const AgentTunables& tunables) {
       .duration(tunables.update_retry_min)
       .duration(tunables.update_retry_max)
       .duration(tunables.kill_grace)
-      .number(tunables.pids_max)
       .duration(tunables.executor_registration_timeout)
       .duration(tunables.executor_reregistration_timeout)
       .duration(tunables.executor_shutdown_grace)
       .duration(tunables.recovery_timeout);
+  write_isolation(out, tunables.isolation);
 }
 
 AgentTunables read_agent_tunables(JournalFields& in) {
@@ -31,11 +86,11 @@ AgentTunables read_agent_tunables(JournalFields& in) {
   tunables.update_retry_min = in.duration();
   tunables.update_retry_max = in.duration();
   tunables.kill_grace = in.duration();
-  tunables.pids_max = in.signed_number();
   tunables.executor_registration_timeout = in.duration();
   tunables.executor_reregistration_timeout = in.duration();
   tunables.executor_shutdown_grace = in.duration();
   tunables.recovery_timeout = in.duration();
+  tunables.isolation = read_isolation(in);
   return tunables;
 }
 
@@ -52,7 +107,11 @@ void write_makeup(JournalWriter& out, const AgentMakeup& makeup) {
       .text(config.principal)
       .text(config.executor_socket)
       .text(config.work_dir)
-      .number(makeup.seed);
+      .number(uint64_t{config.confinement.isolators.to_ullong()})
+      .number(config.confinement.capabilities)
+      .text(config.confinement.cgroup_mount);
+  write_texts(out, config.confinement.private_directories);
+  out.number(makeup.seed);
 }
 
 Result<AgentMakeup> read_agent_makeup(std::span<const std::byte> payload) {
@@ -69,6 +128,10 @@ Result<AgentMakeup> read_agent_makeup(std::span<const std::byte> payload) {
   config.principal = in.text();
   config.executor_socket = in.text();
   config.work_dir = in.text();
+  config.confinement.isolators = IsolatorSet(in.number());
+  config.confinement.capabilities = in.number();
+  config.confinement.cgroup_mount = in.text();
+  config.confinement.private_directories = read_texts(in);
   makeup.seed = in.number();
   if (!in.ok() || !in.at_end()) return fail("the head does not hold what makes an agent");
   config.info = TRY(decode_agent(info));

@@ -87,6 +87,9 @@ std::string memory_message(const ExitRecord& record, const TaskSpec& spec) {
   if (record.memory_peak_bytes > 0) {
     message += fmt::format(", peak {} MB", record.memory_peak_bytes / kBytesPerMb);
   }
+  if (record.memory_usage_bytes > 0) {
+    message += fmt::format(", {} MB in use at its end", record.memory_usage_bytes / kBytesPerMb);
+  }
   return message;
 }
 

@@ -141,6 +141,7 @@ void RecordedAgent::on_exit(Now now, const ContainerId& id, const ExitRecord& re
         .number(int64_t{record_.signal.value_or(0)})
         .flag(record_.oom_killed)
         .number(record_.memory_peak_bytes)
+        .number(record_.memory_usage_bytes)
         .text(record_.stderr_tail);
   });
   agent_.on_exit(now, id, record_);

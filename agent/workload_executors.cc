@@ -161,7 +161,8 @@ IsolationPlan Workload::plan_of(const AgentFramework& framework,
   }
   return plan_isolation({.resources = std::move(resources),
                          .limits = {},
-                         .pids_max = config_.tunables.pids_max,
+                         .labels = executor.info->labels,
+                         .settings = config_.tunables.isolation,
                          .controllers = config_.info.controllers});
 }
 

@@ -38,6 +38,8 @@ struct Common {
   Duration timeout{};
 };
 Common common_of(const Settings& settings);
+// What --label says, sorted.
+Outcome<Labels> labels_of(const Settings& settings);
 
 Outcome<int> list(const Settings& settings, Table table);
 Outcome<int> kill(const Settings& settings);

@@ -48,18 +48,6 @@ Outcome<Resources> named_resources(const Settings& settings, const AgentRow& age
   return *std::move(made);
 }
 
-Outcome<Labels> labels_of(const Settings& settings) {
-  Labels labels;
-  for (const std::string& text : settings.list("label")) {
-    const size_t equals = std::min(text.find('='), text.size());
-    if (equals == 0) return usage(fmt::format("--label: expected KEY=VALUE, got '{}'", text));
-    labels.push_back(
-        {.key = text.substr(0, equals), .value = text.substr(std::min(equals + 1, text.size()))});
-  }
-  std::ranges::sort(labels);  // the order that they are given in means nothing
-  return labels;
-}
-
 // Plain resources, or such with reservations already, and one more on top.
 Outcome<Resources> reserved(const Resources& plain, const Reservation& reservation) {
   std::vector<Resource> items;
@@ -238,6 +226,18 @@ Outcome<int> send(Client& client, const Common& common, const OperateResources& 
 }
 
 }  // namespace
+
+Outcome<Labels> labels_of(const Settings& settings) {
+  Labels labels;
+  for (const std::string& text : settings.list("label")) {
+    const size_t equals = std::min(text.find('='), text.size());
+    if (equals == 0) return usage(fmt::format("--label: expected KEY=VALUE, got '{}'", text));
+    labels.push_back(
+        {.key = text.substr(0, equals), .value = text.substr(std::min(equals + 1, text.size()))});
+  }
+  std::ranges::sort(labels);  // the order that they are given in means nothing
+  return labels;
+}
 
 Outcome<int> reserve(const Settings& settings, OperateResources::Type type) {
   const Common common = common_of(settings);

@@ -261,6 +261,33 @@ Outcome<ConstraintGroup> constraints_of(const Settings& settings) {
   return group;
 }
 
+// What each instance requests: cpus, mem and whatever else agents offer.
+Outcome<Resources> requests_of(const Settings& settings) {
+  const auto mem = parse_mem(settings.text("mem"));
+  if (!mem) return std::unexpected(usage("--mem: " + mem.error().message));
+  const auto more = Resources::parse(settings.text("resources"));
+  if (!more) return std::unexpected(usage("--resources: " + more.error().message));
+  for (const Resource& item : more->items()) {
+    if (item.name() != "cpus" && item.name() != "mem") continue;
+    return std::unexpected(
+        usage(fmt::format("--resources: for {} there is --{}", item.name(), item.name())));
+  }
+  return *more + Resources::scalars({{"cpus", settings.milli("cpus")}, {"mem", *mem}});
+}
+
+Outcome<ResourceLimits> limits_of(const Settings& settings) {
+  ResourceLimits limits;
+  if (settings.given("cpus-limit")) limits.cpus_milli = settings.milli("cpus-limit");
+  if (const std::string text = settings.text("mem-limit"); text == "unlimited") {
+    limits.mem_milli = kUnlimited;
+  } else if (!text.empty()) {
+    const auto mem = parse_mem(text);
+    if (!mem) return std::unexpected(usage("--mem-limit: " + mem.error().message));
+    limits.mem_milli = *mem;
+  }
+  return limits;
+}
+
 Outcome<Batch> batch_of_run(const Settings& settings) {
   CommandInfo command{
       .shell = false, .value = settings.rest().front(), .arguments = settings.rest()};
@@ -269,8 +296,12 @@ Outcome<Batch> batch_of_run(const Settings& settings) {
     if (!variable) return std::unexpected(usage("--env: " + variable.error().message));
     command.environment.push_back(*variable);
   }
-  const auto mem = parse_mem(settings.text("mem"));
-  if (!mem) return std::unexpected(usage("--mem: " + mem.error().message));
+  auto requests = requests_of(settings);
+  if (!requests) return std::unexpected(requests.error());
+  const auto limits = limits_of(settings);
+  if (!limits) return std::unexpected(limits.error());
+  auto labels = labels_of(settings);
+  if (!labels) return std::unexpected(labels.error());
   command.user = settings.text("user");
   const std::string role = settings.text("role");
   if (auto valid = validate_role(role); !valid) {
@@ -290,19 +321,19 @@ Outcome<Batch> batch_of_run(const Settings& settings) {
   if (settings.given("max-completion-time")) {
     max_completion_time = settings.duration("max-completion-time");
   }
-  const auto spec = std::make_shared<const TaskSpec>(
-      TaskSpec{.resources = Resources::scalars({{"cpus", settings.milli("cpus")}, {"mem", *mem}}),
-               .limits = {},
-               .command = std::move(command),
-               .kill_policy = {},
-               .max_completion_time = max_completion_time,
-               .labels = {},
-               .discovery = {},
-               .group = {},
-               .data = {},
-               .executor = {},
-               .health_check = std::move(health_check),
-               .check = {}});
+  const auto spec =
+      std::make_shared<const TaskSpec>(TaskSpec{.resources = *std::move(requests),
+                                                .limits = *limits,
+                                                .command = std::move(command),
+                                                .kill_policy = {},
+                                                .max_completion_time = max_completion_time,
+                                                .labels = *std::move(labels),
+                                                .discovery = {},
+                                                .group = {},
+                                                .data = {},
+                                                .executor = {},
+                                                .health_check = std::move(health_check),
+                                                .check = {}});
   auto constraints = constraints_of(settings);
   if (!constraints) return std::unexpected(constraints.error());
   Batch batch{.name = name,

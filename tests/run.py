@@ -22,7 +22,7 @@ def run_tier(tier, patterns, fuzz_seconds):
     if os.path.exists(junit):
         os.unlink(junit)
     command = ["meson", "test", "-C", directory, "--suite", tier, "--print-errorlogs"]
-    if tier == "system":
+    if tier in ("system", "vm"):
         # Real processes on two cores: one at a time, so that none starves another.
         command += ["--num-processes", "1"]
     environment = dict(os.environ)

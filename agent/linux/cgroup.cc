@@ -14,12 +14,16 @@
 #include <utility>
 
 #include "agent/linux/files.h"
+#include "agent/linux/numa.h"
 
 namespace tepui {
 namespace {
 
 constexpr const char* kKillFile = "cgroup.kill";
 constexpr std::string_view kShims = "shims-";
+constexpr std::string_view kDevices = "devices";
+// Not of cgroups: DiskQuota has seen to it.
+constexpr std::string_view kDisk = "disk";
 // At the start of an agent: long enough for a loaded machine to bury a big tree.
 constexpr Duration kClearPatience = std::chrono::seconds(10);
 // Deeper than any sane container; the kernel's own bound may be lower.
@@ -47,6 +51,14 @@ Result<void> remove_tree(int parent, const std::string& name, int depth) {
     return std::unexpected(system_error(errno, "removing cgroup " + name));
   }
   return {};
+}
+
+// Of a file with one number; 0 where there is none.
+int64_t number_in(int directory, const std::string& file) {
+  int64_t number = 0;
+  const Result<std::string> text = read_file_at(directory, file);
+  if (text) std::from_chars(text->data(), text->data() + text->size(), number);
+  return number;
 }
 
 // Kills and removes one child of the subtree; false when something in it outlived `patience`.
@@ -154,6 +166,7 @@ Result<std::unique_ptr<CgroupRoot>> CgroupRoot::create(const CgroupPlace& place,
                                                   std::move(directory)));
   root->remove_unused_shims();
   root->enable(place, wanted);
+  root->protect();
   TRY(root->make_shims());
   // A place where processes cannot be moved or born is of no use: better found now than at the
   // first launch.
@@ -239,6 +252,69 @@ void CgroupRoot::enable(const CgroupPlace& place, const std::vector<std::string>
   std::ranges::sort(controllers_);
 }
 
+// What fails here is missing or forbidden, and then nothing below is protected.
+void CgroupRoot::protect() const {
+  if (!has_controller("memory")) return;
+  for (size_t end = name_.find('/'); true; end = name_.find('/', end + 1)) {
+    (void)write_control_at(base_.get(), name_.substr(0, end) + "/memory.low", "max").has_value();
+    if (end == std::string::npos) return;
+  }
+}
+
+bool CgroupRoot::has_controller(std::string_view name) const {
+  return std::ranges::find(controllers_, name) != controllers_.end();
+}
+
+bool CgroupRoot::has_file(const std::string& file) const {
+  return faccessat(shims_.get(), file.c_str(), W_OK, AT_EACCESS) == 0;
+}
+
+Result<void> CgroupRoot::try_devices() const { return devices_.probe(shims_.get()); }
+
+Result<void> CgroupRoot::write_fresh(int cgroup, const IsolationPlan& plan) const {
+  std::vector<std::string> devices;
+  for (const ControlWrite& write : plan) {
+    if (write.controller == kDevices) {
+      devices.push_back(write.value);
+    } else if (write.controller == kDisk) {
+      continue;
+    } else if (const std::optional<int64_t> request = numa_request(write)) {
+      TRY(place_on_node(cgroup, *request));
+    } else {
+      TRY(write_control_at(cgroup, write.file, write.value));
+    }
+  }
+  if (!devices.empty()) TRY(devices_.attach(cgroup, devices));
+  return {};
+}
+
+// What is taken of a node shows in the cgroups themselves, so a next life of the agent knows it,
+// too: containers whose memory is on one node, and what their weight says that they requested.
+Result<std::vector<NumaNode>> CgroupRoot::weigh_nodes() const {
+  std::vector<NumaNode> nodes = TRY(read_numa_nodes());
+  for (const std::string& id : TRY(containers())) {
+    const std::string directory = container_directory(id);
+    const Result<std::string> mems = read_file_at(directory_.get(), directory + "/cpuset.mems");
+    const Result<std::string> weight = read_file_at(directory_.get(), directory + "/cpu.weight");
+    if (!mems || !weight) continue;  // just removed
+    for (NumaNode& node : nodes) {
+      int64_t hundredths = 0;
+      std::from_chars(weight->data(), weight->data() + weight->size(), hundredths);
+      if (*mems == fmt::format("{}\n", node.id)) node.taken_milli += hundredths * 10;
+    }
+  }
+  return nodes;
+}
+
+Result<void> CgroupRoot::place_on_node(int cgroup, int64_t request_milli) const {
+  const std::lock_guard lock(placing_);
+  const std::vector<NumaNode> nodes = TRY(weigh_nodes());
+  const NumaNode* node = choose_node(nodes, request_milli);
+  if (node == nullptr) return {};
+  TRY(write_control_at(cgroup, "cpuset.cpus", node->cpus));
+  return write_control_at(cgroup, "cpuset.mems", fmt::format("{}", node->id));
+}
+
 Result<Fd> CgroupRoot::create_container(const std::string& id, const IsolationPlan& plan) const {
   const std::string name = container_directory(id);
   if (mkdirat(directory_.get(), name.c_str(), 0755) != 0) {
@@ -246,9 +322,7 @@ Result<Fd> CgroupRoot::create_container(const std::string& id, const IsolationPl
   }
   auto prepare = [this, &name, &plan]() -> Result<Fd> {
     Fd cgroup = TRY(open_directory_at(directory_.get(), name));
-    for (const ControlWrite& write : plan) {
-      TRY(write_control_at(cgroup.get(), write.file, write.value));
-    }
+    TRY(write_fresh(cgroup.get(), plan));
     return cgroup;
   };
   Result<Fd> cgroup = prepare();
@@ -267,6 +341,9 @@ Result<void> CgroupRoot::create_parent(const std::string& id) const {
   for (const std::string& controller : controllers_) {
     TRY(write_control_at(directory_.get(), name + "/cgroup.subtree_control", "+" + controller));
   }
+  if (has_controller("memory")) {
+    TRY(write_control_at(directory_.get(), name + "/memory.low", "max"));
+  }
   return {};
 }
 
@@ -278,6 +355,7 @@ void CgroupRoot::remove_parent(const std::string& id) const {
 Result<void> CgroupRoot::update_container(const std::string& id, const IsolationPlan& plan) const {
   const std::string name = container_directory(id);
   for (const ControlWrite& write : plan) {
+    if (write.controller == kDevices || write.controller == kDisk || numa_request(write)) continue;
     TRY(write_control_at(directory_.get(), name + "/" + write.file, write.value));
   }
   return {};
@@ -293,16 +371,13 @@ Result<bool> CgroupRoot::remove_container(const std::string& id, Duration patien
 
 Result<CgroupMemory> CgroupRoot::memory_of(const std::string& id) const {
   CgroupMemory memory;
-  const bool has_memory = std::ranges::find(controllers_, "memory") != controllers_.end();
-  if (!has_memory) return memory;
+  if (!has_controller("memory")) return memory;
   const std::string directory = container_directory(id);
   std::string events = TRY(read_file_at(directory_.get(), directory + "/memory.events"));
   memory.oom_killed = flat_keyed_value(events, "oom_kill") > 0;
   // memory.peak is younger than memory.events (5.19): where it is absent the peak is not known.
-  Result<std::string> peak = read_file_at(directory_.get(), directory + "/memory.peak");
-  if (peak.has_value()) {
-    std::from_chars(peak->data(), peak->data() + peak->size(), memory.peak_bytes);
-  }
+  memory.peak_bytes = number_in(directory_.get(), directory + "/memory.peak");
+  memory.usage_bytes = number_in(directory_.get(), directory + "/memory.current");
   return memory;
 }
 

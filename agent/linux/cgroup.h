@@ -13,16 +13,21 @@
 // Invariants: one living agent per subtree; a cgroup is never reused, not even for shims (kernels
 // up to 6.18 at least kill at once what is cloned into or out of a cgroup that was once killed).
 //
-// The methods touch only the descriptor of the subtree, so workers may call them side by side. They
-// may block: not for the loop.
+// The subtree as a whole is protected from reclaim (memory.low), so that what its containers are
+// guaranteed counts: a protection reaches no further than that of the cgroup above.
+//
+// Workers may call the const methods side by side. They may block: not for the loop.
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "agent/isolation_plan.h"
+#include "agent/isolators/cpuset.h"
 #include "agent/linux/cgroup_discovery.h"
+#include "agent/linux/devices.h"
 #include "common/io/fd.h"
 #include "common/result.h"
 #include "common/time.h"
@@ -35,7 +40,8 @@ std::string container_directory(const std::string& id);
 // What the kernel counted for a container, as far as its controllers can say.
 struct CgroupMemory {
   bool oom_killed = false;
-  int64_t peak_bytes = 0;  // 0: not known
+  int64_t peak_bytes = 0;   // 0: not known
+  int64_t usage_bytes = 0;  // now
 };
 
 // True once no process lives in the cgroup or below it; false when `patience` ran out first.
@@ -51,6 +57,10 @@ class CgroupRoot {
 
   // Enabled for containers, sorted.
   const std::vector<std::string>& controllers() const { return controllers_; }
+  // Whether cgroups of containers have this control file.
+  bool has_file(const std::string& file) const;
+  // Whether programs for devices can be put on cgroups; the error says why not.
+  Result<void> try_devices() const;
   int shims() const { return shims_.get(); }
   // Absolute.
   const std::string& path() const { return path_; }
@@ -65,7 +75,8 @@ class CgroupRoot {
   Result<void> create_parent(const std::string& id) const;
   // Removes one that nothing is inside of any more.
   void remove_parent(const std::string& id) const;
-  // Writes another plan.
+  // Writes another plan. Where a container runs and what devices it has was decided when it was
+  // made.
   Result<void> update_container(const std::string& id, const IsolationPlan& plan) const;
   Result<void> kill_container(const std::string& id) const;
   // Kills what is left in it and removes it with all that it made below itself. False when
@@ -85,6 +96,11 @@ class CgroupRoot {
   void remove_unused_shims();
   Result<void> remove_directory();
   void enable(const CgroupPlace& place, const std::vector<std::string>& wanted);
+  void protect() const;
+  bool has_controller(std::string_view name) const;
+  Result<void> write_fresh(int cgroup, const IsolationPlan& plan) const;
+  Result<void> place_on_node(int cgroup, int64_t request_milli) const;
+  Result<std::vector<NumaNode>> weigh_nodes() const;
 
   const Fd base_;
   const std::string name_;
@@ -92,6 +108,9 @@ class CgroupRoot {
   const Fd directory_;  // locked
   Fd shims_;
   std::vector<std::string> controllers_;
+  mutable DevicePrograms devices_;
+  // One is placed at a time, so that the next one sees it.
+  mutable std::mutex placing_;
 };
 
 // A value of a flat keyed file such as memory.events; absent is zero. Pure.

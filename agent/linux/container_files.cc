@@ -53,7 +53,7 @@ Result<Fd> open_output(int sandbox, const char* name, const std::optional<UserId
 
 Result<Sandbox> make_sandbox(const ContainerPlaces& places, const std::string& path,
                              const std::vector<VolumeMount>& volumes,
-                             const std::optional<UserIds>& user) {
+                             bool mounts, const std::optional<UserIds>& user) {
   Fd directory = TRY(make_directories_at(places.work.get(), path, 0755));
   if (user.has_value() && fchown(directory.get(), user->uid, user->gid) != 0) {
     return std::unexpected(system_error(errno, "giving away the directory"));
@@ -63,14 +63,28 @@ Result<Sandbox> make_sandbox(const ContainerPlaces& places, const std::string& p
   sandbox.errors = TRY(open_output(directory.get(), "stderr", user));
   struct stat status{};
   if (fstat(sandbox.errors.get(), &status) == 0) sandbox.errors_inode = status.st_ino;
-  for (const VolumeMount& volume : volumes) TRY(link_volume(directory.get(), volume, user));
+  for (const VolumeMount& volume : volumes) {
+    TRY(mounts ? prepare_volume(directory.get(), volume, user)
+               : link_volume(directory.get(), volume, user));
+  }
   return sandbox;
 }
 
-Result<Fd> make_spec_file(const LaunchSpec& spec, const std::string& sandbox,
-                          std::optional<UserIds> user) {
+bool has_own_files(const LaunchSpec& spec) {
+  return has(spec.confinement.namespaces, Isolator::kMountNamespace);
+}
+
+Result<Fd> make_spec_file(const ContainerPlaces& places, const LaunchSpec& spec,
+                          std::optional<UserIds> user, const IsolatorSet& joined) {
+  const std::string sandbox = places.work_dir + "/" + spec.sandbox;
   ShimSpec shim = make_shim_spec(spec.command, spec.environment, sandbox);
   shim.user = std::move(user);
+  shim.confinement = spec.confinement;
+  shim.joined = joined;
+  if (spec.confinement.filters_calls) {
+    const auto& limits = spec.confinement.capabilities;
+    shim.filter = TRY(places.profiles->filter(limits ? limits->bounding : kAllCapabilities));
+  }
   std::string bytes = TRY(encode_shim_spec(shim));
   Fd file(memfd_create("tepui-shim-spec", MFD_CLOEXEC));
   if (!file) return std::unexpected(system_error(errno, "creating the shim's specification"));
@@ -151,11 +165,13 @@ void remove_runtime(const ContainerPlaces& places, const std::string& id) {
 Result<StartedShim> start_in(const ContainerPlaces& places, const LaunchSpec& spec,
                              const Fd& runtime, const Fd& cgroup) {
   std::optional<UserIds> user = TRY(user_to_switch_to(spec.command.user));
-  Result<Sandbox> sandbox = make_sandbox(places, spec.sandbox, spec.volumes, user);
+  const Namespaces joined = TRY(find_namespaces(places, spec.confinement.joins));
+  Result<Sandbox> sandbox =
+      make_sandbox(places, spec.sandbox, spec.volumes, has_own_files(spec), user);
   if (!sandbox.has_value()) {
     return std::unexpected(std::move(sandbox).error().in("preparing the sandbox " + spec.sandbox));
   }
-  Fd file = TRY(make_spec_file(spec, places.work_dir + "/" + spec.sandbox, std::move(user)));
+  Fd file = TRY(make_spec_file(places, spec, std::move(user), joined.isolators));
   Fd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
   int ends[2] = {-1, -1};
   if (!null || pipe2(ends, O_CLOEXEC) != 0) {
@@ -166,7 +182,8 @@ Result<StartedShim> start_in(const ContainerPlaces& places, const LaunchSpec& sp
   Result<Fd> pidfd =
       clone_shim(places, spec,
                  ShimStart{.fds = {null.get(), sandbox->output.get(), sandbox->errors.get(),
-                                   file.get(), report_end.get(), runtime.get(), cgroup.get()},
+                                   file.get(), report_end.get(), runtime.get(), cgroup.get(),
+                                   joined.process.get()},
                            .program = nullptr,
                            .arguments = nullptr,
                            .code = 0});
@@ -264,6 +281,7 @@ ExitRecord end_container(const ContainerPlaces& places, const LaunchSpec& spec,
     Result<CgroupMemory> memory = places.cgroups->memory_of(cgroup_of(spec));
     if (memory.has_value()) {
       record.oom_killed = memory->oom_killed;
+      record.memory_usage_bytes = memory->usage_bytes;
       if (memory->peak_bytes > 0) record.memory_peak_bytes = memory->peak_bytes;
     }
   }
@@ -282,6 +300,11 @@ Result<bool> remove_container(const ContainerPlaces& places, const LaunchSpec& s
 
 Error launch_error(const LaunchSpec& spec, uint32_t stage, int code) {
   const CommandInfo& command = spec.command;
+  constexpr auto kFirstStep = static_cast<uint32_t>(ShimStage::kFirstStep);
+  const std::vector<ConfinementStep>& steps = spec.confinement.steps;
+  if (stage >= kFirstStep && stage - kFirstStep < steps.size()) {
+    return system_error(code, describe(steps[stage - kFirstStep]));
+  }
   switch (static_cast<ShimStage>(stage)) {
     case ShimStage::kStarted:
     case ShimStage::kPending:
@@ -301,6 +324,23 @@ Error launch_error(const LaunchSpec& spec, uint32_t stage, int code) {
       return system_error(code, fmt::format("entering the working directory \"{}\"",
                                             directory.empty() ? spec.sandbox : directory));
     }
+    case ShimStage::kNamespaces:
+      return system_error(code, "making namespaces for the container");
+    case ShimStage::kInit:
+      return Error{.message = "who holds the namespaces of the container was killed",
+                   .code = code};
+    case ShimStage::kJoin:
+      return system_error(code, "joining the namespaces of the container");
+    case ShimStage::kRlimit:
+      return system_error(code, "setting a resource limit of the process");
+    case ShimStage::kCapabilities:
+      return system_error(code, "limiting the capabilities of the command");
+    case ShimStage::kFilter:
+      return system_error(code, "filtering the system calls of the command");
+    case ShimStage::kPrivileges:
+      return system_error(code, "promising not to gain privileges");
+    case ShimStage::kFirstStep:
+      break;
     case ShimStage::kExec:
       return system_error(
           code, fmt::format("executing \"{}\"", command.shell ? "/bin/sh" : command.value));

@@ -6,11 +6,13 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
 
 #include "agent/effects.h"
 #include "agent/linux/cgroup.h"
+#include "agent/linux/seccomp_profile.h"
 #include "common/io/fd.h"
 #include "common/result.h"
 #include "common/time.h"
@@ -24,6 +26,7 @@ struct ContainerPlaces {
   Fd runtime;                           // one directory per container, readable to us alone
   std::string shim;                     // the program
   const CgroupRoot* cgroups = nullptr;  // null: processes are killed by the shim, not by a cgroup
+  std::unique_ptr<SeccompProfiles> profiles = std::make_unique<SeccompProfiles>();
 };
 
 struct StartedShim {
@@ -72,6 +75,14 @@ void abandon_container(const ContainerPlaces& places, const LaunchSpec& spec, Du
 // runtime files that nobody owns. How many containers that were.
 Result<int> end_unknown_containers(const ContainerPlaces& places,
                                    const std::set<std::string>& known, Duration patience);
+
+// The namespaces that a running container has for itself, held by the pidfd of its command.
+struct Namespaces {
+  Fd process;
+  IsolatorSet isolators;
+};
+// An empty id: none. An error: the container does not run (any more).
+Result<Namespaces> find_namespaces(const ContainerPlaces& places, const ContainerId& id);
 
 // The sentence for a launch that failed in the shim.
 Error launch_error(const LaunchSpec& spec, uint32_t stage, int code);

@@ -15,6 +15,7 @@
 #include <optional>
 #include <utility>
 
+#include "agent/isolators/disk.h"
 #include "agent/linux/files.h"
 #include "agent/linux/shim_protocol.h"
 #include "common/check.h"
@@ -100,7 +101,17 @@ class Containers::Container {
   };
 
   // On a thread of the worker, while the loop leaves alone what they write.
-  void start_now() { started_ = start_container(all_.places_, spec_); }
+  void start_now() {
+    // Before anything is in the sandbox: what is made there later inherits the bound.
+    const std::optional<int64_t> limit = disk_limit(spec_.plan);
+    if (limit && all_.disk_quota_ != nullptr) {
+      if (Result<void> bounded = all_.disk_quota_->bound(spec_.sandbox, *limit); !bounded) {
+        started_ = std::unexpected(std::move(bounded).error());
+        return;
+      }
+    }
+    started_ = start_container(all_.places_, spec_);
+  }
   void find_now() {
     found_ = find_container(all_.places_, spec_, kReportPatience);
     if (!found_) abandon_container(all_.places_, spec_, kReportPatience);
@@ -319,6 +330,7 @@ Result<std::unique_ptr<Containers>> Containers::create(Reactor& reactor, Options
   }
   places.shim = std::move(options.shim);
   places.cgroups = options.cgroups;
+  containers->disk_quota_ = options.disk_quota;
   containers->worker_ =
       TRY(Worker::create(reactor, {.threads = options.threads, .queue_max = kJobsMax}));
   return containers;

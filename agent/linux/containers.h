@@ -22,6 +22,7 @@
 
 #include "agent/effects.h"
 #include "agent/linux/container_files.h"
+#include "agent/linux/disk_quota.h"
 #include "common/io/reactor.h"
 #include "common/io/worker.h"
 #include "common/result.h"
@@ -45,6 +46,7 @@ class Containers {
     std::string runtime_dir;              // this agent's alone; created if it is absent
     std::string shim;                     // the program tepui-shim
     const CgroupRoot* cgroups = nullptr;  // null: no cgroup can be had
+    DiskQuota* disk_quota = nullptr;      // null: plans say nothing of it
     size_t threads = 4;                   // launches and removals that run at once
   };
   static Result<std::unique_ptr<Containers>> create(Reactor& reactor, Options options,
@@ -81,6 +83,7 @@ class Containers {
   Reactor& reactor_;
   ContainersOwner& owner_;
   ContainerPlaces places_;
+  DiskQuota* disk_quota_ = nullptr;
   std::map<ContainerId, std::unique_ptr<Container>> containers_;
   // Bounded by the containers: each has at most three jobs.
   std::deque<Job*> waiting_;

@@ -154,6 +154,43 @@ Result<FoundContainer> find_container(const ContainerPlaces& places, const Launc
   return FoundContainer{};
 }
 
+namespace {
+
+// Whether a process has a namespace of its own; the link's text names it.
+bool has_own_namespace(pid_t pid, const char* kind) {
+  char own[64] = {};
+  char its[64] = {};
+  const std::string ours = fmt::format("/proc/self/ns/{}", kind);
+  const std::string theirs = fmt::format("/proc/{}/ns/{}", pid, kind);
+  return readlink(ours.c_str(), own, sizeof own - 1) > 0 &&
+         readlink(theirs.c_str(), its, sizeof its - 1) > 0 && std::strcmp(own, its) != 0;
+}
+
+}  // namespace
+
+Result<Namespaces> find_namespaces(const ContainerPlaces& places, const ContainerId& id) {
+  if (id.empty()) return Namespaces{};
+  const Error gone{.message = fmt::format("container {} does not run any more", id.value),
+                   .code = ESRCH};
+  const Result<Fd> runtime = open_directory_at(places.runtime.get(), id.value);
+  if (!runtime) return std::unexpected(gone);
+  const std::optional<ShimReport> report = read_report(runtime->get());
+  if (!report || report->pid <= 0) return std::unexpected(gone);
+  Namespaces found;
+  found.process = Fd(static_cast<int>(syscall(SYS_pidfd_open, report->pid, 0)));
+  constexpr std::pair<Isolator, const char*> kKinds[] = {
+      {Isolator::kPidNamespace, "pid"},       {Isolator::kMountNamespace, "mnt"},
+      {Isolator::kIpcNamespace, "ipc"},       {Isolator::kUtsNamespace, "uts"},
+      {Isolator::kCgroupNamespace, "cgroup"},
+  };
+  for (const auto& [isolator, kind] : kKinds) {
+    if (has_own_namespace(report->pid, kind)) put(found.isolators, isolator);
+  }
+  // As long as its shim lives, the command keeps its pid, dead or alive.
+  if (!found.process || lock_holder(runtime->get()) == 0) return std::unexpected(gone);
+  return found;
+}
+
 void abandon_container(const ContainerPlaces& places, const LaunchSpec& spec, Duration patience) {
   if (places.cgroups != nullptr) (void)places.cgroups->kill_container(cgroup_of(spec)).has_value();
   (void)end_shim(places, spec.id.value, later(now().mono, patience)).has_value();

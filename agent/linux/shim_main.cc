@@ -17,7 +17,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <linux/limits.h>
+#include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -32,8 +32,7 @@
 #include <cstdint>
 
 #include "agent/linux/clone_into.h"
-#include "agent/linux/raw_syscall.h"
-#include "agent/linux/shim_protocol.h"
+#include "agent/linux/shim_base.h"
 
 // The compiler may call these two for copies and clears of its own.
 extern "C" void* memcpy(void* to, const void* from, size_t bytes) {
@@ -47,49 +46,32 @@ extern "C" void* memset(void* to, int value, size_t bytes) {
   return to;
 }
 
-namespace tepui {
+namespace tepui::shim {
 namespace {
 
-constexpr int kExitLaunchFailed = 1;
 constexpr int kExitRecordLost = 2;
 constexpr size_t kChildStackBytes = 16 << 10;
-constexpr const char* kDefaultPath = "/usr/local/bin:/usr/bin:/bin";
 // The kernel's set of signals: one bit each.
 using SignalSet = uint64_t;
 constexpr SignalSet signal_bit(int number) { return SignalSet{1} << (number - 1); }
 
-struct Spec {
-  ShimSpecHeader header;
-  const uint32_t* groups = nullptr;
-  const char* program = nullptr;
-  const char* directory = nullptr;
-  const char** arguments = nullptr;
-  const char** environment = nullptr;
-  const char* path = kDefaultPath;
-  void* file = nullptr;
-  void* pointers = nullptr;
-  size_t pointer_bytes = 0;
-};
-
 // What the child tells the shim through their common memory.
 struct Launch {
   const Spec* spec = nullptr;
+  int namespaces = -1;  // to join
+  uint32_t namespace_flags = 0;
   volatile uint32_t stage = 0;
   volatile int code = 0;
 };
-
-[[noreturn]] void leave(int status) {
-  while (true) raw_syscall(SYS_exit_group, status);
-}
 
 long open_runtime(const char* file, int flags) {
   return raw_syscall(SYS_openat, kShimRuntimeFd, raw_address(file), flags | O_CLOEXEC, 0600);
 }
 
-ShimReport make_report(ShimStage stage, long code, long pid) {
+ShimReport make_report(uint32_t stage, int code, long pid) {
   ShimReport report{};
-  report.stage = static_cast<uint32_t>(stage);
-  report.code = static_cast<int32_t>(code);
+  report.stage = stage;
+  report.code = code;
   report.pid = static_cast<int32_t>(pid);
   timespec now{};
   raw_syscall(SYS_clock_gettime, CLOCK_BOOTTIME, raw_address(&now));
@@ -111,165 +93,30 @@ long keep_report(const ShimReport& report) {
 }
 
 // Nobody may listen any more; SIGPIPE is blocked.
-void send_report(ShimStage stage, long code, long pid) {
-  const ShimReport report = make_report(stage, code, pid);
+void keep_and_send(const ShimReport& report) {
   keep_report(report);
   raw_syscall(SYS_write, kShimReportFd, raw_address(&report), sizeof report);
 }
 
-// `result` as a system call gave it.
-[[noreturn]] void fail_launch(ShimStage stage, long result) {
-  send_report(stage, -result, 0);
+[[noreturn]] void fail_launch(Failure failed) {
+  keep_and_send(make_report(failed.stage, failed.code, 0));
   leave(kExitLaunchFailed);
-}
-
-// Private and writable memory, of the file `fd` unless that is -1. Without it no launch is
-// possible.
-void* map_memory(size_t bytes, int fd, ShimStage stage) {
-  const int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE;
-  const long result =
-      raw_syscall(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, flags, fd, 0);
-  constexpr long kErrnoMax = 4095;
-  if (result < 0 && result >= -kErrnoMax) fail_launch(stage, result);
-  return reinterpret_cast<void*>(result);  // NOLINT(performance-no-int-to-ptr): the kernel's answer
-}
-
-// Takes one string off the front of [*from, end), or null if none is whole.
-const char* take_string(const char** from, const char* end) {
-  const char* start = *from;
-  for (const char* at = start; at < end; ++at) {
-    if (*at != 0) continue;
-    *from = at + 1;
-    return start;
-  }
-  return nullptr;
-}
-
-bool take_strings(const char** from, const char* end, uint32_t count, const char** into) {
-  for (uint32_t i = 0; i < count; ++i) {
-    into[i] = take_string(from, end);
-    if (into[i] == nullptr) return false;
-  }
-  into[count] = nullptr;
-  return true;
-}
-
-const char* value_of_path(const char* variable) {
-  for (const char* expected = "PATH="; *expected != 0; ++expected, ++variable) {
-    if (*variable != *expected) return nullptr;
-  }
-  return variable;
-}
-
-// The file is the agent's and trusted; the checks are against an agent of another version.
-void read_spec(Spec* spec) {
-  struct stat status{};
-  if (long result = raw_syscall(SYS_fstat, kShimSpecFd, raw_address(&status)); result < 0) {
-    fail_launch(ShimStage::kSpec, result);
-  }
-  const auto bytes = static_cast<size_t>(status.st_size);
-  if (bytes < sizeof spec->header) fail_launch(ShimStage::kSpec, -EPROTO);
-  spec->file = map_memory(bytes, kShimSpecFd, ShimStage::kSpec);
-  spec->header = *static_cast<const ShimSpecHeader*>(spec->file);
-  const ShimSpecHeader& header = spec->header;
-  const size_t strings_at = sizeof header + size_t{header.group_count} * sizeof(uint32_t);
-  if (header.magic != kShimSpecMagic || header.bytes != bytes || strings_at > bytes ||
-      header.argument_count > bytes || header.variable_count > bytes) {
-    fail_launch(ShimStage::kSpec, -EPROTO);
-  }
-  const auto* start = static_cast<const char*>(spec->file);
-  spec->groups = reinterpret_cast<const uint32_t*>(start + sizeof header);
-  spec->pointer_bytes = (size_t{header.argument_count} + header.variable_count + 2) * sizeof(char*);
-  spec->pointers = map_memory(spec->pointer_bytes, -1, ShimStage::kSpec);
-  spec->arguments = static_cast<const char**>(spec->pointers);
-  spec->environment = spec->arguments + header.argument_count + 1;
-  const char* from = start + strings_at;
-  const char* end = start + bytes;
-  spec->program = take_string(&from, end);
-  spec->directory = spec->program != nullptr ? take_string(&from, end) : nullptr;
-  if (spec->directory == nullptr ||
-      !take_strings(&from, end, header.argument_count, spec->arguments) ||
-      !take_strings(&from, end, header.variable_count, spec->environment)) {
-    fail_launch(ShimStage::kSpec, -EPROTO);
-  }
-  for (const char** variable = spec->environment; *variable != nullptr; ++variable) {
-    if (const char* path = value_of_path(*variable)) spec->path = path;
-  }
-}
-
-// Appends to a path that is being put together; false when it becomes too long.
-bool append(char (&path)[PATH_MAX], size_t* length, char byte) {
-  if (*length + 1 >= sizeof path) return false;
-  path[(*length)++] = byte;
-  path[*length] = 0;
-  return true;
-}
-
-// The rules of execvp, with the PATH that the command will see. Returns minus an errno.
-long execute(const Spec& spec) {
-  auto try_file = [&spec](const char* file) {
-    return raw_syscall(SYS_execve, raw_address(file), raw_address(spec.arguments),
-                       raw_address(spec.environment));
-  };
-  for (const char* at = spec.program; *at != 0; ++at) {
-    if (*at == '/') return try_file(spec.program);
-  }
-  long code = -ENOENT;
-  char file[PATH_MAX];
-  const char* from = spec.path;
-  while (true) {
-    size_t length = 0;
-    bool fits = true;
-    while (*from != 0 && *from != ':') fits = append(file, &length, *from++) && fits;
-    if (length > 0) fits = append(file, &length, '/') && fits;
-    for (const char* at = spec.program; *at != 0; ++at) fits = append(file, &length, *at) && fits;
-    if (fits && length > 0) {
-      const long result = try_file(file);
-      const bool is_absent = result == -ENOENT || result == -ENOTDIR;
-      if (!is_absent) code = result;
-      if (!is_absent && result != -EACCES) return code;
-    }
-    if (*from == 0) return code;
-    ++from;
-  }
 }
 
 // Runs in the child, in the shim's memory and on its own stack.
 void run_command(void* argument) {
   auto* launch = static_cast<Launch*>(argument);
-  const Spec& spec = *launch->spec;
-  auto check = [launch](ShimStage stage, long result) {
-    if (result >= 0) return;
-    launch->code = static_cast<int>(-result);
-    launch->stage = static_cast<uint32_t>(stage);
-    leave(kExitLaunchFailed);
-  };
-  check(ShimStage::kSession, raw_syscall(SYS_setsid));
-  raw_syscall(SYS_umask, 022);
-  // What is ignored stays ignored in the next program, so every signal gets its default back.
-  constexpr size_t kActionBytes = 32;
-  const char default_action[kActionBytes] = {};
-  for (int number = 1; number < NSIG; ++number) {
-    raw_syscall(SYS_rt_sigaction, number, raw_address(default_action), 0, sizeof(SignalSet));
-  }
-  const ShimSpecHeader& header = spec.header;
-  if (header.switch_user != 0) {
-    check(ShimStage::kUser,
-          raw_syscall(SYS_setgroups, header.group_count, raw_address(spec.groups)));
-    check(ShimStage::kUser, raw_syscall(SYS_setresgid, header.gid, header.gid, header.gid));
-    check(ShimStage::kUser, raw_syscall(SYS_setresuid, header.uid, header.uid, header.uid));
-  }
-  check(ShimStage::kDirectory, raw_syscall(SYS_chdir, raw_address(spec.directory)));
-  const SignalSet none = 0;
-  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, raw_address(&none), 0, sizeof none);
-  check(ShimStage::kExec, execute(spec));
+  const Failure failed = become_command(*launch->spec, launch->namespaces, launch->namespace_flags);
+  launch->code = failed.code;
+  launch->stage = failed.stage;
+  leave(kExitLaunchFailed);
 }
 
 // The lock says to any later agent that this shim lives, and which pid it is. The record's space
 // is taken now: a disk that fills up later cannot cost the record.
-void prepare_runtime() {
+long prepare_runtime() {
   auto check = [](long result) {
-    if (result < 0) fail_launch(ShimStage::kRuntime, result);
+    if (result < 0) fail_launch(failure(ShimStage::kRuntime, result));
     return result;
   };
   const long lock = check(open_runtime(kShimLockFile, O_CREAT | O_RDWR));
@@ -280,7 +127,8 @@ void prepare_runtime() {
   const long taken = raw_syscall(SYS_fallocate, draft, 0, 0, sizeof(ExitRecordData));
   if (taken != -EOPNOTSUPP) check(taken);
   raw_syscall(SYS_close, draft);
-  check(keep_report(make_report(ShimStage::kPending, 0, 0)));
+  check(keep_report(make_report(static_cast<uint32_t>(ShimStage::kPending), 0, 0)));
+  return lock;
 }
 
 bool write_record(const ExitRecordData& record) {
@@ -401,34 +249,58 @@ bool supervise(long command) {
   }
 }
 
+// The process that holds the namespaces of the container, if it has any of its own.
+Init prepare_namespaces(Launch* launch, bool has_cgroup) {
+  const ShimSpecHeader& header = launch->spec->header;
+  Init init;
+  if (header.namespaces != 0) {
+    const Failure failed = start_init(*launch->spec, has_cgroup ? kShimCgroupFd : -1, &init);
+    if (failed.stage != 0) fail_launch(failed);
+    launch->namespaces = init.pidfd;
+    launch->namespace_flags = header.namespaces;
+  } else if (header.joins != 0) {
+    launch->namespaces = kShimJoinFd;
+    launch->namespace_flags = header.joins;
+  }
+  // Of pids it shows only in the children of who joins.
+  if ((launch->namespace_flags & CLONE_NEWPID) != 0) {
+    const long joined = raw_syscall(SYS_setns, launch->namespaces, CLONE_NEWPID);
+    if (joined < 0) fail_launch(failure(ShimStage::kJoin, joined));
+  }
+  return init;
+}
+
 long start_command(Launch* launch, bool has_cgroup) {
-  void* stack = map_memory(kChildStackBytes, -1, ShimStage::kClone);
-  const long pid = clone_into(CloneRequest{.cgroup = has_cgroup ? kShimCgroupFd : -1,
-                                           .pidfd = nullptr,
-                                           .stack = static_cast<char*>(stack),
-                                           .stack_bytes = kChildStackBytes,
-                                           .run = run_command,
-                                           .argument = launch});
-  if (pid < 0) fail_launch(ShimStage::kClone, pid);
-  if (launch->stage != 0) fail_launch(static_cast<ShimStage>(launch->stage), -long{launch->code});
-  raw_syscall(SYS_munmap, raw_address(stack), kChildStackBytes);
+  const long stack = raw_syscall(SYS_mmap, 0, kChildStackBytes, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (is_error(stack)) fail_launch(failure(ShimStage::kClone, stack));
+  const long pid = clone_into(CloneRequest{
+      .cgroup = has_cgroup ? kShimCgroupFd : -1,
+      .pidfd = nullptr,
+      .stack = reinterpret_cast<char*>(stack),  // NOLINT(performance-no-int-to-ptr): the kernel's
+      .stack_bytes = kChildStackBytes,
+      .run = run_command,
+      .argument = launch});
+  if (pid < 0) fail_launch(failure(ShimStage::kClone, pid));
+  if (launch->stage != 0) fail_launch({.stage = launch->stage, .code = launch->code});
+  raw_syscall(SYS_munmap, stack, kChildStackBytes);
   return pid;
 }
 
-// What only the launch needed: a shim that waits holds next to nothing.
-void let_go(const Spec& spec, bool has_cgroup) {
-  raw_syscall(SYS_munmap, raw_address(spec.pointers), static_cast<long>(spec.pointer_bytes));
-  raw_syscall(SYS_munmap, raw_address(spec.file), spec.header.bytes);
+// What only the launch needed: a shim that waits holds next to nothing. The lock stays.
+void let_go(const Spec& spec, const Launch& launch, long lock) {
+  forget_spec(spec);
   const long null =
       raw_syscall(SYS_openat, AT_FDCWD, raw_address("/dev/null"), O_RDWR | O_CLOEXEC, 0);
   for (int fd = 0; fd <= 2; ++fd) {
     if (null >= 0) raw_syscall(SYS_dup3, null, fd, 0);
   }
+  if (launch.namespaces >= 0) raw_syscall(SYS_close, launch.namespaces);
   raw_syscall(SYS_close, null);
-  raw_syscall(SYS_close, kShimSpecFd);
-  raw_syscall(SYS_close, kShimReportFd);
-  // Otherwise the number is that of the lock.
-  if (has_cgroup) raw_syscall(SYS_close, kShimCgroupFd);
+  for (int fd = kShimSpecFd; fd < kShimFdEnd; ++fd) {
+    // The number of one that was never there may be that of the lock.
+    if (fd != kShimRuntimeFd && fd != lock) raw_syscall(SYS_close, fd);
+  }
 }
 
 int supervise_container() {
@@ -439,24 +311,29 @@ int supervise_container() {
   raw_syscall(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   const bool has_cgroup = raw_syscall(SYS_fcntl, kShimCgroupFd, F_GETFD) >= 0;
   Spec spec;
-  read_spec(&spec);
-  prepare_runtime();
+  if (const Failure failed = read_spec(&spec); failed.stage != 0) fail_launch(failed);
+  const long lock = prepare_runtime();
   Launch launch{.spec = &spec, .stage = 0, .code = 0};
+  const Init init = prepare_namespaces(&launch, has_cgroup);
   const long command = start_command(&launch, has_cgroup);
-  send_report(ShimStage::kStarted, 0, command);
-  let_go(spec, has_cgroup);
+  keep_and_send(make_report(static_cast<uint32_t>(ShimStage::kStarted), 0, command));
+  let_go(spec, launch, lock);
   const bool told_to_kill = supervise(command);
   const bool durable = write_record(make_record(command));
-  if (!has_cgroup || told_to_kill) bury_descendants();
+  if (!has_cgroup || told_to_kill) {
+    // With it go all of its namespace, whatever they are children of.
+    if (init.pid > 0) raw_syscall(SYS_kill, init.pid, SIGKILL);
+    bury_descendants();
+  }
   return durable ? 0 : kExitRecordLost;
 }
 
 }  // namespace
-}  // namespace tepui
+}  // namespace tepui::shim
 
 // Where the kernel starts the program. It needs none of what the stack holds.
 extern "C" [[noreturn, gnu::used]] void tepui_shim_main() {
-  tepui::leave(tepui::supervise_container());
+  tepui::shim::leave(tepui::shim::supervise_container());
 }
 #if defined(__x86_64__)
 asm(".globl _start\n_start:\n\txor %ebp, %ebp\n\tand $-16, %rsp\n\tcall tepui_shim_main\n");

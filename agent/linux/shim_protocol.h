@@ -16,7 +16,8 @@ inline constexpr int kShimSpecFd = 3;     // a file with ShimSpecHeader and what
 inline constexpr int kShimReportFd = 4;   // the pipe for one ShimReport
 inline constexpr int kShimRuntimeFd = 5;  // the directory for the exit record
 inline constexpr int kShimCgroupFd = 6;   // the container's cgroup; closed if there is none
-inline constexpr int kShimFdEnd = 7;
+inline constexpr int kShimJoinFd = 7;     // pidfd of a process whose namespaces to join; or closed
+inline constexpr int kShimFdEnd = 8;
 
 // Files in the runtime directory of a container. The directory itself is locked (flock) from before
 // the shim is cloned until it ends, by the description that agent and shim share.
@@ -25,12 +26,14 @@ inline constexpr const char* kShimReportFile = "report";  // a ShimReport, for a
 inline constexpr const char* kExitRecordFile = "exit";
 inline constexpr const char* kExitRecordDraft = "exit.draft";
 
-inline constexpr uint32_t kShimSpecMagic = 0x31505354;    // "TSP1"
+inline constexpr uint32_t kShimSpecMagic = 0x32505354;    // "TSP2"
 inline constexpr uint32_t kShimReportMagic = 0x32505254;  // "TRP2"
 inline constexpr uint32_t kExitRecordMagic = 0x31585445;  // "ETX1"
 
-// Followed by group_count ids of 4 bytes, then by strings that each end with a zero byte: the
-// program, the working directory, argument_count arguments, variable_count "NAME=value".
+// Followed by rlimit_count ShimRlimit, filter_count instructions of seccomp (struct sock_filter),
+// step_count ShimStep, group_count ids of 4 bytes, then by strings that each end with a zero byte:
+// the program, the working directory, argument_count arguments, variable_count "NAME=value", and
+// four for each step.
 struct ShimSpecHeader {
   uint32_t magic = kShimSpecMagic;
   uint32_t bytes = 0;  // of everything, this header included
@@ -40,8 +43,53 @@ struct ShimSpecHeader {
   uint32_t group_count = 0;
   uint32_t argument_count = 0;
   uint32_t variable_count = 0;
+  uint32_t namespaces = 0;  // CLONE_NEW... of its own; 0: none
+  uint32_t joins = 0;       // CLONE_NEW... of the process behind kShimJoinFd; 0: none
+  uint32_t step_count = 0;
+  uint32_t rlimit_count = 0;
+  uint32_t filter_count = 0;
+  uint32_t set_capabilities = 0;
+  uint32_t no_new_privileges = 0;
+  uint32_t reserved = 0;
+  uint64_t bounding = 0;   // one bit per capability
+  uint64_t effective = 0;  // permitted and inheritable too, and ambient for other users than root
 };
-static_assert(sizeof(ShimSpecHeader) == 32);
+static_assert(sizeof(ShimSpecHeader) == 80);
+
+struct ShimRlimit {
+  uint32_t resource = 0;  // RLIMIT_...
+  uint32_t reserved = 0;
+  uint64_t soft = 0;
+  uint64_t hard = 0;
+};
+static_assert(sizeof(ShimRlimit) == 24);
+
+inline constexpr size_t kShimFilterBytes = 8;  // of an instruction
+
+// What is done inside the container's own namespaces before the command is born, in order.
+// Strings: source, target, type, data.
+enum class ShimStepKind : uint32_t {
+  kMount = 1,       // mount(source, target, type, flags, data); an empty string is a null pointer
+  kOpenTree = 2,    // a copy of the tree at source into `slot`; flags: MOUNT_ATTR_... for all of it
+  kAttach = 3,      // the tree in `slot` to target
+  kPivot = 4,       // target becomes the root, and what was is gone
+  kDirectory = 5,   // target, and what is missing on the way; flags: its mode
+  kFile = 6,        // target, empty, where nothing is; flags: its mode
+  kLink = 7,        // a symbolic link at target that says source
+  kHostname = 8,    // source
+  kAttributes = 9,  // flags: MOUNT_ATTR_... for the mount at target and all below it
+  kHide = 10,       // nothing is seen at target: an empty directory, or /dev/null
+};
+
+struct ShimStep {
+  uint32_t kind = 0;      // ShimStepKind
+  uint16_t slot = 0;      // below kShimSlots
+  uint16_t optional = 0;  // not 0: it may be that target, or source, is not there
+  uint64_t flags = 0;
+};
+static_assert(sizeof(ShimStep) == 16);
+inline constexpr size_t kShimStepTexts = 4;
+inline constexpr size_t kShimSlots = 64;
 
 // How far a launch came.
 enum class ShimStage : uint32_t {
@@ -54,6 +102,14 @@ enum class ShimStage : uint32_t {
   kDirectory = 6,
   kExec = 7,
   kPending = 8,  // only in the file: the command may begin at any moment
+  kNamespaces = 9,
+  kJoin = 10,
+  kRlimit = 11,
+  kCapabilities = 12,
+  kFilter = 13,
+  kPrivileges = 14,
+  kInit = 15,         // who holds the namespaces ended before it had said anything
+  kFirstStep = 1024,  // and on: by the place of the step
 };
 
 struct ShimReport {

@@ -1,8 +1,11 @@
 #include "agent/linux/shim_spec.h"
 
 #include <fmt/format.h>
+#include <linux/mount.h>
+#include <linux/sched.h>
 
 #include <string_view>
+#include <utility>
 
 #include "agent/linux/shim_protocol.h"
 
@@ -12,6 +15,62 @@ namespace {
 template <class T>
 void append_raw(std::string& bytes, const T& value) {
   bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+uint32_t namespace_flags(const IsolatorSet& namespaces) {
+  constexpr std::pair<Isolator, uint32_t> kFlags[] = {
+      {Isolator::kPidNamespace, CLONE_NEWPID},       {Isolator::kMountNamespace, CLONE_NEWNS},
+      {Isolator::kIpcNamespace, CLONE_NEWIPC},       {Isolator::kUtsNamespace, CLONE_NEWUTS},
+      {Isolator::kCgroupNamespace, CLONE_NEWCGROUP},
+  };
+  uint32_t flags = 0;
+  for (const auto& [isolator, flag] : kFlags) {
+    if (has(namespaces, isolator)) flags |= flag;
+  }
+  return flags;
+}
+
+uint64_t attribute_flags(uint32_t flags) {
+  return ((flags & kNoSuid) != 0 ? MOUNT_ATTR_NOSUID : 0) |
+         ((flags & kNoDevices) != 0 ? MOUNT_ATTR_NODEV : 0) |
+         ((flags & kNoExecute) != 0 ? MOUNT_ATTR_NOEXEC : 0) |
+         ((flags & kReadOnly) != 0 ? MOUNT_ATTR_RDONLY : 0);
+}
+
+uint64_t mount_flags(uint32_t flags) {
+  return ((flags & kNoSuid) != 0 ? MS_NOSUID : 0) | ((flags & kNoDevices) != 0 ? MS_NODEV : 0) |
+         ((flags & kNoExecute) != 0 ? MS_NOEXEC : 0) | ((flags & kReadOnly) != 0 ? MS_RDONLY : 0) |
+         ((flags & kRemount) != 0 ? MS_REMOUNT | MS_BIND : 0);
+}
+
+ShimStep encode_step(const ConfinementStep& step) {
+  const auto make = [&step](ShimStepKind kind, uint64_t flags) {
+    return ShimStep{.kind = static_cast<uint32_t>(kind),
+                    .slot = step.slot,
+                    .optional = static_cast<uint16_t>(step.optional ? 1 : 0),
+                    .flags = flags};
+  };
+  switch (step.kind) {
+    case StepKind::kMount:
+      return make(ShimStepKind::kMount, mount_flags(step.flags));
+    case StepKind::kOpen:
+      return make(ShimStepKind::kOpenTree, attribute_flags(step.flags));
+    case StepKind::kAttach:
+      return make(ShimStepKind::kAttach, 0);
+    case StepKind::kDirectory:
+      return make(ShimStepKind::kDirectory, step.mode);
+    case StepKind::kFile:
+      return make(ShimStepKind::kFile, step.mode);
+    case StepKind::kLink:
+      return make(ShimStepKind::kLink, 0);
+    case StepKind::kHostname:
+      return make(ShimStepKind::kHostname, 0);
+    case StepKind::kAttributes:
+      return make(ShimStepKind::kAttributes, attribute_flags(step.flags));
+    case StepKind::kHide:
+      return make(ShimStepKind::kHide, 0);
+  }
+  return make(ShimStepKind::kMount, 0);
 }
 
 Result<void> append_text(std::string& bytes, std::string_view text, std::string_view what) {
@@ -47,8 +106,10 @@ ShimSpec make_shim_spec(const CommandInfo& command,
   return spec;
 }
 
-Result<std::string> encode_shim_spec(const ShimSpec& spec) {
-  std::string bytes;
+namespace {
+
+ShimSpecHeader make_header(const ShimSpec& spec) {
+  const Confinement& confinement = spec.confinement;
   ShimSpecHeader header;
   header.argument_count = static_cast<uint32_t>(spec.arguments.size());
   header.variable_count = static_cast<uint32_t>(spec.environment.size());
@@ -58,7 +119,39 @@ Result<std::string> encode_shim_spec(const ShimSpec& spec) {
     header.gid = spec.user->gid;
     header.group_count = static_cast<uint32_t>(spec.user->groups.size());
   }
+  header.namespaces = namespace_flags(confinement.namespaces);
+  header.joins = namespace_flags(spec.joined);
+  header.step_count = static_cast<uint32_t>(confinement.steps.size());
+  header.filter_count = static_cast<uint32_t>(spec.filter.size() / kShimFilterBytes);
+  header.no_new_privileges = confinement.no_new_privileges ? 1 : 0;
+  if (confinement.capabilities.has_value()) {
+    header.set_capabilities = 1;
+    header.bounding = confinement.capabilities->bounding;
+    header.effective = confinement.capabilities->effective;
+  }
+  return header;
+}
+
+Result<void> append_steps(std::string& bytes, const std::vector<ConfinementStep>& steps) {
+  for (const ConfinementStep& step : steps) {
+    for (const std::string* text : {&step.source, &step.target, &step.type, &step.data}) {
+      TRY(append_text(bytes, *text, "confinement"));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> encode_shim_spec(const ShimSpec& spec) {
+  std::string bytes;
+  ShimSpecHeader header = make_header(spec);
   append_raw(bytes, header);
+  bytes += spec.filter;
+  for (const ConfinementStep& step : spec.confinement.steps) {
+    if (step.slot >= kShimSlots) return fail("the container has too many volumes");
+    append_raw(bytes, encode_step(step));
+  }
   if (spec.user.has_value()) {
     for (uint32_t group : spec.user->groups) append_raw(bytes, group);
   }
@@ -75,6 +168,7 @@ Result<std::string> encode_shim_spec(const ShimSpec& spec) {
     }
     TRY(append_text(bytes, variable.name + "=" + variable.value, "environment"));
   }
+  TRY(append_steps(bytes, spec.confinement.steps));
   header.bytes = static_cast<uint32_t>(bytes.size());
   bytes.replace(0, sizeof header, reinterpret_cast<const char*>(&header), sizeof header);
   return bytes;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/confinement.h"
 #include "common/result.h"
 #include "common/tasks.h"
 
@@ -25,6 +26,10 @@ struct ShimSpec {
   std::string directory;               // absolute
   std::vector<EnvironmentVariable> environment;
   std::optional<UserIds> user;  // absent: the agent's own
+  Confinement confinement;
+  // Where it joins: the namespaces that the other process has.
+  IsolatorSet joined;
+  std::string filter;  // instructions of seccomp; empty: none
 };
 
 // Program, arguments and directory of a command whose sandbox is the directory `sandbox`.
@@ -32,7 +37,8 @@ ShimSpec make_shim_spec(const CommandInfo& command,
                         const std::vector<EnvironmentVariable>& environment,
                         const std::string& sandbox);
 
-// Refuses what no program could receive: a zero byte in a string, a '=' in a variable's name.
+// Refuses what no program could receive: a zero byte in a string, a '=' in a variable's name; and
+// more steps than a shim has slots for.
 Result<std::string> encode_shim_spec(const ShimSpec& spec);
 
 }  // namespace tepui

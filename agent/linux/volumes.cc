@@ -201,35 +201,63 @@ Result<void> destroy_volume(const VolumePlace& place) {
   return sync(parent->get(), above);
 }
 
-Result<void> link_volume(int sandbox, const VolumeMount& mount,
-                         const std::optional<UserIds>& user) {
-  const std::string target = mount.place.directory.empty()
-                                 ? mount.place.base
-                                 : mount.place.base + "/" + mount.place.directory;
-  const Fd volume = TRY(open_directory_at(AT_FDCWD, target));
+namespace {
+
+// Of the volume itself.
+std::string path_of(const VolumePlace& place) {
+  return place.directory.empty() ? place.base : place.base + "/" + place.directory;
+}
+
+// Its directory belongs to the user if nobody else owns it.
+Result<void> give_volume(const std::string& path, const std::optional<UserIds>& user) {
+  const Fd volume = TRY(open_directory_at(AT_FDCWD, path));
   struct stat status{};
   if (user && fstat(volume.get(), &status) == 0 && status.st_uid == 0 &&
       fchown(volume.get(), user->uid, user->gid) != 0) {
-    return std::unexpected(system_error(errno, "giving away " + target));
+    return std::unexpected(system_error(errno, "giving away " + path));
   }
-  Fd parent;
-  int directory = sandbox;
-  std::string_view rest = mount.container_path;
-  for (size_t slash = rest.find('/'); slash != std::string_view::npos; slash = rest.find('/')) {
-    Fd next = TRY(make_directories_at(directory, rest.substr(0, slash), 0755));
+  return {};
+}
+
+// The directory, made and given to the user, as are those on the way that are missing.
+Result<Fd> make_way(int sandbox, std::string_view path, const std::optional<UserIds>& user) {
+  Fd reached = TRY(open_directory_at(sandbox, "."));
+  while (!path.empty()) {
+    const size_t slash = std::min(path.find('/'), path.size());
+    Fd next = TRY(make_directories_at(reached.get(), path.substr(0, slash), 0755));
     if (user && fchown(next.get(), user->uid, user->gid) != 0) {
       return std::unexpected(system_error(errno, "giving away a directory of the sandbox"));
     }
-    parent = std::move(next);
-    directory = parent.get();
-    rest.remove_prefix(slash + 1);
+    reached = std::move(next);
+    path.remove_prefix(std::min(slash + 1, path.size()));
   }
-  const std::string name(rest);
-  if (symlinkat(target.c_str(), directory, name.c_str()) == 0) return {};
-  if (errno != EEXIST)
+  return reached;
+}
+
+}  // namespace
+
+Result<void> prepare_volume(int sandbox, const VolumeMount& mount,
+                            const std::optional<UserIds>& user) {
+  TRY(give_volume(path_of(mount.place), user));
+  TRY(make_way(sandbox, mount.container_path, user));
+  return {};
+}
+
+Result<void> link_volume(int sandbox, const VolumeMount& mount,
+                         const std::optional<UserIds>& user) {
+  const std::string target = path_of(mount.place);
+  TRY(give_volume(target, user));
+  const size_t slash = mount.container_path.rfind('/');
+  const bool is_below = slash != std::string::npos;
+  const Fd directory =
+      TRY(make_way(sandbox, is_below ? mount.container_path.substr(0, slash) : "", user));
+  const std::string name = is_below ? mount.container_path.substr(slash + 1) : mount.container_path;
+  if (symlinkat(target.c_str(), directory.get(), name.c_str()) == 0) return {};
+  if (errno != EEXIST) {
     return std::unexpected(system_error(errno, "linking " + mount.container_path));
+  }
   char there[PATH_MAX];
-  const ssize_t size = readlinkat(directory, name.c_str(), there, sizeof there);
+  const ssize_t size = readlinkat(directory.get(), name.c_str(), there, sizeof there);
   if (size >= 0 && std::string_view(there, static_cast<size_t>(size)) == target) return {};
   return fail(fmt::format("{} is in the way of a volume", mount.container_path));
 }

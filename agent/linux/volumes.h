@@ -23,6 +23,11 @@ Result<void> create_volume(const VolumePlace& place);
 // touched, whatever symbolic links the contents have.
 Result<void> destroy_volume(const VolumePlace& place);
 
+// Makes the directory at which a volume will be mounted, with those on the way, for the user; and
+// gives him the volume's own directory if it is still root's.
+Result<void> prepare_volume(int sandbox, const VolumeMount& mount,
+                            const std::optional<UserIds>& user);
+
 // Shows a volume in an open sandbox directory, as a symbolic link at its container path. Missing
 // directories on the way are made and given to the user, as is the volume's own directory if it is
 // still root's. Refuses where something else is in the way.

@@ -2,15 +2,20 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "agent/linux/cgroup_discovery.h"
+#include "agent/linux/confinement_probe.h"
 #include "agent/linux/files.h"
+#include "agent/linux/isolation_facts.h"
 
 namespace tepui {
 
@@ -27,52 +32,140 @@ Result<void> make_directories(const std::string& path, mode_t mode) {
               errno);
 }
 
-Result<std::unique_ptr<CgroupRoot>> take_cgroups(const CgroupFacts& facts,
-                                                 const std::string& name) {
-  const CgroupPlace place = TRY(choose_cgroup_place(facts));
-  return CgroupRoot::create(place, name, planned_controllers());
+bool contains(const std::vector<std::string>& list, std::string_view item) {
+  return std::ranges::find(list, item) != list.end();
 }
 
-Result<void> check_required(const Ground& ground, const std::vector<std::string>& required) {
-  for (const std::string& controller : required) {
-    if (std::ranges::find(ground.controllers, controller) != ground.controllers.end()) continue;
-    std::string why =
-        fmt::format("the cgroup v2 controller '{}' is required, but not usable here", controller);
-    for (const std::string& sentence : ground.degraded) why += "; " + sentence;
-    return fail(std::move(why));
+// What the isolators that can be used lack, and need to know, on this machine.
+Result<void> find_means(const GroundOptions& options, Ground& ground) {
+  IsolationSettings& isolation = ground.isolation;
+  if (contains(ground.controllers, "io")) {
+    Result<std::vector<std::string>> disks = find_io_devices(options.io_devices, options.work_dir);
+    if (!disks) return std::unexpected(std::move(disks).error().in("--io-devices"));
+    isolation.io_devices = *std::move(disks);
+    if (isolation.io_devices.empty()) {
+      ground.degraded.push_back(fmt::format(
+          "io is not limited: '{}' is on no disk, and --io-devices names none", options.work_dir));
+    }
   }
+  if (contains(ground.controllers, "hugetlb")) isolation.hugepage_sizes = find_hugepage_sizes();
+  if (ground.cgroups == nullptr) return {};
+  for (const std::string& file : optional_files(isolation)) {
+    const std::string controller = file.substr(0, file.find('.'));
+    if (!contains(ground.controllers, controller) || ground.cgroups->has_file(file)) continue;
+    isolation.missing_files.push_back(file);
+    ground.degraded.push_back(fmt::format("{} cannot be set: this kernel does not have it", file));
+  }
+  std::ranges::sort(isolation.missing_files);
   return {};
 }
 
-}  // namespace
-
-const std::vector<std::string>& planned_controllers() {
-  static const std::vector<std::string> kControllers = {"cpu", "memory", "pids"};
-  return kControllers;
+std::vector<std::string> controllers_of(const IsolatorSet& isolators) {
+  std::vector<std::string> controllers;
+  for (size_t i = 0; i < kIsolatorCount; ++i) {
+    const auto isolator = static_cast<Isolator>(i);
+    if (isolators[i] && needs_controller(isolator)) controllers.emplace_back(to_text(isolator));
+  }
+  return controllers;
 }
 
-Result<Ground> prepare_ground(const GroundOptions& options) {
-  TRY(make_directories(options.work_dir, 0755));
-  TRY(make_directories(options.runtime_dir, 0700));
-  Ground ground;
-  ground.machine = TRY(detect_machine(options.work_dir, options.resources));
-  ground.boot_id = TRY(read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id"));
-  while (ground.boot_id.ends_with('\n')) ground.boot_id.pop_back();
-  const CgroupFacts facts = TRY(read_cgroup_facts());
-  Result<std::unique_ptr<CgroupRoot>> cgroups = take_cgroups(facts, options.cgroup_root);
+void take_cgroups(const CgroupFacts& facts, const GroundOptions& options, const IsolatorSet& wanted,
+                  Ground& ground) {
+  const auto take = [&]() -> Result<std::unique_ptr<CgroupRoot>> {
+    const CgroupPlace place = TRY(choose_cgroup_place(facts));
+    ground.confinement.cgroup_mount = place.mount_point;
+    return CgroupRoot::create(place, options.cgroup_root, controllers_of(wanted));
+  };
+  Result<std::unique_ptr<CgroupRoot>> cgroups = take();
   if (cgroups) {
-    ground.cgroups = std::move(*cgroups);
+    ground.cgroups = *std::move(cgroups);
     ground.controllers = ground.cgroups->controllers();
   } else {
     ground.degraded.push_back("containers have no cgroup: " + cgroups.error().message);
   }
-  for (std::string& sentence :
-       explain_missing_controllers(facts.mounts, planned_controllers(), ground.controllers)) {
-    ground.degraded.push_back(std::move(sentence));
+}
+
+// The isolator for devices needs no controller but an eBPF program.
+Result<void> find_devices(Ground& ground) {
+  if (ground.cgroups == nullptr) return fail("containers have no cgroup");
+  TRY(ground.cgroups->try_devices());
+  ground.controllers.emplace_back(to_text(Isolator::kDevices));
+  return {};
+}
+
+Result<void> find_disk_quota(const std::string& work_dir, Ground& ground) {
+  ground.disk_quota = TRY(DiskQuota::create(work_dir));
+  ground.controllers.emplace_back(to_text(Isolator::kDisk));
+  return {};
+}
+
+// Tries everything that is wanted; what is missing, and why.
+std::vector<MissingIsolator> find_missing(const CgroupFacts& facts, const GroundOptions& options,
+                                          const IsolatorSet& wanted, Ground& ground) {
+  std::vector<MissingIsolator> missing;
+  for (const std::string& controller : controllers_of(wanted)) {
+    if (contains(ground.controllers, controller)) continue;
+    const std::vector<std::string> why =
+        explain_missing_controllers(facts.mounts, {controller}, ground.controllers);
+    missing.push_back(
+        {.isolator = *find_isolator(controller), .why = fmt::format("{}", fmt::join(why, "; "))});
   }
-  if (Result<void> met = check_required(ground, options.controllers_required); !met) {
+  const auto look = [&](Isolator isolator, const Result<void>& found) {
+    if (!found) missing.push_back({.isolator = isolator, .why = found.error().message});
+  };
+  if (has(wanted, Isolator::kDevices)) look(Isolator::kDevices, find_devices(ground));
+  if (has(wanted, Isolator::kDisk)) {
+    look(Isolator::kDisk, find_disk_quota(options.work_dir, ground));
+  }
+  std::ranges::move(find_missing_confinement(wanted), std::back_inserter(missing));
+  std::ranges::sort(ground.controllers);
+  return missing;
+}
+
+// What a task must not see of others.
+std::vector<std::string> private_directories(const GroundOptions& options,
+                                             const Resources& resources) {
+  std::vector<std::string> directories = {options.work_dir, options.runtime_dir};
+  for (const Resource& one : resources.items()) {
+    const std::optional<Disk>& disk = one.kind->disk;
+    if (!disk || disk->source == Disk::Source::kRoot) continue;
+    // Of a PATH disk others may use the rest.
+    std::string directory =
+        disk->source == Disk::Source::kPath ? disk->source_root + "/volumes" : disk->source_root;
+    if (!contains(directories, directory)) directories.push_back(std::move(directory));
+  }
+  return directories;
+}
+
+Result<void> settle(const IsolatorChoice& choice, const CgroupFacts& facts,
+                    const GroundOptions& options, Ground& ground) {
+  take_cgroups(facts, options, choice.wanted, ground);
+  const std::vector<MissingIsolator> missing = find_missing(facts, options, choice.wanted, ground);
+  Result<UsableIsolators> settled = settle_isolation(choice, missing);
+  if (!settled) return std::unexpected(std::move(settled).error().in("--isolation"));
+  ground.confinement.isolators = settled->usable;
+  std::ranges::move(settled->degraded, std::back_inserter(ground.degraded));
+  return find_means(options, ground);
+}
+
+}  // namespace
+
+Result<Ground> prepare_ground(const GroundOptions& options) {
+  const Result<IsolatorChoice> choice = parse_isolation(options.isolators);
+  if (!choice) return std::unexpected(Error(choice.error()).in("--isolation"));
+  TRY(make_directories(options.work_dir, 0755));
+  TRY(make_directories(options.runtime_dir, 0700));
+  Ground ground;
+  ground.isolation = options.isolation;
+  ground.confinement.capabilities = options.capabilities;
+  ground.machine = TRY(detect_machine(options.work_dir, options.resources));
+  ground.confinement.private_directories = private_directories(options, ground.machine.resources);
+  ground.boot_id = TRY(read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id"));
+  while (ground.boot_id.ends_with('\n')) ground.boot_id.pop_back();
+  const CgroupFacts facts = TRY(read_cgroup_facts());
+  if (Result<void> settled = settle(*choice, facts, options, ground); !settled) {
     if (ground.cgroups != nullptr) ground.cgroups->remove_if_empty();
-    return std::unexpected(std::move(met).error());
+    return std::unexpected(std::move(settled).error());
   }
   return ground;
 }

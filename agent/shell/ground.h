@@ -9,7 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "agent/confinement.h"
+#include "agent/isolation_settings.h"
 #include "agent/linux/cgroup.h"
+#include "agent/linux/disk_quota.h"
 #include "agent/linux/machine.h"
 #include "common/result.h"
 
@@ -18,24 +21,27 @@ namespace tepui {
 struct GroundOptions {
   std::string work_dir;
   std::string runtime_dir;
-  std::string cgroup_root;                        // below the place that the machine permits
-  std::string resources;                          // empty: what is detected
-  std::vector<std::string> controllers_required;  // "cpu", "memory", "pids"
+  std::string cgroup_root;              // below the place that the machine permits
+  std::string resources;                // empty: what is detected
+  std::vector<std::string> isolators;   // words of --isolation
+  std::vector<std::string> io_devices;  // paths; none: the disk of the work directory
+  IsolationSettings isolation;          // as it is configured
+  CapabilitySet capabilities = kDefaultCapabilities;
 };
 
 struct Ground {
   Machine machine;
-  std::string boot_id;                  // of the kernel that runs
-  std::unique_ptr<CgroupRoot> cgroups;  // null: none can be had
-  std::vector<std::string> controllers;
+  std::string boot_id;                    // of the kernel that runs
+  std::unique_ptr<CgroupRoot> cgroups;    // null: none can be had
+  std::unique_ptr<DiskQuota> disk_quota;  // null: none can be had, or none is wanted
+  std::vector<std::string> controllers;   // the isolators that write a plan, sorted
+  IsolationSettings isolation;            // with what was found out about the machine
+  ConfinementSettings confinement;
   std::vector<std::string> degraded;
 };
 
-// The controllers that the isolation plan writes to.
-const std::vector<std::string>& planned_controllers();
-
-// The error is fit for the user: a directory that cannot be made, bad resources, a controller that
-// was required and is not there.
+// The error is fit for the user: a directory that cannot be made, bad resources, an isolator that
+// was required and is not usable here.
 Result<Ground> prepare_ground(const GroundOptions& options);
 
 }  // namespace tepui

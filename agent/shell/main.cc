@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "agent/shell/isolation_options.h"
 #include "agent/shell/shell.h"
 #include "common/io/config.h"
 #include "common/io/version.h"
@@ -59,7 +60,7 @@ std::vector<Option> machine_options() {
                   .letter = "",
                   .choices = {}};
   };
-  std::vector<Option> options = {
+  return {
       option("listen", "127.0.0.1:5051",
              "Where operators reach this agent, as ADDRESS:PORT; port 0 lets the kernel choose. "
              "There is no authentication yet: think before opening it to a network."),
@@ -81,12 +82,6 @@ std::vector<Option> machine_options() {
              "frameworks with the capability REGION_AWARE."),
       option("shim", "", "The program tepui-shim; looked for beside this one if not given."),
   };
-  Option required = option("require-controllers", "",
-                           "Refuse to start without these cgroup v2 controllers: cpu, memory, "
-                           "pids.");
-  required.kind = OptionKind::kList;
-  options.push_back(std::move(required));
-  return options;
 }
 
 std::vector<Option> recovery_options() {
@@ -167,13 +162,6 @@ std::vector<Option> task_options() {
        .group = group,
        .letter = "",
        .choices = {}},
-      {.name = "pids-max",
-       .kind = OptionKind::kInteger,
-       .fallback = "4096",
-       .help = "Processes and threads that one container may have; 0 is unlimited.",
-       .group = group,
-       .letter = "",
-       .choices = {}},
   };
 }
 
@@ -217,7 +205,7 @@ Program program() {
       .examples =
           "  tepui-agent --master=127.0.0.1:5050\n"
           "  tepui-agent --master=10.0.0.1:5050 --listen=10.0.0.7:5051 \\\n"
-          "      --resources='cpus:8;mem:16GB' --require-controllers=cpu,memory\n"
+          "      --resources='cpus:8;mem:16GB' --isolation=auto,cpu,memory\n"
           "  tepui-agent --master=127.0.0.1:5050 --resources=/etc/tepui/resources.json\n"
           "    with a mounted disk for volumes beside the rest:\n"
           "    [{\"name\": \"disk\", \"type\": \"SCALAR\", \"scalar\": {\"value\": 10240}},\n"
@@ -226,8 +214,9 @@ Program program() {
           "                          \"mount\": {\"root\": \"/mnt/ssd1\"}}}}]\n",
       .options = {},
       .commands = {}};
-  for (std::vector<Option> part : {master_options(), machine_options(), recovery_options(),
-                                   task_options(), measuring_options(), Log::option_table()}) {
+  for (std::vector<Option> part :
+       {master_options(), machine_options(), isolation_options(), recovery_options(),
+        task_options(), measuring_options(), Log::option_table()}) {
     std::ranges::move(part, std::back_inserter(program.options));
   }
   return program;
@@ -283,7 +272,10 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
                    .runtime_dir = TRY(absolute("runtime-dir", settings.text("runtime-dir"))),
                    .cgroup_root = settings.text("cgroup-root"),
                    .resources = settings.text("resources"),
-                   .controllers_required = settings.list("require-controllers")};
+                   .isolators = {},
+                   .io_devices = {},
+                   .isolation = {}};
+  TRY(read_isolation(settings, config.ground));
   config.journal_dir = settings.text("journal");
   config.journal_bytes_max = static_cast<uint64_t>(settings.bytes("journal-bytes"));
   config.terms.cleanup = settings.text("recover") == "cleanup";
@@ -309,7 +301,6 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
   tunables.executor_reregistration_timeout = settings.duration("executor-reregistration-timeout");
   tunables.executor_shutdown_grace = settings.duration("executor-shutdown-grace-period");
   tunables.recovery_timeout = settings.duration("recovery-timeout");
-  config.agent.tunables.pids_max = settings.integer("pids-max");
   if (getrandom(&config.seed, sizeof config.seed, 0) != sizeof config.seed) {
     return fail("the kernel gives no random numbers");
   }
@@ -335,8 +326,8 @@ int run(int argc, const char* const* argv) {
 }  // namespace
 }  // namespace tepui
 
-// jemalloc reads this. What is that large is needed for a moment (the kernel's types, while programs
-// are loaded into it) and goes back to the system at once.
+// jemalloc reads this. What is that large is needed for a moment (the kernel's types, while
+// programs are loaded into it) and goes back to the system at once.
 extern "C" {
 extern const char* malloc_conf;
 const char* malloc_conf = "oversize_threshold:1048576";

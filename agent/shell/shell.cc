@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "agent/linux/files.h"
 #include "agent/total.h"
 
 namespace tepui {
@@ -54,7 +55,11 @@ Result<void> AgentShell::open() {
   started_ = reactor_->now().mono;
   TRY(open_machine());
   // Not in the runtime directory, which is closed to other users: executors may be such.
-  config_.agent.executor_socket = config_.ground.work_dir + "/executors.sock";
+  // In a directory of its own, which their containers see: a socket that another life of this
+  // agent makes is found there too.
+  const Fd work = TRY(open_directory_at(AT_FDCWD, config_.ground.work_dir));
+  TRY(make_directories_at(work.get(), "executors", 0755));
+  config_.agent.executor_socket = config_.ground.work_dir + "/executors/agent.sock";
   TRY(transport_->listen(TRY(parse_address(kUnix + config_.agent.executor_socket))));
   Rng rng(config_.seed);
   // The bases are private, so the references are taken here.
@@ -87,8 +92,10 @@ Result<void> AgentShell::open_machine() {
   info.address = is_wildcard(address_) ? fmt::format("{}:{}", info.hostname, address_.port())
                                        : to_text(address_);
   info.controllers = ground_.controllers;
+  config_.agent.tunables.isolation = ground_.isolation;
   info.degraded = ground_.degraded;
   config_.agent.configured = info.resources;
+  config_.agent.confinement = ground_.confinement;
   config_.agent.ground = {.boot_id = ground_.boot_id,
                           .runtime_dir = config_.ground.runtime_dir,
                           .cgroup_root = ground_.cgroups != nullptr ? ground_.cgroups->path() : ""};
@@ -121,7 +128,8 @@ Result<void> AgentShell::open_containers() {
                                        {.work_dir = config_.ground.work_dir,
                                         .runtime_dir = config_.ground.runtime_dir,
                                         .shim = config_.shim,
-                                        .cgroups = ground_.cgroups.get()},
+                                        .cgroups = ground_.cgroups.get(),
+                                        .disk_quota = ground_.disk_quota.get()},
                                        *this));
   std::set<std::string> known;
   for (const ContainerId& id : containers_to_adopt(recovered_, recovery_)) known.insert(id.value);

@@ -42,7 +42,19 @@ AgentMakeup makeup() {
   config.executor_socket = "/run/t/executors.sock";
   config.work_dir = "/var/t";
   config.tunables.kill_grace = 7s;
-  config.tunables.pids_max = 12;
+  config.tunables.isolation = {
+      .cpu_max_of_requests = true,
+      .cpu_burst_percent = 1,
+      .revocable_idle = true,
+      .memory_high_percent = 2,
+      .swap_percent = 3,
+      .pids_max = 12,
+      .io_max = {.read_bytes = 4, .write_bytes = 5, .read_operations = 6, .write_operations = 7},
+      .io_latency_us = 8,
+      .io_devices = {"254:0", "8:16"},
+      .hugepage_sizes = {"2MB"},
+      .devices = {"c 1:3 rwm"},
+      .missing_files = {"io.weight"}};
   made.seed = 5;
   return made;
 }
@@ -137,7 +149,7 @@ TEST(AgentMakeup, ComesBackAsItWent) {
   EXPECT_EQ(back.config.principal, "agents");
   EXPECT_EQ(back.config.executor_socket, "/run/t/executors.sock");
   EXPECT_EQ(back.config.tunables.kill_grace, 7s);
-  EXPECT_EQ(back.config.tunables.pids_max, 12);
+  EXPECT_EQ(back.config.tunables.isolation, makeup().config.tunables.isolation);
   EXPECT_EQ(back.seed, 5u);
 }
 

@@ -88,7 +88,7 @@ TEST(LaunchSpec, ResolvesUserAndPlan) {
   const LaunchSpec spec = Given().make();
   EXPECT_EQ(spec.command.user, "worker");
   EXPECT_EQ(spec.command.value, "true");
-  EXPECT_EQ(spec.plan.size(), 5u);
+  EXPECT_EQ(spec.plan.size(), 6u);
   EXPECT_EQ(spec.plan.back(),
             (ControlWrite{.controller = "pids", .file = "pids.max", .value = "4096"}));
 }

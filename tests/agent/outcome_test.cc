@@ -83,15 +83,18 @@ TEST(Outcome, TellsTheNumbersOfAMemoryLimit) {
   ExitRecord record = signalled(9);
   record.oom_killed = true;
   record.memory_peak_bytes = 200 << 20;
+  record.memory_usage_bytes = 3 << 20;
   TaskSpec limited = spec();
   limited.limits.mem_milli = 200500;
   const Outcome outcome = outcome_of(record, {}, limited);
   EXPECT_EQ(outcome.state, TaskState::kFailed);
   EXPECT_EQ(outcome.reason, TaskReason::kContainerLimitationMemory);
   EXPECT_EQ(outcome.message,
-            "Memory limit exceeded: requested 100 MB, maximum 200.5 MB, peak 200 MB");
+            "Memory limit exceeded: requested 100 MB, maximum 200.5 MB, peak 200 MB, "
+            "3 MB in use at its end");
   limited.limits.mem_milli = kUnlimited;
   record.memory_peak_bytes = 0;
+  record.memory_usage_bytes = 0;
   EXPECT_EQ(outcome_of(record, {}, limited).message,
             "Memory limit exceeded: requested 100 MB, maximum unlimited");
 }

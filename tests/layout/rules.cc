@@ -66,6 +66,7 @@ bool is_header(std::string_view path) { return path.ends_with(".h"); }
 const Names kPureStandard = {"algorithm",
                              "array",
                              "bit",
+                             "bitset",
                              "cctype",
                              "cerrno",
                              "charconv",

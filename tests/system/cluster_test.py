@@ -46,10 +46,17 @@ def instances_run_side_by_side_and_their_lines_are_prefixed(cluster):
 
 def a_task_is_born_in_a_cgroup_of_its_own(cluster):
     small(cluster)
-    done = cluster.tepui("run", "--", "cat", "/proc/self/cgroup")
-    unified = [line for line in done.stdout.splitlines() if line.startswith("0::")]
-    expect(unified and cluster.cgroups[0] in unified[0],
-           f"the task's cgroup is not below {cluster.cgroups[0]}: {unified}")
+    running = cluster.start_tepui("run", "--name=seen", "--", "sh", "-c",
+                                  "cat /proc/self/cgroup; sleep 4321")
+    wait_until(lambda: processes_with("4321"), "the task to run")
+    # From outside; inside, it is the root of all cgroups.
+    with open(f"/proc/{processes_with('4321')[-1]}/cgroup", encoding="ascii") as file:
+        outside = file.read().splitlines()[-1]
+    expect(cluster.cgroups[0] in outside and "container-" in outside,
+           f"the task's cgroup is not below {cluster.cgroups[0]}: {outside}")
+    cluster.tepui("kill", "seen")
+    printed, _ = running.communicate(timeout=20)
+    expect("0::/\n" in printed, f"the task sees other cgroups than its own: {printed}")
 
 
 def kill_ends_a_task_and_its_whole_tree(cluster):
@@ -197,10 +204,10 @@ def requests_become_control_files_where_controllers_exist(cluster):
         expect(controller in said, f"the agent lacks {controller} and does not say so: {said!r}")
 
 
-def an_agent_that_must_have_a_controller_refuses_to_start_without(cluster):
+def an_agent_does_not_start_with_an_isolator_that_nobody_knows(cluster):
     cluster.start_master()
     try:
-        agent = cluster.start_agent("--require-controllers=rdma")
+        agent = cluster.start_agent("--isolation=rdma")
         agent.process.wait(20)
     except Failure as failure:
         raise Failure(f"the agent started: {failure}") from None
@@ -289,7 +296,7 @@ if __name__ == "__main__":
         watch_prints_what_changes,
         the_example_framework_is_under_100_lines_and_works,
         requests_become_control_files_where_controllers_exist,
-        an_agent_that_must_have_a_controller_refuses_to_start_without,
+        an_agent_does_not_start_with_an_isolator_that_nobody_knows,
         programs_refuse_bad_usage_with_one_line_and_start_nothing,
         a_toml_file_configures_with_the_names_of_the_flags,
         version_names_the_commit_and_help_teaches,

@@ -101,6 +101,47 @@ TEST_F(CgroupTest, KillsAndRemovesAContainerWithAllThatItMade) {
   EXPECT_TRUE(root->kill_all_and_remove().has_value());
 }
 
+// The errno of opening the file in a process of the cgroup, 0 for success.
+int open_in(int cgroup, const char* file, int flags) {
+  clone_args arguments{};
+  arguments.flags = CLONE_INTO_CGROUP;
+  arguments.exit_signal = SIGCHLD;
+  arguments.cgroup = static_cast<uint64_t>(cgroup);
+  const auto pid = static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));
+  if (pid == 0) _exit(open(file, flags | O_CLOEXEC) >= 0 ? 0 : errno);
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WEXITSTATUS(status);
+}
+
+TEST_F(CgroupTest, DeniesDevicesThatNoRuleAllows) {
+  auto root = create();
+  ASSERT_NE(root, nullptr);
+  if (Result<void> usable = root->try_devices(); !usable) {
+    EXPECT_TRUE(root->kill_all_and_remove().has_value());
+    GTEST_SKIP() << usable.error().message;
+  }
+  const IsolationPlan plan = {{"devices", "devices.allow", "b 1:3 rwm"},
+                              {"devices", "devices.allow", "c 1:3 rw"},
+                              {"devices", "devices.allow", "c 1:5 r"},
+                              {"devices", "devices.allow", "c *:9 r"}};
+  {
+    const Fd cgroup = root->create_container("one", plan).value();
+    EXPECT_EQ(open_in(cgroup.get(), "/dev/null", O_RDWR), 0);
+    EXPECT_EQ(open_in(cgroup.get(), "/dev/zero", O_RDONLY), 0);
+    EXPECT_EQ(open_in(cgroup.get(), "/dev/zero", O_WRONLY), EPERM);
+    EXPECT_EQ(open_in(cgroup.get(), "/dev/urandom", O_RDONLY), 0) << "of any major number";
+    EXPECT_EQ(open_in(cgroup.get(), "/dev/random", O_RDONLY), EPERM);
+    const Fd free = root->create_container("two", {}).value();
+    EXPECT_EQ(open_in(free.get(), "/dev/random", O_RDONLY), 0) << "where there are no rules";
+  }
+  const Result<Fd> refused =
+      root->create_container("three", {{"devices", "devices.allow", "everything"}});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message, HasSubstr("'everything' is no rule"));
+  EXPECT_TRUE(root->kill_all_and_remove().has_value());
+}
+
 TEST_F(CgroupTest, KillsAContainerAndKeepsItsCgroup) {
   auto root = create();
   ASSERT_NE(root, nullptr);

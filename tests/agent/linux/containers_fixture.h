@@ -162,7 +162,9 @@ class Life {
   // Launches and waits for the end.
   ExitRecord run(const LaunchSpec& launch) {
     containers_->launch(launch);
-    EXPECT_TRUE(run_until("exit " + launch.id.value)) << owner.errors[launch.id.value].message;
+    const std::string& id = launch.id.value;
+    EXPECT_TRUE(run_until([&] { return owner.saw("exit " + id) || owner.saw("failed " + id); }));
+    EXPECT_TRUE(owner.saw("exit " + id)) << owner.errors[id].message;
     return owner.exits[launch.id.value];
   }
   Error run_to_failure(const LaunchSpec& launch) {

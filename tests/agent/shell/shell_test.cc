@@ -119,6 +119,7 @@ class AgentShellTest : public testing::Test {
     config.ground.work_dir = directory.path() + "/work";
     config.ground.runtime_dir = directory.path() + "/run";
     config.ground.cgroup_root = "tepui-test-" + std::to_string(getpid());
+    config.ground.isolators = {"auto"};
     config.ground.resources = "cpus:2;mem:512MB;disk:100MB;ports:[31000-31009]";
     config.seed = 1;
     config.agent.build = "test";
@@ -271,13 +272,12 @@ TEST_F(AgentShellTest, DoesNotStartOnAnAddressInUse) {
   EXPECT_NE(access(config.ground.work_dir.c_str(), F_OK), 0);
 }
 
-TEST_F(AgentShellTest, DoesNotStartWithoutAControllerThatIsRequired) {
-  config.ground.controllers_required = {"nonesuch"};
+TEST_F(AgentShellTest, DoesNotStartWithAnIsolatorThatNobodyKnows) {
+  config.ground.isolators = {"nonesuch"};
   Log log({.level = Severity::kError, .colour = Colour::kNever});
   const auto shell = AgentShell::create(config, log);
   ASSERT_FALSE(shell.has_value());
-  EXPECT_TRUE(shell.error().message.starts_with(
-      "the cgroup v2 controller 'nonesuch' is required, but not usable here"))
+  EXPECT_TRUE(shell.error().message.starts_with("--isolation: 'nonesuch' is no isolator; expected"))
       << shell.error().message;
 }
 

@@ -1,0 +1,13 @@
+#pragma once
+// What this machine, and this process's privileges, permit of confinement: tried, not guessed.
+
+#include <vector>
+
+#include "agent/isolator_choice.h"
+
+namespace tepui {
+
+// Of those that need no controller of cgroups. Makes short-lived processes: before the loop.
+std::vector<MissingIsolator> find_missing_confinement(const IsolatorSet& wanted);
+
+}  // namespace tepui

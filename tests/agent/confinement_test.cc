@@ -1,0 +1,123 @@
+#include "agent/confinement.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace tepui {
+namespace {
+
+ConfinementSettings everything() {
+  ConfinementSettings config;
+  config.isolators = parse_isolation({"auto"}).value().wanted;
+  config.cgroup_mount = "/sys/fs/cgroup";
+  config.private_directories = {"/var/lib/agent", "/run/agent", "/mnt/disk/volumes"};
+  return config;
+}
+
+struct Planned {
+  explicit Planned(const ConfinementSettings& config, std::vector<VolumeMount> mounts = {},
+                   std::string shared = "")
+      : volumes(std::move(mounts)),
+        plan(plan_confinement({.config = config,
+                               .sandbox = "/var/lib/agent/runs/c",
+                               .volumes = volumes,
+                               .shared_directory = std::move(shared)})) {}
+
+  // The place of the first such step, or -1.
+  int place(StepKind kind, const std::string& target) const {
+    const auto found = std::ranges::find_if(plan.steps, [&](const ConfinementStep& step) {
+      return step.kind == kind && step.target == target;
+    });
+    return found == plan.steps.end() ? -1 : static_cast<int>(found - plan.steps.begin());
+  }
+  const ConfinementStep& opened(uint16_t slot) const {
+    return *std::ranges::find_if(plan.steps, [slot](const ConfinementStep& step) {
+      return step.kind == StepKind::kOpen && step.slot == slot;
+    });
+  }
+
+  std::vector<VolumeMount> volumes;
+  Confinement plan;
+};
+
+TEST(Confinement, WithoutIsolatorsThereIsNothingToDo) {
+  const Planned planned{ConfinementSettings{}};
+  EXPECT_TRUE(planned.plan.namespaces.none());
+  EXPECT_TRUE(planned.plan.steps.empty());
+  EXPECT_FALSE(planned.plan.capabilities.has_value());
+  EXPECT_FALSE(planned.plan.filters_calls);
+}
+
+TEST(Confinement, OpensAllSourcesBeforeItCoversAnything) {
+  const Planned planned(everything(),
+                        {{.place = {.base = "/mnt/disk", .directory = "volumes/roles/r/v"},
+                          .container_path = "data"}},
+                        "/var/lib/agent/executors");
+  const int first_cover = planned.place(StepKind::kMount, "/var/lib/agent");
+  ASSERT_GE(first_cover, 3);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(planned.plan.steps[static_cast<size_t>(i)].kind, StepKind::kOpen) << i;
+  }
+}
+
+TEST(Confinement, PutsBackOnlyWhatIsTheTasksOwn) {
+  const Planned planned(everything(),
+                        {{.place = {.base = "/mnt/disk", .directory = "volumes/roles/r/v"},
+                          .container_path = "data",
+                          .read_only = true}},
+                        "/var/lib/agent/executors");
+  const int cover = planned.place(StepKind::kMount, "/var/lib/agent");
+  for (const auto& [target, source] :
+       {std::pair{"/var/lib/agent/runs/c", "/var/lib/agent/runs/c"},
+        {"/var/lib/agent/executors", "/var/lib/agent/executors"},
+        {"/var/lib/agent/runs/c/data", "/mnt/disk/volumes/roles/r/v"}}) {
+    const int attach = planned.place(StepKind::kAttach, target);
+    ASSERT_GT(attach, cover) << target;
+    EXPECT_EQ(planned.opened(planned.plan.steps[static_cast<size_t>(attach)].slot).source, source);
+  }
+  const int volume = planned.place(StepKind::kAttach, "/var/lib/agent/runs/c/data");
+  EXPECT_EQ(planned.opened(planned.plan.steps[static_cast<size_t>(volume)].slot).flags, kReadOnly);
+  EXPECT_GT(volume, planned.place(StepKind::kAttach, "/var/lib/agent/runs/c"));
+  // What is not its own is not seen at all.
+  EXPECT_GE(planned.place(StepKind::kHide, "/run/agent"), 0);
+  EXPECT_GE(planned.place(StepKind::kHide, "/mnt/disk/volumes"), 0);
+}
+
+TEST(Confinement, CoversADirectoryInsideAnotherOnlyOnce) {
+  ConfinementSettings config = everything();
+  config.private_directories = {"/var/lib/agent/run", "/var/lib/agent"};
+  const Planned planned(config);
+  EXPECT_EQ(planned.place(StepKind::kHide, "/var/lib/agent/run"), -1);
+  EXPECT_GE(planned.place(StepKind::kMount, "/var/lib/agent"), 0);
+}
+
+TEST(Confinement, MountsACgroupTreeBeforeAllOfSysBecomesReadOnly) {
+  const Planned planned(everything());
+  const int cgroups = planned.place(StepKind::kMount, "/sys/fs/cgroup");
+  ASSERT_GE(cgroups, 0);
+  EXPECT_GT(planned.place(StepKind::kAttributes, "/sys"), cgroups);
+}
+
+TEST(Confinement, APidNamespaceAloneMountsNothing) {
+  ConfinementSettings config = everything();
+  config.isolators = parse_isolation({"namespaces/pid"}).value().wanted;
+  const Planned planned(config);
+  EXPECT_TRUE(has(planned.plan.namespaces, Isolator::kPidNamespace));
+  EXPECT_TRUE(planned.plan.steps.empty());
+}
+
+TEST(Confinement, EveryStepHasASlotOfItsOwnAndASentence) {
+  const Planned planned(everything());
+  std::vector<uint16_t> slots;
+  for (const ConfinementStep& step : planned.plan.steps) {
+    EXPECT_FALSE(describe(step).empty());
+    if (step.kind == StepKind::kOpen) slots.push_back(step.slot);
+  }
+  std::ranges::sort(slots);
+  EXPECT_TRUE(std::ranges::adjacent_find(slots) == slots.end());
+}
+
+}  // namespace
+}  // namespace tepui

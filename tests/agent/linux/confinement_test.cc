@@ -1,0 +1,264 @@
+// Goal: a command sees its own processes, files, memory and names, cannot reach what belongs to
+// others or to the machine, and its end, its kill and the agent's restart work as for any other.
+// Method: real containers under the isolators that this machine has; each property is tried by the
+// command itself, beside the same command without confinement where that shows the difference.
+
+#include <gmock/gmock.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "agent/linux/confinement_probe.h"
+#include "tests/agent/linux/containers_fixture.h"
+
+namespace tepui {
+namespace {
+
+using testing::HasSubstr;
+
+class ConfinementTest : public ContainersTest {
+ protected:
+  void SetUp() override {
+    IsolatorSet all;
+    all.set();
+    const std::vector<MissingIsolator> missing = find_missing_confinement(all);
+    if (!missing.empty()) GTEST_SKIP() << missing.front().why;
+    ContainersTest::SetUp();
+    if (IsSkipped()) return;
+    config_.isolators = parse_isolation({"auto"}).value().wanted;
+    if (GetParam() == Cgroups::kUsed) config_.cgroup_mount = home_.place.mount_point;
+    config_.private_directories = {home_.directory / "work", home_.directory / "runtime"};
+  }
+
+  LaunchSpec confined(const std::string& id, const std::string& command) {
+    LaunchSpec spec = life_->spec(id, command);
+    confine(spec);
+    return spec;
+  }
+  void confine(LaunchSpec& spec) {
+    spec.confinement = plan_confinement({.config = config_,
+                                         .sandbox = life_->sandbox(spec.id.value),
+                                         .volumes = spec.volumes,
+                                         .shared_directory = ""});
+  }
+  // What it printed; the command must succeed.
+  std::string output(const LaunchSpec& spec) {
+    const ExitRecord record = life_->run(spec);
+    EXPECT_EQ(record.exit_status, 0) << record.stderr_tail;
+    return text_of(life_->sandbox(spec.id.value) / "stdout");
+  }
+  std::string output(const std::string& id, const std::string& command) {
+    return output(confined(id, command));
+  }
+  std::string in_work(const std::string& path) { return home_.directory / "work" / path; }
+
+  ConfinementSettings config_;
+};
+
+TEST_P(ConfinementTest, SeesOnlyItsOwnProcesses) {
+  // The init, the shell and what it runs; nothing of this test.
+  EXPECT_EQ(output("a", "ls /proc | grep -c '^[0-9]'; echo $$"), "4\n2\n");
+  EXPECT_EQ(output("b", "cat /proc/1/comm"), "tepui-init\n");
+}
+
+TEST_P(ConfinementTest, ItsOrphansAreReaped) {
+  EXPECT_EQ(output("a", R"((sh -c 'sleep 0.01 & echo $! > pid'); p=$(cat pid)
+                           while [ -d /proc/$p ]; do sleep 0.01; done; echo gone)"),
+            "gone\n");
+}
+
+TEST_P(ConfinementTest, EndsAsItsCommandDoes) {
+  EXPECT_EQ(life_->run(confined("a", "exit 3")).exit_status, 3);
+  EXPECT_EQ(life_->run(confined("b", "kill -TERM $$")).signal, SIGTERM);
+  LaunchSpec absent = confined("c", "");
+  absent.command = {.shell = false, .value = "/nonesuch"};
+  EXPECT_THAT(life_->run_to_failure(absent).message, HasSubstr("executing \"/nonesuch\""));
+  life_->destroy_all({"a", "b"});
+}
+
+TEST_P(ConfinementTest, IsKilledWithAllThatItStarted) {
+  life_->containers().launch(confined("a", "setsid sleep 1000 & setsid sleep 1000 & wait"));
+  ASSERT_TRUE(life_->run_until("launched a"));
+  life_->containers().signal({.value = "a"}, SIGTERM);
+  ASSERT_TRUE(life_->run_until("exit a"));
+  EXPECT_EQ(life_->owner.exits["a"].signal, SIGTERM);
+  life_->destroy_all({"a"});
+
+  life_->containers().launch(confined("b", "trap '' TERM; sleep 1000"));
+  ASSERT_TRUE(life_->run_until("launched b"));
+  life_->containers().kill({.value = "b"});
+  ASSERT_TRUE(life_->run_until("exit b"));
+  EXPECT_EQ(life_->owner.exits["b"].signal, SIGKILL);
+  life_->destroy_all({"b"});
+}
+
+TEST_P(ConfinementTest, IsTakenUpByAnotherLifeOfTheAgent) {
+  life_->containers().launch(confined("a", "sleep 1000"));
+  ASSERT_TRUE(life_->run_until("launched a"));
+  if (GetParam() == Cgroups::kUsed) {
+    // The subtree has one agent at a time.
+    life_.reset();
+  }
+  auto next = std::make_unique<Life>(home_, GetParam(), std::set<std::string>{"a"});
+  next->containers().adopt(next->spec("a", ""));
+  ASSERT_TRUE(next->run_until("launched a"));
+  next->containers().kill({.value = "a"});
+  ASSERT_TRUE(next->run_until("exit a"));
+  EXPECT_EQ(next->owner.exits["a"].signal, SIGKILL);
+  next->destroy_all({"a"});
+  life_ = std::move(next);
+}
+
+TEST_P(ConfinementTest, SeesOfTheAgentsDirectoriesOnlyItsOwnSandbox) {
+  ASSERT_EQ(life_->run(life_->spec("other", "echo secret > file")).exit_status, 0);
+  const std::string other = life_->sandbox("other") / "file";
+  ASSERT_EQ(text_of(other), "secret\n");
+  EXPECT_EQ(output("a", "cat " + other + " 2>&1 >/dev/null | grep -c 'No such file'"), "1\n");
+  EXPECT_EQ(output("b", "echo own > own; pwd; ls " + in_work("frameworks/f/runs") + "; ls " +
+                            (home_.directory / "runtime").string()),
+            life_->sandbox("b").string() + "\nb\n");
+  EXPECT_EQ(text_of(life_->sandbox("b") / "own"), "own\n");
+  EXPECT_EQ(output("c", "touch " + in_work("x") + " 2>/dev/null || echo refused"), "refused\n");
+  life_->destroy_all({"other", "a", "b", "c"});
+}
+
+TEST_P(ConfinementTest, ShowsVolumesAtTheirPaths) {
+  for (const char* name : {"data", "fixed"}) {
+    std::filesystem::create_directories(in_work("volumes/roles/r/") + name);
+  }
+  std::ofstream(in_work("volumes/roles/r/fixed/file")) << "kept\n";
+  LaunchSpec spec = life_->spec("a",
+                                "echo new > deep/data/file; cat fixed/file; "
+                                "touch fixed/x 2>/dev/null || echo read-only");
+  spec.volumes = {{.place = {.base = in_work(""), .directory = "volumes/roles/r/data"},
+                   .container_path = "deep/data"},
+                  {.place = {.base = in_work(""), .directory = "volumes/roles/r/fixed"},
+                   .container_path = "fixed",
+                   .read_only = true}};
+  confine(spec);
+  EXPECT_EQ(output(spec), "kept\nread-only\n");
+  EXPECT_EQ(text_of(in_work("volumes/roles/r/data/file")), "new\n");
+  // What is mounted there is seen inside only.
+  EXPECT_TRUE(std::filesystem::is_empty(life_->sandbox("a") / "deep/data"));
+  life_->destroy_all({"a"});
+}
+
+TEST_P(ConfinementTest, ChangesNothingOfTheMachine) {
+  EXPECT_EQ(output("a", R"(
+    mount -t tmpfs none /mnt 2>/dev/null || echo no mounts
+    mknod null c 1 3 2>/dev/null || echo no devices
+    echo 1 2>/dev/null > /proc/sys/vm/drop_caches || echo no settings
+    echo b 2>/dev/null > /proc/sysrq-trigger || echo no sysrq
+    touch /sys/kernel/x 2>/dev/null || echo no sys
+    unshare -U true 2>/dev/null || echo no namespaces
+    hostname other 2>/dev/null || echo no hostname
+    date -s 2000-01-01 >/dev/null 2>&1 || echo no clock
+    cat /proc/kcore 2>/dev/null | wc -c)"),
+            "no mounts\nno devices\nno settings\nno sysrq\nno sys\nno namespaces\nno hostname\n"
+            "no clock\n0\n");
+}
+
+TEST_P(ConfinementTest, LeavesNoWayIntoAnotherControlGroup) {
+  EXPECT_EQ(output("a",
+                   "for f in $(find /sys/fs/cgroup -name cgroup.procs); do "
+                   "echo $$ 2>/dev/null > $f && echo $f; done; echo end"),
+            "end\n");
+  if (GetParam() == Cgroups::kUsed) {
+    EXPECT_EQ(output("b", "grep '^0:' /proc/self/cgroup"), "0::/\n");
+  }
+}
+
+TEST_P(ConfinementTest, HasOnlyTheCapabilitiesThatItIsGiven) {
+  EXPECT_EQ(output("a", "grep CapBnd /proc/self/status; grep CapEff /proc/self/status"),
+            "CapBnd:\t00000000a00425fb\nCapEff:\t00000000a00425fb\n");
+  config_.capabilities = 0;
+  EXPECT_EQ(output("b", "grep CapEff /proc/self/status; chown 1:1 . 2>/dev/null || echo no"),
+            "CapEff:\t0000000000000000\nno\n");
+  LaunchSpec given = confined("c", "grep CapEff /proc/self/status");
+  given.command.user = "nobody";
+  given.confinement.capabilities =
+      CapabilityLimits{.bounding = kDefaultCapabilities, .effective = CapabilitySet{1} << 10};
+  EXPECT_EQ(output(given), "CapEff:\t0000000000000400\n");
+  LaunchSpec fewer = confined("d", "grep -E 'CapEff' /proc/self/status");
+  fewer.confinement.capabilities = given.confinement.capabilities;
+  EXPECT_EQ(output(fewer), "CapEff:\t0000000000000400\n");
+}
+
+TEST_P(ConfinementTest, PromisesNotToGainPrivilegesWhereThatIsWanted) {
+  EXPECT_EQ(output("a", "grep -E 'NoNewPrivs|Seccomp:' /proc/self/status"),
+            "NoNewPrivs:\t0\nSeccomp:\t2\n");
+  put(config_.isolators, Isolator::kNoNewPrivileges);
+  LaunchSpec spec = confined("b", "grep -E 'NoNewPrivs|Seccomp:' /proc/self/status");
+  spec.command.user = "nobody";
+  EXPECT_EQ(output(spec), "NoNewPrivs:\t1\nSeccomp:\t2\n");
+}
+
+TEST_P(ConfinementTest, HasMemoryOfItsOwnToShare) {
+  std::filesystem::path outside = "/dev/shm/tepui-test-" + std::to_string(getpid());
+  std::ofstream(outside) << "x";
+  EXPECT_EQ(output("a", "ls /dev/shm; ipcs -m | wc -l; echo y > /dev/shm/own"), "4\n");
+  EXPECT_FALSE(std::filesystem::exists("/dev/shm/own"));
+  std::filesystem::remove(outside);
+}
+
+TEST_P(ConfinementTest, IsJoinedByACommandBesideIt) {
+  life_->containers().launch(confined("a", "echo own > /dev/shm/file; sleep 1000"));
+  ASSERT_TRUE(life_->run_until("launched a"));
+  LaunchSpec beside = confined("b",
+                               "while [ ! -s /dev/shm/file ]; do sleep 0.01; done; "
+                               "cat /dev/shm/file; cat /proc/1/comm; pwd");
+  beside.sandbox = life_->spec("a", "").sandbox;
+  beside.parent.value = "a";
+  beside.confinement.namespaces.reset();
+  beside.confinement.steps.clear();
+  beside.confinement.joins.value = "a";
+  EXPECT_EQ(life_->run(beside).exit_status, 0) << life_->owner.exits["b"].stderr_tail;
+  EXPECT_EQ(text_of(life_->sandbox("a") / "stdout"),
+            "own\ntepui-init\n" + life_->sandbox("a").string() + "\n");
+  life_->containers().kill({.value = "a"});
+  ASSERT_TRUE(life_->run_until("exit a"));
+  life_->destroy_all({"b", "a"});
+
+  beside.id.value = "late";
+  EXPECT_THAT(life_->run_to_failure(beside).message,
+              HasSubstr(GetParam() == Cgroups::kUsed ? "creating cgroup container-a/container-late"
+                                                     : "container a does not run any more"));
+}
+
+TEST_P(ConfinementTest, SaysWhichStepFailed) {
+  LaunchSpec spec = confined("a", "true");
+  spec.confinement.steps.push_back(
+      {.kind = StepKind::kMount, .target = "/nonesuch/there", .type = "tmpfs"});
+  const Error error = life_->run_to_failure(spec);
+  EXPECT_THAT(error.message, HasSubstr("mounting tmpfs at /nonesuch/there"));
+  EXPECT_EQ(error.code, ENOENT);
+  // Nothing of it is left.
+  EXPECT_EQ(life_->containers().size(), 0u);
+  EXPECT_TRUE(std::filesystem::is_empty(home_.directory / "runtime"));
+}
+
+TEST_P(ConfinementTest, EveryStepThatFailsFailsTheLaunch) {
+  const size_t steps = confined("a", "true").confinement.steps.size();
+  for (size_t i = 0; i < steps; ++i) {
+    LaunchSpec spec = confined("a" + std::to_string(i), "true");
+    ConfinementStep& broken = spec.confinement.steps[i];
+    if (broken.optional) continue;
+    broken.source = "/nonesuch/source";
+    broken.target = "/dev/null/nonesuch";
+    broken.type = "nonesuch";
+    broken.flags &= ~uint32_t{kRemount};
+    EXPECT_FALSE(life_->run_to_failure(spec).message.empty()) << i;
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(home_.directory / "runtime"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Isolation, ConfinementTest,
+                         testing::Values(Cgroups::kUsed, Cgroups::kNone), [](const auto& param) {
+                           return param.param == Cgroups::kUsed ? "WithCgroups" : "Without";
+                         });
+
+}  // namespace
+}  // namespace tepui
