@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 
+#include "agent/linux/cgroup_files.h"
 #include "common/io/clock.h"
 #include "tests/agent/linux/cgroup_tree.h"
 #include "tests/agent/linux/work.h"
@@ -150,6 +151,31 @@ TEST_F(SamplerTest, TheIteratorNeedsNoFileToBeRead) {
     tree_->wait_for(tree_->start(one, [] { burn(20'000'000); }));
     EXPECT_GE(next_sample(*sampler, "one").cpu_usage_ns.value(), burnt * 20'000'000);
   }
+}
+
+TEST_F(SamplerTest, FewDescriptorsAreEnoughForManyCgroups) {
+  class Nobody final : public CgroupReaderOwner {
+    void on_cgroups_read(const Result<void>&) override {}
+  } owner;
+  const auto files = *CgroupFiles::create(*reactor_, 8, owner);
+  files->keep_at_most(2 * 9);
+  for (uint32_t slot = 1; slot < 6; ++slot) {
+    const CgroupTree::Cgroup cgroup = tree_->make("container-" + std::to_string(slot));
+    files->add(slot, cgroup.id, cgroup.path);
+  }
+  for (int reading = 0; reading < 2; ++reading) {
+    files->read_all();
+    EXPECT_EQ(files->kept(), 2u);
+    for (uint32_t slot = 1; slot < 6; ++slot) {
+      Sample sample;
+      files->fill(slot, sample);
+      EXPECT_TRUE(sample.cpu_usage_ns.known()) << slot;
+    }
+  }
+  files->remove(1);
+  EXPECT_EQ(files->kept(), 1u);
+  files->read_all();
+  EXPECT_EQ(files->kept(), 2u) << "another one's";
 }
 
 TEST_F(SamplerTest, ContainersComeAndGo) {
