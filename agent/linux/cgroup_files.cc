@@ -1,6 +1,7 @@
 #include "agent/linux/cgroup_files.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -44,6 +45,8 @@ constexpr std::array<File, 9> kTable = {{
 CgroupFiles::CgroupFiles(uint32_t slots, CgroupReaderOwner& owner)
     : owner_(owner), cgroups_(slots) {
   static_assert(kTable.size() == kFiles);
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) keep_at_most(limit.rlim_cur / 2);
 }
 
 CgroupFiles::~CgroupFiles() = default;
@@ -60,7 +63,10 @@ void CgroupFiles::add(uint32_t slot, uint64_t, const std::string& path) {
   cgroups_[slot].path = path;
 }
 
-void CgroupFiles::remove(uint32_t slot) { cgroups_[slot] = {}; }
+void CgroupFiles::remove(uint32_t slot) {
+  if (cgroups_[slot].is_kept) --kept_;
+  cgroups_[slot] = {};
+}
 
 void CgroupFiles::start() {
   const bool submitted = worker_->submit(*this);
@@ -76,8 +82,18 @@ void CgroupFiles::fill(uint32_t slot, Sample& sample) const {
 void CgroupFiles::read_all() {
   for (Cgroup& cgroup : cgroups_) {
     if (cgroup.path.empty()) continue;
-    if (!cgroup.opened) open(cgroup);
+    if (cgroup.is_kept) {
+      read(cgroup);
+      continue;
+    }
+    open(cgroup);
     read(cgroup);
+    if (kept_ < kept_max_) {
+      cgroup.is_kept = true;
+      ++kept_;
+    } else {
+      cgroup.files = {};
+    }
   }
 }
 
@@ -85,9 +101,7 @@ void CgroupFiles::open(Cgroup& cgroup) {
   const Fd directory(::open(cgroup.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   for (size_t i = 0; i < kTable.size() && directory; ++i) {
     cgroup.files[i] = Fd(openat(directory.get(), kTable[i].name, O_RDONLY | O_CLOEXEC));
-    if (!cgroup.files[i] && (errno == EMFILE || errno == ENFILE)) ++missing_;
   }
-  cgroup.opened = true;
 }
 
 void CgroupFiles::read(Cgroup& cgroup) {

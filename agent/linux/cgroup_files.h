@@ -1,11 +1,11 @@
 #pragma once
 // CgroupFiles reads the files of containers' cgroups, which it keeps open, on a thread of its own.
 //
-// Files that cannot be opened (the kernel or the controllers lack them, or this process may open no
-// more) leave their numbers absent; missing() counts those for want of descriptors.
+// Files that cannot be opened (the kernel or the controllers lack them) leave their numbers absent.
+// At most half of the descriptors that this process may have are kept: the files of cgroups beyond
+// that are opened for each reading, which costs about twice as much.
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,16 +30,19 @@ class CgroupFiles final : public CgroupReader, private Job {
   void remove(uint32_t slot) override;
   void start() override;
   void fill(uint32_t slot, Sample& sample) const override;
-  uint64_t missing() const { return missing_; }
-
   // What start() does elsewhere: opens what came, and reads everything. Blocks.
   void read_all();
+
+  // Instead of half of what the process may have.
+  void keep_at_most(size_t descriptors) { kept_max_ = descriptors / kFiles; }
+  // Cgroups whose files are open.
+  size_t kept() const { return kept_; }
 
  private:
   static constexpr size_t kFiles = 9;
   struct Cgroup {
     std::string path;  // empty: free
-    bool opened = false;
+    bool is_kept = false;
     std::array<Fd, kFiles> files;
     Sample sample;
   };
@@ -47,13 +50,14 @@ class CgroupFiles final : public CgroupReader, private Job {
   CgroupFiles(uint32_t slots, CgroupReaderOwner& owner);
   void run() override { read_all(); }
   void on_done() override { owner_.on_cgroups_read({}); }
-  void open(Cgroup& cgroup);
+  static void open(Cgroup& cgroup);
   static void read(Cgroup& cgroup);
 
   CgroupReaderOwner& owner_;
   // The worker's between start() and on_done(), else the loop's.
   std::vector<Cgroup> cgroups_;  // by slot
-  std::atomic<uint64_t> missing_ = 0;
+  size_t kept_ = 0;
+  size_t kept_max_ = 0;
   std::unique_ptr<Worker> worker_;
 };
 

@@ -21,10 +21,8 @@ constexpr uint64_t kCountMax = std::numeric_limits<int64_t>::max();
 
 int64_t count(uint64_t value) { return static_cast<int64_t>(value); }
 
-Result<int64_t> bytes_of(uint64_t pages, int64_t page_bytes) {
-  if (pages > kCountMax / static_cast<uint64_t>(page_bytes)) {
-    return fail(fmt::format("a record of a cgroup has {} pages of memory", pages));
-  }
+// Of pages that were checked.
+int64_t bytes_of(uint64_t pages, int64_t page_bytes) {
   return count(pages * static_cast<uint64_t>(page_bytes));
 }
 
@@ -44,17 +42,14 @@ void put_processor(const cgroup_record& record, Sample& sample) {
   sample.cpu_throttled_ns = count(record.throttled_ns);
 }
 
-Result<void> put_memory(const cgroup_record& record, int64_t page_bytes, Sample& sample) {
-  if ((record.has & kHasSwap) != 0) {
-    sample.swap_bytes = TRY(bytes_of(record.swap_pages, page_bytes));
-  }
-  if ((record.has & kHasMemory) == 0) return {};
-  sample.memory_bytes = TRY(bytes_of(record.memory_pages, page_bytes));
-  sample.memory_peak_bytes = TRY(bytes_of(record.memory_peak_pages, page_bytes));
+void put_memory(const cgroup_record& record, int64_t page_bytes, Sample& sample) {
+  if ((record.has & kHasSwap) != 0) sample.swap_bytes = bytes_of(record.swap_pages, page_bytes);
+  if ((record.has & kHasMemory) == 0) return;
+  sample.memory_bytes = bytes_of(record.memory_pages, page_bytes);
+  sample.memory_peak_bytes = bytes_of(record.memory_peak_pages, page_bytes);
   sample.memory_high_events = count(record.memory_high_events);
   sample.memory_max_events = count(record.memory_max_events);
   sample.oom_kills = count(record.oom_kills);
-  return {};
 }
 
 void put_io_and_pressure(const cgroup_record& record, Sample& sample) {
@@ -113,11 +108,13 @@ Result<bool> decode_record(std::span<const std::byte> bytes, const cgroup_walk& 
     return fail(fmt::format("a record of a cgroup has unknown parts {:#x}", record.has));
   }
   if (!counts_are_sane(bytes)) return fail("a record of a cgroup has a count above 2^63");
-  Sample taken = sample;
-  put_processor(record, taken);
-  TRY(put_memory(record, page_bytes, taken));
-  put_io_and_pressure(record, taken);
-  sample = taken;
+  const uint64_t pages_max = kCountMax / static_cast<uint64_t>(page_bytes);
+  for (const uint64_t pages : {record.memory_pages, record.memory_peak_pages, record.swap_pages}) {
+    if (pages > pages_max) return fail(fmt::format("a record of a cgroup has {} pages", pages));
+  }
+  put_processor(record, sample);
+  put_memory(record, page_bytes, sample);
+  put_io_and_pressure(record, sample);
   return true;
 }
 

@@ -17,6 +17,8 @@ namespace {
 
 // Some 0.3 ms of a turn.
 constexpr size_t kFilledPerTurn = 256;
+// Of which it is not known yet whose they are. Those of others never end for us.
+constexpr size_t kVictimsMax = 256;
 
 }  // namespace
 
@@ -204,14 +206,18 @@ void Sampler::fill_slice() {
 }
 
 void Sampler::on_kernel_event(const kernel_event& event) {
+  const bool is_known =
+      event.slot > 0 && event.slot < containers_.size() && containers_[event.slot].has_value();
+  const ContainerId id = is_known ? containers_[event.slot]->id : ContainerId{};
   if (event.kind == kEventExit) {
     ++counts_.exits;
+    // Now it is known whose it was.
+    if (victims_.erase(event.pid) > 0 && is_known) owner_.on_oom_victim(id, event.pid);
     return;
   }
   ++counts_.oom_victims;
-  const bool is_known =
-      event.slot > 0 && event.slot < containers_.size() && containers_[event.slot].has_value();
-  owner_.on_oom_victim(is_known ? containers_[event.slot]->id : ContainerId{}, event.pid);
+  if (event.slot == 0 && victims_.size() < kVictimsMax) victims_.insert(event.pid);
+  owner_.on_oom_victim(id, event.pid);
 }
 
 }  // namespace tepui

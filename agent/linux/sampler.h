@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,7 +49,8 @@ class SampleHistory {
 class SamplerOwner {
  public:
   virtual ~SamplerOwner() = default;
-  // The out-of-memory killer chose a process of this container; empty: it is not known yet whose.
+  // The out-of-memory killer chose a process of this container. Before Linux 6.8 it is not known at
+  // once whose it is: the id is empty, and a second call follows when the process has ended.
   virtual void on_oom_victim(const ContainerId& id, int64_t pid) = 0;
   // The reading failed for all; the next one is tried all the same.
   virtual void on_sampling_failed(const Error& error) = 0;
@@ -142,6 +144,7 @@ class Sampler final : private CgroupReaderOwner, private KernelEventsOwner {
   Instant began_{};
   uint32_t to_fill_ = 0;  // the next slot
   Counts counts_;
+  std::set<int32_t> victims_;  // processes that were chosen; whose they are their end tells
   Timer<&Sampler::on_due> due_{*this};
   Later<&Sampler::fill_slice> fill_{*this};
 };
