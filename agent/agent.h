@@ -60,7 +60,7 @@ struct AgentConfig {
   std::string principal;
   std::string executor_socket;  // where executors find the agent
   std::string work_dir;         // for MESOS_SANDBOX and MESOS_DIRECTORY; the core opens nothing
-  IsolationConfig isolation;
+  ConfinementSettings confinement;
   AgentTunables tunables;
 };
 

@@ -151,7 +151,7 @@ class Planner {
   }
 
   const ConfinementInput& input_;
-  const IsolationConfig& config_;
+  const ConfinementSettings& config_;
   Confinement plan_;
   std::vector<Own> own_;
   uint16_t slots_ = 0;

@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/isolators.h"
+#include "agent/isolator_choice.h"
 #include "agent/volumes.h"
 #include "common/capabilities.h"
 #include "common/ids.h"
@@ -74,7 +74,7 @@ struct Confinement {
 };
 
 // What an agent's containers have in common.
-struct IsolationConfig {
+struct ConfinementSettings {
   IsolatorSet isolators;  // usable ones
   CapabilitySet capabilities = kDefaultCapabilities;
   std::string cgroup_mount;  // absolute, of the v2 hierarchy; empty: there is none
@@ -83,7 +83,7 @@ struct IsolationConfig {
 };
 
 struct ConfinementInput {
-  const IsolationConfig& config;
+  const ConfinementSettings& config;
   std::string sandbox;  // absolute
   const std::vector<VolumeMount>& volumes;
   std::string shared_directory;  // absolute, seen inside as it is; empty: none

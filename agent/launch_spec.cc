@@ -50,7 +50,7 @@ std::vector<EnvironmentVariable> make_environment(const LaunchInput& input,
 }
 
 void confine(LaunchSpec& spec, const AgentConfig& config, std::string shared_directory) {
-  spec.confinement = plan_confinement({.config = config.isolation,
+  spec.confinement = plan_confinement({.config = config.confinement,
                                        .sandbox = below(config.work_dir, spec.sandbox),
                                        .volumes = spec.volumes,
                                        .shared_directory = std::move(shared_directory)});

@@ -107,11 +107,10 @@ void write_makeup(JournalWriter& out, const AgentMakeup& makeup) {
       .text(config.principal)
       .text(config.executor_socket)
       .text(config.work_dir)
-      .number(uint64_t{config.isolation.isolators.to_ullong()})
-      .number(config.isolation.capabilities)
-      .text(config.isolation.cgroup_mount)
-      .number(config.isolation.private_directories.size());
-  for (const std::string& directory : config.isolation.private_directories) out.text(directory);
+      .number(uint64_t{config.confinement.isolators.to_ullong()})
+      .number(config.confinement.capabilities)
+      .text(config.confinement.cgroup_mount);
+  write_texts(out, config.confinement.private_directories);
   out.number(makeup.seed);
 }
 
@@ -129,12 +128,10 @@ Result<AgentMakeup> read_agent_makeup(std::span<const std::byte> payload) {
   config.principal = in.text();
   config.executor_socket = in.text();
   config.work_dir = in.text();
-  config.isolation.isolators = IsolatorSet(in.number());
-  config.isolation.capabilities = in.number();
-  config.isolation.cgroup_mount = in.text();
-  for (uint64_t left = in.number(); left > 0 && in.ok(); --left) {
-    config.isolation.private_directories.push_back(in.text());
-  }
+  config.confinement.isolators = IsolatorSet(in.number());
+  config.confinement.capabilities = in.number();
+  config.confinement.cgroup_mount = in.text();
+  config.confinement.private_directories = read_texts(in);
   makeup.seed = in.number();
   if (!in.ok() || !in.at_end()) return fail("the head does not hold what makes an agent");
   config.info = TRY(decode_agent(info));

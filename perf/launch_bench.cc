@@ -1,8 +1,9 @@
 // What it costs to launch a real command as a container: born in a fresh cgroup, under a shim that
 // outlives the agent, with output files and a durable exit record, and all of it removed again.
 // Against a bare posix_spawn and wait, which does none of that, and against `crun run` of the same
-// command in a bundle without namespaces, which makes and removes a cgroup too, but nothing
-// durable.
+// command in a bundle, which makes and removes a cgroup too, but nothing durable. Twice: in the
+// namespaces of the machine, and in pid, mount, ipc and uts namespaces of their own, with limited
+// capabilities and filtered system calls (`…/confined`), as agents do it by default.
 //
 // Throughput: many commands, the same number of them in flight on each side. Latency: one at a
 // time on an otherwise idle loop, so the two syncs of the exit record show in full.
@@ -20,12 +21,14 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "agent/linux/confinement_probe.h"
 #include "agent/linux/containers.h"
 #include "agent/linux/shim_path.h"
 #include "common/check.h"
@@ -49,12 +52,15 @@ double seconds_since(Instant start) { return to_secs(now().mono - start); }
 // Launches /bin/true and takes each container through its whole life.
 class Launcher final : private ContainersOwner {
  public:
-  Launcher(const fs::path& directory, const CgroupRoot* cgroups) {
+  Launcher(fs::path directory, const CgroupRoot* cgroups,
+           std::optional<ConfinementSettings> confinement = {})
+      : directory_(std::move(directory)), confinement_(std::move(confinement)) {
+    fs::create_directories(directory_);
     reactor_ = *Reactor::create();
     Result<std::unique_ptr<Containers>> made =
         Containers::create(*reactor_,
-                           {.work_dir = directory,
-                            .runtime_dir = directory / "runtime",
+                           {.work_dir = directory_,
+                            .runtime_dir = directory_ / "runtime",
                             .shim = kShimPath,
                             .cgroups = cgroups},
                            *this);
@@ -118,6 +124,12 @@ class Launcher final : private ContainersOwner {
     spec.sandbox = fmt::format("runs/{}", spec.id.value);
     spec.command = {.shell = false, .value = "/bin/true"};
     spec.environment = {{"PATH", "/usr/bin:/bin"}};
+    if (confinement_) {
+      spec.confinement = plan_confinement({.config = *confinement_,
+                                           .sandbox = directory_ / spec.sandbox,
+                                           .volumes = {},
+                                           .shared_directory = ""});
+    }
     return spec;
   }
   void launch() {
@@ -145,6 +157,8 @@ class Launcher final : private ContainersOwner {
     launch();
   }
 
+  const fs::path directory_;
+  const std::optional<ConfinementSettings> confinement_;
   std::unique_ptr<Reactor> reactor_;
   std::unique_ptr<Containers> containers_;
   int count_ = 0;
@@ -208,16 +222,16 @@ std::vector<double> command_latencies_ms(int count, const Command& command) {
   return latencies;
 }
 
-// A bundle that runs /bin/true in the file system of this machine, without a namespace.
+// A bundle that runs /bin/true in the file system of this machine, in its namespaces or in its own.
 class Crun {
  public:
-  explicit Crun(fs::path directory) : directory_(std::move(directory)) {
+  Crun(fs::path directory, bool confined) : directory_(std::move(directory)) {
     fs::create_directories(directory_ / "bundle");
     fs::create_directories(directory_ / "state");
     std::ofstream(directory_ / "bundle" / "config.json")
         << R"({"ociVersion": "1.0.0", "root": {"path": "/", "readonly": false}, "process": {)"
         << R"("terminal": false, "user": {"uid": 0, "gid": 0}, "args": ["/bin/true"],)"
-        << R"("env": ["PATH=/usr/bin:/bin"], "cwd": "/"}, "mounts": [], "linux": {"namespaces": []}})";
+        << R"("env": ["PATH=/usr/bin:/bin"], "cwd": "/"}, )" << (confined ? kConfined : kOpen);
   }
   std::vector<std::string> command() {
     return {"crun",
@@ -236,6 +250,12 @@ class Crun {
   }
 
  private:
+  static constexpr const char* kOpen = R"("mounts": [], "linux": {"namespaces": []}})";
+  static constexpr const char* kConfined =
+      R"("mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}], )"
+      R"("linux": {"namespaces": [{"type": "pid"}, {"type": "mount"}, {"type": "ipc"}, )"
+      R"({"type": "uts"}]}})";
+
   const fs::path directory_;
   int count_ = 0;
 };
@@ -259,7 +279,9 @@ perf::Sample single(double value, size_t n) {
   return {.p50 = value, .spread = 0, .n = static_cast<uint32_t>(n)};
 }
 
-void add_latencies(perf::Report& report, Launcher& launcher, Crun& crun, bool has_crun) {
+// `kind` is "" or "/confined".
+void add_latencies(perf::Report& report, const std::string& kind, Launcher& launcher, Crun& crun,
+                   bool has_crun) {
   auto bare = [] { return std::vector<std::string>{"/bin/true"}; };
   std::vector<double> launched;
   std::vector<double> exited;
@@ -274,27 +296,41 @@ void add_latencies(perf::Report& report, Launcher& launcher, Crun& crun, bool ha
     crun_run = command_latencies_ms(kCrunLatencies, [&crun] { return crun.command(); });
   }
   for (const auto& [name, part] : {std::pair{"p50", 0.5}, std::pair{"p99", 0.99}}) {
-    report.add({.name = fmt::format("launch/containers/running/{}", name),
+    report.add({.name = fmt::format("launch/containers{}/running/{}", kind, name),
                 .unit = "ms",
                 .better = perf::Better::kLower,
                 .sample = single(percentile(launched, part), launched.size()),
                 .against = {}});
-    perf::Outcome whole{.name = fmt::format("launch/containers/latency/{}", name),
+    perf::Outcome whole{.name = fmt::format("launch/containers{}/latency/{}", kind, name),
                         .unit = "ms",
                         .better = perf::Better::kLower,
                         .sample = single(percentile(exited, part), exited.size()),
                         .against = {}};
     if (has_crun) {
-      whole.against = {.name = fmt::format("launch/crun/latency/{}", name),
+      whole.against = {.name = fmt::format("launch/crun{}/latency/{}", kind, name),
                        .sample = single(percentile(crun_run, part), crun_run.size())};
     }
     report.add(std::move(whole));
+    if (!kind.empty()) continue;
     report.add({.name = fmt::format("launch/posix_spawn/latency/{}", name),
                 .unit = "ms",
                 .better = perf::Better::kLower,
                 .sample = single(percentile(spawned, part), spawned.size()),
                 .against = {}});
   }
+}
+
+// All that this machine can.
+ConfinementSettings confinement(const fs::path& directory, const CgroupPlace& place) {
+  ConfinementSettings settings;
+  settings.isolators = parse_isolation({"auto"}).value().wanted;
+  for (const MissingIsolator& one : find_missing_confinement(settings.isolators)) {
+    fmt::print(stderr, "No isolation by {}: {}\n", to_text(one.isolator), one.why);
+    settings.isolators.reset(static_cast<size_t>(one.isolator));
+  }
+  settings.cgroup_mount = place.mount_point;
+  settings.private_directories = {directory};
+  return settings;
 }
 
 int run(const fs::path& directory) {
@@ -312,16 +348,27 @@ int run(const fs::path& directory) {
   }
   if (cgroups == nullptr) fmt::print(stderr, "No cgroup can be made here: measured without.\n");
   perf::Report report("launch");
-  Launcher launcher(directory, cgroups.get());
-  Crun crun(directory / "crun");
+  Launcher launcher(directory / "open", cgroups.get());
+  Launcher confined(directory / "confined", cgroups.get(), confinement(directory, place));
+  Crun crun(directory / "crun", false);
+  Crun confined_crun(directory / "confined-crun", true);
   const bool has_crun = cgroups != nullptr && show_cgroup2_alone(place) && crun.works();
   if (!has_crun) fmt::print(stderr, "crun does not run here: left out.\n");
 
   const perf::Metric rate{.unit = "1/s", .better = perf::Better::kHigher};
   auto ours = [&launcher] { return launcher.launches_per_second(); };
   auto bare = [] { return std::vector<std::string>{"/bin/true"}; };
-  if (has_crun) {
-    report.compare(rate, {.name = "launch/throughput", .measure = ours},
+  if (has_crun && confined_crun.works()) {
+    report.compare(
+        rate,
+        {.name = "launch/throughput", .measure = [&] { return confined.launches_per_second(); }},
+        {.name = "launch/crun/confined",
+         .measure =
+             [&] {
+               return commands_per_second(kCrunLaunches, [&] { return confined_crun.command(); });
+             }},
+        kRounds);
+    report.compare(rate, {.name = "launch/open", .measure = ours},
                    {.name = "launch/crun",
                     .measure =
                         [&crun] {
@@ -334,7 +381,11 @@ int run(const fs::path& directory) {
                  {.name = "launch/posix_spawn",
                   .measure = [&bare] { return commands_per_second(kLaunches, bare); }},
                  kRounds);
-  add_latencies(report, launcher, crun, has_crun);
+  report.compare(
+      rate, {.name = "launch/confined", .measure = [&] { return confined.launches_per_second(); }},
+      {.name = "launch/containers", .measure = ours}, kRounds);
+  add_latencies(report, "", launcher, crun, has_crun);
+  add_latencies(report, "/confined", confined, confined_crun, has_crun);
   report.add({.name = "launch/shim_memory",
               .unit = "kB private",
               .better = perf::Better::kLower,

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "agent/isolators.h"
+#include "agent/isolator_choice.h"
 
 namespace tepui {
 

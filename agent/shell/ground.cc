@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -31,118 +32,94 @@ Result<void> make_directories(const std::string& path, mode_t mode) {
               errno);
 }
 
+bool contains(const std::vector<std::string>& list, std::string_view item) {
+  return std::ranges::find(list, item) != list.end();
+}
+
+// What the isolators that can be used lack, and need to know, on this machine.
+Result<void> find_means(const GroundOptions& options, Ground& ground) {
+  IsolationSettings& isolation = ground.isolation;
+  if (contains(ground.controllers, "io")) {
+    Result<std::vector<std::string>> disks = find_io_devices(options.io_devices, options.work_dir);
+    if (!disks) return std::unexpected(std::move(disks).error().in("--io-devices"));
+    isolation.io_devices = *std::move(disks);
+    if (isolation.io_devices.empty()) {
+      ground.degraded.push_back(fmt::format(
+          "io is not limited: '{}' is on no disk, and --io-devices names none", options.work_dir));
+    }
+  }
+  if (contains(ground.controllers, "hugetlb")) isolation.hugepage_sizes = find_hugepage_sizes();
+  if (ground.cgroups == nullptr) return {};
+  for (const std::string& file : optional_files(isolation)) {
+    const std::string controller = file.substr(0, file.find('.'));
+    if (!contains(ground.controllers, controller) || ground.cgroups->has_file(file)) continue;
+    isolation.missing_files.push_back(file);
+    ground.degraded.push_back(fmt::format("{} cannot be set: this kernel does not have it", file));
+  }
+  std::ranges::sort(isolation.missing_files);
+  return {};
+}
+
 std::vector<std::string> controllers_of(const IsolatorSet& isolators) {
   std::vector<std::string> controllers;
   for (size_t i = 0; i < kIsolatorCount; ++i) {
-    const std::string_view controller = controller_of(static_cast<Isolator>(i));
-    if (isolators[i] && !controller.empty()) controllers.emplace_back(controller);
+    const auto isolator = static_cast<Isolator>(i);
+    if (isolators[i] && needs_controller(isolator)) controllers.emplace_back(to_text(isolator));
   }
   return controllers;
 }
 
-void take_cgroups(Ground& ground, const CgroupFacts& facts, const std::string& name,
-                  const std::vector<std::string>& controllers) {
+void take_cgroups(const CgroupFacts& facts, const GroundOptions& options, const IsolatorSet& wanted,
+                  Ground& ground) {
   const auto take = [&]() -> Result<std::unique_ptr<CgroupRoot>> {
     const CgroupPlace place = TRY(choose_cgroup_place(facts));
-    ground.isolation.cgroup_mount = place.mount_point;
-    return CgroupRoot::create(place, name, controllers);
+    ground.confinement.cgroup_mount = place.mount_point;
+    return CgroupRoot::create(place, options.cgroup_root, controllers_of(wanted));
   };
   Result<std::unique_ptr<CgroupRoot>> cgroups = take();
   if (cgroups) {
-    ground.cgroups = std::move(*cgroups);
+    ground.cgroups = *std::move(cgroups);
     ground.controllers = ground.cgroups->controllers();
   } else {
     ground.degraded.push_back("containers have no cgroup: " + cgroups.error().message);
   }
 }
 
-// Of the isolators that need a controller those that do not have it.
-std::vector<MissingIsolator> find_missing_controllers(const Ground& ground,
-                                                      const CgroupFacts& facts,
-                                                      const IsolatorSet& wanted) {
+// The isolator for devices needs no controller but an eBPF program.
+Result<void> find_devices(Ground& ground) {
+  if (ground.cgroups == nullptr) return fail("containers have no cgroup");
+  TRY(ground.cgroups->try_devices());
+  ground.controllers.emplace_back(to_text(Isolator::kDevices));
+  return {};
+}
+
+Result<void> find_disk_quota(const std::string& work_dir, Ground& ground) {
+  ground.disk_quota = TRY(DiskQuota::create(work_dir));
+  ground.controllers.emplace_back(to_text(Isolator::kDisk));
+  return {};
+}
+
+// Tries everything that is wanted; what is missing, and why.
+std::vector<MissingIsolator> find_missing(const CgroupFacts& facts, const GroundOptions& options,
+                                          const IsolatorSet& wanted, Ground& ground) {
   std::vector<MissingIsolator> missing;
-  for (size_t i = 0; i < kIsolatorCount; ++i) {
-    const auto isolator = static_cast<Isolator>(i);
-    const std::string controller(controller_of(isolator));
-    if (!wanted[i] || controller.empty()) continue;
-    if (std::ranges::find(ground.controllers, controller) != ground.controllers.end()) continue;
+  for (const std::string& controller : controllers_of(wanted)) {
+    if (contains(ground.controllers, controller)) continue;
     const std::vector<std::string> why =
         explain_missing_controllers(facts.mounts, {controller}, ground.controllers);
-    missing.push_back({.isolator = isolator, .why = fmt::format("{}", fmt::join(why, "; "))});
+    missing.push_back(
+        {.isolator = *find_isolator(controller), .why = fmt::format("{}", fmt::join(why, "; "))});
   }
-  return missing;
-}
-
-// Whether plans can say something of devices, which needs no controller but an eBPF program, and of
-// disk, which needs the file system's quota.
-std::vector<MissingIsolator> find_means(Ground& ground, const GroundOptions& options,
-                                        const IsolatorSet& wanted) {
-  std::vector<MissingIsolator> missing;
-  if (has(wanted, Isolator::kDevices)) {
-    Result<void> usable = ground.cgroups != nullptr ? ground.cgroups->try_devices()
-                                                    : fail("containers have no cgroup");
-    if (!usable) {
-      missing.push_back({.isolator = Isolator::kDevices, .why = std::move(usable.error().message)});
-    }
-  }
+  const auto look = [&](Isolator isolator, const Result<void>& found) {
+    if (!found) missing.push_back({.isolator = isolator, .why = found.error().message});
+  };
+  if (has(wanted, Isolator::kDevices)) look(Isolator::kDevices, find_devices(ground));
   if (has(wanted, Isolator::kDisk)) {
-    Result<std::unique_ptr<DiskQuota>> quota = DiskQuota::create(options.work_dir);
-    if (quota) {
-      ground.disk_quota = *std::move(quota);
-    } else {
-      missing.push_back({.isolator = Isolator::kDisk, .why = std::move(quota.error().message)});
-    }
+    look(Isolator::kDisk, find_disk_quota(options.work_dir, ground));
   }
-  return missing;
-}
-
-// What limits depend on beside isolators: disks, sizes of huge pages, single control files.
-Result<void> find_facts(Ground& ground, const GroundOptions& options) {
-  const IsolatorSet& usable = ground.isolation.isolators;
-  IsolationSettings& limits = ground.limits;
-  if (has(usable, Isolator::kIo)) {
-    Result<std::vector<std::string>> disks = find_io_devices(options.io_devices, options.work_dir);
-    if (!disks) return std::unexpected(std::move(disks).error().in("--io-devices"));
-    limits.io_devices = *std::move(disks);
-    if (limits.io_devices.empty()) {
-      ground.degraded.push_back(fmt::format(
-          "io is not limited: '{}' is on no disk, and --io-devices names none", options.work_dir));
-    }
-  }
-  if (has(usable, Isolator::kHugetlb)) limits.hugepage_sizes = find_hugepage_sizes();
-  for (const std::string& file : optional_files(limits)) {
-    const std::string controller = file.substr(0, file.find('.'));
-    if (std::ranges::find(ground.controllers, controller) == ground.controllers.end()) continue;
-    if (ground.cgroups->has_file(file)) continue;
-    limits.missing_files.push_back(file);
-    ground.degraded.push_back(fmt::format("{} cannot be set: this kernel does not have it", file));
-  }
-  std::ranges::sort(limits.missing_files);
-  return {};
-}
-
-// Those whose plans have no cgroup file.
-void add_planners_without_files(Ground& ground) {
-  for (const Isolator isolator : {Isolator::kDevices, Isolator::kDisk}) {
-    if (!has(ground.isolation.isolators, isolator)) continue;
-    ground.controllers.emplace_back(to_text(isolator));
-  }
+  std::ranges::move(find_missing_confinement(wanted), std::back_inserter(missing));
   std::ranges::sort(ground.controllers);
-}
-
-// Which isolators there are in the end; refuses if one of the required is not.
-Result<void> settle(Ground& ground, const GroundOptions& options, const IsolatorChoice& choice,
-                    const CgroupFacts& facts) {
-  std::vector<MissingIsolator> missing = find_missing_controllers(ground, facts, choice.wanted);
-  std::ranges::move(find_missing_confinement(choice.wanted), std::back_inserter(missing));
-  std::ranges::move(find_means(ground, options, choice.wanted), std::back_inserter(missing));
-  Result<UsableIsolators> settled = settle_isolation(choice, missing);
-  if (!settled) return std::unexpected(std::move(settled).error().in("--isolation"));
-  ground.isolation.isolators = settled->usable;
-  std::ranges::move(settled->degraded, std::back_inserter(ground.degraded));
-  TRY(find_facts(ground, options));
-  add_planners_without_files(ground);
-  return {};
+  return missing;
 }
 
 // What a task must not see of others.
@@ -155,33 +132,41 @@ std::vector<std::string> private_directories(const GroundOptions& options,
     // Of a PATH disk others may use the rest.
     std::string directory =
         disk->source == Disk::Source::kPath ? disk->source_root + "/volumes" : disk->source_root;
-    if (std::ranges::find(directories, directory) == directories.end()) {
-      directories.push_back(std::move(directory));
-    }
+    if (!contains(directories, directory)) directories.push_back(std::move(directory));
   }
   return directories;
+}
+
+Result<void> settle(const IsolatorChoice& choice, const CgroupFacts& facts,
+                    const GroundOptions& options, Ground& ground) {
+  take_cgroups(facts, options, choice.wanted, ground);
+  const std::vector<MissingIsolator> missing = find_missing(facts, options, choice.wanted, ground);
+  Result<UsableIsolators> settled = settle_isolation(choice, missing);
+  if (!settled) return std::unexpected(std::move(settled).error().in("--isolation"));
+  ground.confinement.isolators = settled->usable;
+  std::ranges::move(settled->degraded, std::back_inserter(ground.degraded));
+  return find_means(options, ground);
 }
 
 }  // namespace
 
 Result<Ground> prepare_ground(const GroundOptions& options) {
-  const Result<IsolatorChoice> choice = parse_isolation(options.isolation);
+  const Result<IsolatorChoice> choice = parse_isolation(options.isolators);
   if (!choice) return std::unexpected(Error(choice.error()).in("--isolation"));
   TRY(make_directories(options.work_dir, 0755));
   TRY(make_directories(options.runtime_dir, 0700));
   Ground ground;
-  ground.limits = options.limits;
+  ground.isolation = options.isolation;
+  ground.confinement.capabilities = options.capabilities;
   ground.machine = TRY(detect_machine(options.work_dir, options.resources));
+  ground.confinement.private_directories = private_directories(options, ground.machine.resources);
   ground.boot_id = TRY(read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id"));
   while (ground.boot_id.ends_with('\n')) ground.boot_id.pop_back();
   const CgroupFacts facts = TRY(read_cgroup_facts());
-  take_cgroups(ground, facts, options.cgroup_root, controllers_of(choice->wanted));
-  if (Result<void> settled = settle(ground, options, *choice, facts); !settled) {
+  if (Result<void> settled = settle(*choice, facts, options, ground); !settled) {
     if (ground.cgroups != nullptr) ground.cgroups->remove_if_empty();
     return std::unexpected(std::move(settled).error());
   }
-  ground.isolation.capabilities = options.capabilities;
-  ground.isolation.private_directories = private_directories(options, ground.machine.resources);
   return ground;
 }
 

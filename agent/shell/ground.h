@@ -21,22 +21,22 @@ namespace tepui {
 struct GroundOptions {
   std::string work_dir;
   std::string runtime_dir;
-  std::string cgroup_root;             // below the place that the machine permits
-  std::string resources;               // empty: what is detected
-  std::vector<std::string> isolation;  // words of --isolation
-  CapabilitySet capabilities = kDefaultCapabilities;
+  std::string cgroup_root;              // below the place that the machine permits
+  std::string resources;                // empty: what is detected
+  std::vector<std::string> isolators;   // words of --isolation
   std::vector<std::string> io_devices;  // paths; none: the disk of the work directory
-  IsolationSettings limits;             // as it is configured
+  IsolationSettings isolation;          // as it is configured
+  CapabilitySet capabilities = kDefaultCapabilities;
 };
 
 struct Ground {
   Machine machine;
-  std::string boot_id;                   // of the kernel that runs
-  std::unique_ptr<CgroupRoot> cgroups;   // null: none can be had
+  std::string boot_id;                    // of the kernel that runs
+  std::unique_ptr<CgroupRoot> cgroups;    // null: none can be had
   std::unique_ptr<DiskQuota> disk_quota;  // null: none can be had, or none is wanted
-  std::vector<std::string> controllers;  // that isolation plans write to, sorted
-  IsolationConfig isolation;
-  IsolationSettings limits;  // with what was found out about the machine
+  std::vector<std::string> controllers;   // the isolators that write a plan, sorted
+  IsolationSettings isolation;            // with what was found out about the machine
+  ConfinementSettings confinement;
   std::vector<std::string> degraded;
 };
 

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 #include <string_view>
 
-#include "agent/isolators.h"
+#include "agent/isolator_choice.h"
 #include "agent/isolators/devices.h"
-#include "common/capabilities.h"
 #include "common/text.h"
 
 namespace tepui {
@@ -78,7 +78,8 @@ Result<IoMaximum> parse_io_maximum(const std::vector<std::string>& parts) {
   return maximum;
 }
 
-Result<CapabilitySet> read_capabilities(const std::vector<std::string>& words) {
+Result<CapabilitySet> read_capabilities(const Settings& settings) {
+  const std::vector<std::string> words = settings.list("capabilities");
   if (words.size() == 1 && words[0] == "default") return kDefaultCapabilities;
   if (words.size() == 1 && words[0] == "all") return kAllCapabilities;
   if (words.size() == 1 && words[0] == "none") return CapabilitySet{0};
@@ -104,11 +105,11 @@ std::vector<Option> isolation_options() {
   std::vector<Option> options = {
       list_option(
           "isolation", "auto",
-          "What keeps containers apart. auto: all that this machine can, and what it cannot "
-          "is said. Names beside it are required: the agent refuses to start without; a name "
-          "with - in front is left out. Without auto exactly the named ones. none: nothing. "
-          "Names: " +
-              isolator_names() + "."),
+          "What keeps containers apart. auto: all that this machine can; what it cannot is "
+          "said at the start and shown by `tepui agents`. Names beside it are required: the "
+          "agent does not start without; a name with - in front is left out. Without auto "
+          "exactly the named ones. none: nothing. Names: " +
+              list_isolators() + "."),
       list_option("capabilities", "default",
                   "What root may in a container, as CAP_NET_RAW,CAP_KILL; default: be root among "
                   "its own files, users and ports; all; none."),
@@ -153,21 +154,21 @@ std::vector<Option> isolation_options() {
 }
 
 Result<void> read_isolation(const Settings& settings, GroundOptions& ground) {
-  ground.isolation = settings.list("isolation");
-  ground.capabilities = TRY(read_capabilities(settings.list("capabilities")));
+  ground.isolators = settings.list("isolation");
+  ground.capabilities = TRY(read_capabilities(settings));
   ground.io_devices = settings.list("io-devices");
-  IsolationSettings& limits = ground.limits;
-  limits.cpu_max_of_requests = settings.flag("enforce-cpu-requests");
-  limits.cpu_burst_percent = settings.integer("cpu-burst-percent");
-  limits.revocable_idle = settings.flag("revocable-cpu-idle");
-  limits.memory_high_percent = settings.integer("memory-high-percent");
-  limits.swap_percent = settings.integer("swap-percent");
-  limits.pids_max = settings.integer("pids-max");
-  limits.io_latency_us = settings.duration("io-latency").count() / 1000;
+  IsolationSettings& isolation = ground.isolation;
+  isolation.cpu_max_of_requests = settings.flag("enforce-cpu-requests");
+  isolation.cpu_burst_percent = settings.integer("cpu-burst-percent");
+  isolation.revocable_idle = settings.flag("revocable-cpu-idle");
+  isolation.memory_high_percent = settings.integer("memory-high-percent");
+  isolation.swap_percent = settings.integer("swap-percent");
+  isolation.pids_max = settings.integer("pids-max");
+  isolation.io_latency_us = settings.duration("io-latency").count() / 1000;
   Result<IoMaximum> io_max = parse_io_maximum(settings.list("io-max"));
   if (!io_max) return std::unexpected(std::move(io_max).error().in("--io-max"));
-  limits.io_max = *io_max;
-  limits.devices = TRY(read_devices(settings));
+  isolation.io_max = *io_max;
+  isolation.devices = TRY(read_devices(settings));
   return {};
 }
 

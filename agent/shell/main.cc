@@ -225,9 +225,9 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
                    .runtime_dir = TRY(absolute("runtime-dir", settings.text("runtime-dir"))),
                    .cgroup_root = settings.text("cgroup-root"),
                    .resources = settings.text("resources"),
-                   .isolation = {},
+                   .isolators = {},
                    .io_devices = {},
-                   .limits = {}};
+                   .isolation = {}};
   TRY(read_isolation(settings, config.ground));
   config.journal_dir = settings.text("journal");
   config.journal_bytes_max = static_cast<uint64_t>(settings.bytes("journal-bytes"));

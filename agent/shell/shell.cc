@@ -92,10 +92,10 @@ Result<void> AgentShell::open_machine() {
   info.address = is_wildcard(address_) ? fmt::format("{}:{}", info.hostname, address_.port())
                                        : to_text(address_);
   info.controllers = ground_.controllers;
-  config_.agent.tunables.isolation = ground_.limits;
+  config_.agent.tunables.isolation = ground_.isolation;
   info.degraded = ground_.degraded;
   config_.agent.configured = info.resources;
-  config_.agent.isolation = ground_.isolation;
+  config_.agent.confinement = ground_.confinement;
   config_.agent.ground = {.boot_id = ground_.boot_id,
                           .runtime_dir = config_.ground.runtime_dir,
                           .cgroup_root = ground_.cgroups != nullptr ? ground_.cgroups->path() : ""};

@@ -8,8 +8,8 @@
 namespace tepui {
 namespace {
 
-IsolationConfig everything() {
-  IsolationConfig config;
+ConfinementSettings everything() {
+  ConfinementSettings config;
   config.isolators = parse_isolation({"auto"}).value().wanted;
   config.cgroup_mount = "/sys/fs/cgroup";
   config.private_directories = {"/var/lib/agent", "/run/agent", "/mnt/disk/volumes"};
@@ -17,7 +17,7 @@ IsolationConfig everything() {
 }
 
 struct Planned {
-  explicit Planned(const IsolationConfig& config, std::vector<VolumeMount> mounts = {},
+  explicit Planned(const ConfinementSettings& config, std::vector<VolumeMount> mounts = {},
                    std::string shared = "")
       : volumes(std::move(mounts)),
         plan(plan_confinement({.config = config,
@@ -43,7 +43,7 @@ struct Planned {
 };
 
 TEST(Confinement, WithoutIsolatorsThereIsNothingToDo) {
-  const Planned planned{IsolationConfig{}};
+  const Planned planned{ConfinementSettings{}};
   EXPECT_TRUE(planned.plan.namespaces.none());
   EXPECT_TRUE(planned.plan.steps.empty());
   EXPECT_FALSE(planned.plan.capabilities.has_value());
@@ -86,7 +86,7 @@ TEST(Confinement, PutsBackOnlyWhatIsTheTasksOwn) {
 }
 
 TEST(Confinement, CoversADirectoryInsideAnotherOnlyOnce) {
-  IsolationConfig config = everything();
+  ConfinementSettings config = everything();
   config.private_directories = {"/var/lib/agent/run", "/var/lib/agent"};
   const Planned planned(config);
   EXPECT_EQ(planned.place(StepKind::kHide, "/var/lib/agent/run"), -1);
@@ -101,7 +101,7 @@ TEST(Confinement, MountsACgroupTreeBeforeAllOfSysBecomesReadOnly) {
 }
 
 TEST(Confinement, APidNamespaceAloneMountsNothing) {
-  IsolationConfig config = everything();
+  ConfinementSettings config = everything();
   config.isolators = parse_isolation({"namespaces/pid"}).value().wanted;
   const Planned planned(config);
   EXPECT_TRUE(has(planned.plan.namespaces, Isolator::kPidNamespace));

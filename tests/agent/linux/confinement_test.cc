@@ -55,7 +55,7 @@ class ConfinementTest : public ContainersTest {
   }
   std::string in_work(const std::string& path) { return home_.directory / "work" / path; }
 
-  IsolationConfig config_;
+  ConfinementSettings config_;
 };
 
 TEST_P(ConfinementTest, SeesOnlyItsOwnProcesses) {

@@ -32,11 +32,11 @@ std::string refusal(const char* flag) {
 
 TEST(IsolationOptions, IsolateByEverythingAndLimitNothingMoreByDefault) {
   const GroundOptions ground = read({}).value();
-  EXPECT_THAT(ground.isolation, ElementsAre("auto"));
+  EXPECT_THAT(ground.isolators, ElementsAre("auto"));
   EXPECT_EQ(ground.capabilities, kDefaultCapabilities);
   IsolationSettings expected;
   expected.devices = default_devices();
-  EXPECT_EQ(ground.limits, expected);
+  EXPECT_EQ(ground.isolation, expected);
 }
 
 TEST(IsolationOptions, AreReadIntoTheSettings) {
@@ -46,7 +46,7 @@ TEST(IsolationOptions, AreReadIntoTheSettings) {
             "--swap-percent=10", "--io-devices=/dev/vda,/srv", "--io-max=rbps=10MB,wiops=30",
             "--io-latency=5ms", "--pids-max=7", "--devices=c 10:200 rw"})
           .value();
-  EXPECT_THAT(ground.isolation, ElementsAre("cpu", "io"));
+  EXPECT_THAT(ground.isolators, ElementsAre("cpu", "io"));
   EXPECT_EQ(ground.capabilities, CapabilitySet{0});
   EXPECT_THAT(ground.io_devices, ElementsAre("/dev/vda", "/srv"));
   IsolationSettings expected{.cpu_max_of_requests = true,
@@ -59,7 +59,7 @@ TEST(IsolationOptions, AreReadIntoTheSettings) {
                              .io_latency_us = 5000,
                              .devices = default_devices()};
   expected.devices.emplace_back("c 10:200 rw");
-  EXPECT_EQ(ground.limits, expected);
+  EXPECT_EQ(ground.isolation, expected);
 }
 
 TEST(IsolationOptions, RefuseWhatTheyDoNotUnderstandByName) {

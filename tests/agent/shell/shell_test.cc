@@ -119,7 +119,7 @@ class AgentShellTest : public testing::Test {
     config.ground.work_dir = directory.path() + "/work";
     config.ground.runtime_dir = directory.path() + "/run";
     config.ground.cgroup_root = "tepui-test-" + std::to_string(getpid());
-    config.ground.isolation = {"auto"};
+    config.ground.isolators = {"auto"};
     config.ground.resources = "cpus:2;mem:512MB;disk:100MB;ports:[31000-31009]";
     config.seed = 1;
     config.agent.build = "test";
@@ -273,7 +273,7 @@ TEST_F(AgentShellTest, DoesNotStartOnAnAddressInUse) {
 }
 
 TEST_F(AgentShellTest, DoesNotStartWithAnIsolatorThatNobodyKnows) {
-  config.ground.isolation = {"nonesuch"};
+  config.ground.isolators = {"nonesuch"};
   Log log({.level = Severity::kError, .colour = Colour::kNever});
   const auto shell = AgentShell::create(config, log);
   ASSERT_FALSE(shell.has_value());

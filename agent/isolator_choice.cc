@@ -1,4 +1,4 @@
-#include "agent/isolators.h"
+#include "agent/isolator_choice.h"
 
 #include <fmt/format.h>
 
@@ -9,47 +9,46 @@ namespace {
 
 struct Known {
   std::string_view name;
-  std::string_view controller;
   bool is_automatic = true;
 };
 
 // In the order of the enum. Programs that gain privileges when they are executed, such as sudo, are
 // part of many images: that they may not is asked for by name.
 constexpr Known kKnown[kIsolatorCount] = {
-    {.name = "cpu", .controller = "cpu"},
-    {.name = "cpuset", .controller = "cpuset"},
-    {.name = "memory", .controller = "memory"},
-    {.name = "io", .controller = "io"},
-    {.name = "pids", .controller = "pids"},
-    {.name = "hugetlb", .controller = "hugetlb"},
-    {.name = "devices", .controller = ""},
-    {.name = "disk", .controller = ""},
-    {.name = "namespaces/pid", .controller = ""},
-    {.name = "namespaces/mount", .controller = ""},
-    {.name = "namespaces/ipc", .controller = ""},
-    {.name = "namespaces/uts", .controller = ""},
-    {.name = "namespaces/cgroup", .controller = ""},
-    {.name = "capabilities", .controller = ""},
-    {.name = "seccomp", .controller = ""},
-    {.name = "no-new-privileges", .controller = "", .is_automatic = false},
+    {"cpu"},
+    {"cpuset"},
+    {"memory"},
+    {"io"},
+    {"pids"},
+    {"hugetlb"},
+    {"devices"},
+    {"disk"},
+    {"namespaces/pid"},
+    {"namespaces/mount"},
+    {"namespaces/ipc"},
+    {"namespaces/uts"},
+    {"namespaces/cgroup"},
+    {"capabilities"},
+    {"seccomp"},
+    {"no-new-privileges", false},
 };
 
-std::optional<size_t> find_isolator(std::string_view name) {
-  for (size_t i = 0; i < kIsolatorCount; ++i) {
-    if (kKnown[i].name == name) return i;
-  }
-  return std::nullopt;
-}
-
 std::unexpected<Error> refuse(std::string_view word) {
-  return fail(fmt::format("'{}' is no isolator; expected auto, none, {}", word, isolator_names()));
+  return fail(fmt::format("'{}' is no isolator; expected auto, none, {}", word, list_isolators()));
 }
 
 }  // namespace
 
 std::string_view to_text(Isolator isolator) { return kKnown[static_cast<size_t>(isolator)].name; }
 
-std::string isolator_names() {
+std::optional<Isolator> find_isolator(std::string_view name) {
+  for (size_t i = 0; i < kIsolatorCount; ++i) {
+    if (kKnown[i].name == name) return static_cast<Isolator>(i);
+  }
+  return std::nullopt;
+}
+
+std::string list_isolators() {
   std::string names;
   for (const Known& known : kKnown) {
     if (!names.empty()) names += ", ";
@@ -58,9 +57,9 @@ std::string isolator_names() {
   return names;
 }
 
-std::string_view controller_of(Isolator isolator) {
-  return kKnown[static_cast<size_t>(isolator)].controller;
-}
+bool is_planned(Isolator isolator) { return isolator <= Isolator::kDisk; }
+
+bool needs_controller(Isolator isolator) { return isolator <= Isolator::kHugetlb; }
 
 Result<IsolatorChoice> parse_isolation(const std::vector<std::string>& words) {
   IsolatorChoice choice;
@@ -76,9 +75,9 @@ Result<IsolatorChoice> parse_isolation(const std::vector<std::string>& words) {
       continue;
     }
     const bool takes_away = word.starts_with('-');
-    const std::optional<size_t> found = find_isolator(takes_away ? word.substr(1) : word);
+    const std::optional<Isolator> found = find_isolator(takes_away ? word.substr(1) : word);
     if (!found) return refuse(word);
-    (takes_away ? unwanted : choice.required).set(*found);
+    put(takes_away ? unwanted : choice.required, *found);
   }
   if ((unwanted & choice.required).any()) return fail("one isolator is both wanted and not");
   choice.wanted = (choice.wanted | choice.required) & ~unwanted;

@@ -11,6 +11,7 @@
 
 #include <bitset>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,7 +20,7 @@
 
 namespace tepui {
 
-// First those of isolation plans (agent/isolation_plan.h), in the order in which they are written.
+// Those of control groups first, in the order in which they are written.
 enum class Isolator : uint8_t {
   kCpu,
   kCpuset,
@@ -46,10 +47,14 @@ inline void put(IsolatorSet& set, Isolator one) { set.set(static_cast<size_t>(on
 
 // "cpu", "namespaces/pid".
 std::string_view to_text(Isolator isolator);
+std::optional<Isolator> find_isolator(std::string_view name);
 // "cpu, memory, …": all of them.
-std::string isolator_names();
-// The cgroup v2 controller that it writes to; "" if it needs none.
-std::string_view controller_of(Isolator isolator);
+std::string list_isolators();
+// It contributes to the plan of a container's control files (agent/isolation_plan.h), under its
+// name.
+bool is_planned(Isolator isolator);
+// The planned one needs the cgroup v2 controller of its name.
+bool needs_controller(Isolator isolator);
 
 struct IsolatorChoice {
   IsolatorSet wanted;
