@@ -38,6 +38,12 @@ IsolationPlan plan_isolation(const IsolationInput& input) {
   return plan;
 }
 
+const std::vector<std::string>& isolator_names() {
+  static const std::vector<std::string> kNames = {"cpu",  "cpuset",  "memory",  "io",
+                                                  "pids", "hugetlb", "devices", "disk"};
+  return kNames;
+}
+
 std::vector<std::string> optional_files(const IsolationSettings& settings) {
   std::vector<std::string> files = {"memory.swap.max", "io.weight"};
   if (settings.cpu_burst_percent > 0) files.emplace_back("cpu.max.burst");

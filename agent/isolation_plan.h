@@ -36,6 +36,8 @@ using IsolationPlan = std::vector<ControlWrite>;
 
 IsolationPlan plan_isolation(const IsolationInput& input);
 
+// All isolators, in the order of their writes.
+const std::vector<std::string>& isolator_names();
 // The control files that a plan of these settings may write and that not every kernel has where it
 // has the controller.
 std::vector<std::string> optional_files(const IsolationSettings& settings);

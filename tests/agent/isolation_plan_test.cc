@@ -14,10 +14,6 @@ namespace {
 
 constexpr int64_t kMb = 1 << 20;
 
-std::vector<std::string> all_planned() {
-  return {"cpu", "cpuset", "memory", "io", "pids", "hugetlb", "devices", "disk"};
-}
-
 Resources cpus_and_mem(int64_t cpus_milli, int64_t mem_milli) {
   return Resources::scalars({{"cpus", cpus_milli}, {"mem", mem_milli}});
 }
@@ -52,7 +48,7 @@ std::map<std::string, std::string> plan_with(const IsolationSettings& settings, 
                                                    .limits = limits,
                                                    .labels = std::move(labels),
                                                    .settings = settings,
-                                                   .controllers = all_planned()})) {
+                                                   .controllers = isolator_names()})) {
     std::string& value = files[write.file];
     if (!value.empty()) value += "; ";
     value += write.value;
@@ -83,7 +79,7 @@ TEST(IsolationPlan, ListsEveryFileInAFixedOrder) {
                                          .io_devices = {"254:0"},
                                          .hugepage_sizes = {"2MB"},
                                          .devices = {"c 1:3 rwm"}},
-                            .controllers = all_planned()}),
+                            .controllers = isolator_names()}),
             expected);
 }
 
