@@ -61,7 +61,8 @@ static __always_inline __u64 end_stint(__u32 cpu, struct task_struct* prev,
   if (processor->task == (__u64)prev) begin = processor->stint_begin;
   processor->task = (__u64)next;
   processor->stint_begin = next->se.sum_exec_runtime;
-  return prev->se.sum_exec_runtime - begin;
+  const __s64 stint = prev->se.sum_exec_runtime - begin;
+  return stint > 0 ? stint : 0;  // one wrong number would spoil the sum for ever
 }
 
 static __always_inline void count_wait(__u32 cpu, struct task_struct* next) {
