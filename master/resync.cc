@@ -27,7 +27,6 @@ class Resync {
     for (const FrameworkId& id : frameworks) meet(id);
     merge_executors(message.executors);
     for (Task& task : message.tasks) merge(task);
-    book_row();
     if (had_tasks_) settle_missing();
     book_revocable();
     for (const FrameworkId& id : shutdowns_) {
@@ -143,17 +142,8 @@ class Resync {
   void book(TaskEntry& entry) {
     if (!entry.holds_resources()) return;
     const TaskKind& kind = *entry.task.kind;
-    if (row_.framework != entry.framework->handle || row_.role != kind.role) {
-      book_row();
-      row_ = {.framework = entry.framework->handle, .role = kind.role, .held = {}};
-    }
-    row_.held += kind.resources.non_revocable();
+    book(entry.framework->handle, kind.role, kind.resources.non_revocable());
     if (!kind.resources.revocable().empty()) revocable_.push_back(&entry);
-  }
-
-  // Before anything is given back, or what is free is looked at.
-  void book_row() {
-    if (!row_.held.empty()) book(row_.framework, row_.role, std::exchange(row_.held, {}));
   }
 
   void book_revocable() {
@@ -207,7 +197,6 @@ class Resync {
       book(entry);
     }
     if (has_ended || told.state != entry.task.state) {
-      book_row();
       set_state(s_, entry, told.state, told.last_status);
     }
   }
@@ -247,10 +236,7 @@ class Resync {
                    .reason = TaskReason::kAgentReregistered,
                    .message = "the agent has neither the task nor what it uses"});
       } else {
-        if (options_.new_books) {
-          book(*entry);
-          book_row();
-        }
+        if (options_.new_books) book(*entry);
         missing_.items.push_back({.framework_id = entry->task.framework_id,
                                   .task_id = entry->task.id,
                                   .partition_aware = entry->framework->is_partition_aware()});
@@ -264,13 +250,6 @@ class Resync {
   const bool had_tasks_;  // before it named any
   FrameworkEntry* last_ = nullptr;
   std::unordered_set<const TaskEntry*> seen_;
-  // Tasks of one framework and role come in a row, and are booked as one.
-  struct Row {
-    FrameworkHandle framework;
-    std::string role;
-    Resources held;
-  };
-  Row row_;
   std::vector<TaskEntry*> revocable_;                      // of which that is still to be booked
   std::vector<const ExecutorEntry*> revocable_executors_;  // likewise
   std::vector<FrameworkId> shutdowns_;
