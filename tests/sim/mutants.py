@@ -129,8 +129,9 @@ def main():
         if clean is not None:
             sys.exit(f"mutants: the product fails without a bug ({clean})")
         for number, patch in enumerate(patches, 1):
-            print(f"{number} of {len(patches)}: {patch.stem}", flush=True)
+            print(f"{number} of {len(patches)}: {patch.stem}: ", end="", flush=True)
             row, caught = plant(tree, patch, given.seeds)
+            print(f"{row[1]}, {row[2]}" if caught else "NOT caught", flush=True)
             rows.append(row)
             passed = passed and caught
     finally:
