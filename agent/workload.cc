@@ -316,10 +316,7 @@ void Workload::start_launches(Now now) {
       continue;
     }
     if (task->accepted > recorder_.durable()) return;
-    // What a removed framework still holds comes free within its grace. For what is revocable
-    // nobody waits: there may be less of it by now than tasks were given.
-    const Resources regular = (held_ + task->task.kind->resources).non_revocable();
-    if (!can_hold(config_.info.resources.non_revocable(), regular)) return;
+    if (!has_room(task->task.kind->resources)) return;
     queue_.pop_front();
     begin_launch(now, frameworks_.at(key.first), *task);
   }

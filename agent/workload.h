@@ -194,7 +194,11 @@ class Workload {
                     const SubscribeExecutor& message);
   void send_queue(AgentFramework& framework, OwnExecutor& executor);
   void send_queues();
-  // Whether what a removed framework still holds leaves room for the tasks.
+  // Whether what removed frameworks still hold leaves room for what is to begin. It comes free
+  // within their grace, so that waits; but not for what is revocable where there is less of it by
+  // now than tasks were given.
+  bool has_room(const Resources& wanted) const;
+  Resources held_by_removed() const;
   bool has_room(const AgentFramework& framework, const OwnExecutor::Batch& batch) const;
   void take_update(Now now, SessionId from, TaskStatus status);
   static bool is_for_executors(TaskState state);

@@ -138,8 +138,7 @@ void Workload::launch_executors() {
       continue;
     }
     if (executor->accepted > recorder_.durable()) return;
-    const Resources regular = (held_ + executor->info->resources).non_revocable();
-    if (!can_hold(config_.info.resources.non_revocable(), regular)) return;
+    if (!has_room(executor->info->resources)) return;
     executor_queue_.pop_front();
     enter_container(*framework, *executor);
     const TaskId name{id.value};

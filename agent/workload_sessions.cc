@@ -158,7 +158,30 @@ void Workload::send_queues() {
 bool Workload::has_room(const AgentFramework& framework, const OwnExecutor::Batch& batch) const {
   Resources wanted;
   for (const TaskId& id : batch.tasks) wanted += framework.tasks.at(id).task.kind->resources;
-  return can_hold(config_.info.resources.non_revocable(), (held_ + wanted).non_revocable());
+  return has_room(wanted);
+}
+
+Resources Workload::held_by_removed() const {
+  Resources held;
+  for (const auto& [framework_id, framework] : frameworks_) {
+    if (!framework.shutting_down) continue;
+    for (const auto& [id, task] : framework.tasks) {
+      if (task.held) held += task.task.kind->resources;
+    }
+    for (const auto& [id, executor] : framework.own) {
+      if (executor.held) held += executor.info->resources;
+    }
+  }
+  return held;
+}
+
+bool Workload::has_room(const Resources& wanted) const {
+  const Resources& total = config_.info.resources;
+  if (!can_hold(total.non_revocable(), (held_ + wanted).non_revocable())) return false;
+  if (wanted.revocable().empty() || can_take(total, held_, wanted)) return true;
+  Resources rest = held_;
+  rest -= held_by_removed();
+  return !can_take(total, rest, wanted);
 }
 
 // --------------------------------------------------------------------------------------- updates

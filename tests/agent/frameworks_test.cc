@@ -162,6 +162,30 @@ TEST(Frameworks, ThatAreShuttingDownHoldWhatTheyUseUntilTheirCommandsEnd) {
   EXPECT_EQ(bench.effects.launches.size(), 2u);
 }
 
+TaskSpec revocable_spec(int64_t cpus_milli) {
+  TaskSpec spec = Bench::spec();
+  spec.resources = Resources::scalars({{"mem", 32000}});
+  spec.resources += Resources::create({{.kind = make_kind({.name = "cpus", .revocable = true}),
+                                        .amount = cpus_milli}})
+                        .value();
+  return spec;
+}
+
+TEST(Frameworks, ThatAreShuttingDownHoldWhatIsRevocableToo) {
+  Bench bench;
+  bench.enlist();
+  bench.turn(
+      [&](Now now) { bench.agent.on_revocable(now, revocable_spec(3000).resources.revocable()); });
+  bench.launch("all", Bench::spec(4000), 0, "g");
+  bench.started("all");
+  bench.run("a", revocable_spec(2000));
+  shut_down(bench);
+  bench.launch("next", revocable_spec(3000), 0, "g");
+  EXPECT_TRUE(bench.states("next").empty());
+  bench.dies("a", 15);
+  EXPECT_EQ(bench.newest("next").state, TaskState::kStarting);
+}
+
 TEST(Frameworks, KeepTheSameTaskIdApart) {
   Bench bench;
   bench.enlist();

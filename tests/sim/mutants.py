@@ -105,11 +105,12 @@ def check(patches):
 def main():
     parser = argparse.ArgumentParser(prog="./dev sim --mutants")
     parser.add_argument("--seeds", type=int, default=10000, help="at most, per bug (10000)")
-    parser.add_argument("--only", default="", help="only patches with this word in their name")
+    parser.add_argument("--only", default="", help="only patches with one of these words, between commas, in their name")
     parser.add_argument("--keep", action="store_true", help="keep the copy that was built")
     parser.add_argument("--check", action="store_true", help="only see whether they all apply")
     given = parser.parse_args()
-    patches = sorted(p for p in MUTANTS.glob("*.patch") if given.only in p.name)
+    words = given.only.split(",")
+    patches = sorted(p for p in MUTANTS.glob("*.patch") if any(word in p.name for word in words))
     if not patches:
         sys.exit("mutants: no patch matches")
     if given.check:
