@@ -3,7 +3,8 @@
 catches it.
 
 Each patch begins with lines of explanation; `expect: NAME` there names the checker that must see
-the bug (any, where it is left out). The copies are built one after another in one build directory,
+the bug (any, where it is left out); `hunt: ARGUMENTS` are given to the simulation, for bugs that
+only show in lives of another size. The copies are built one after another in one build directory,
 so that only what a patch touches is compiled again.
 
 usage: mutants.py [--seeds N] [--only WORD] [--keep] [--check]
@@ -45,9 +46,9 @@ def build(tree):
     return "" if made.returncode == 0 else "\n".join(made.stdout.splitlines()[-20:])
 
 
-def hunt(tree, seeds):
+def hunt(tree, seeds, more=()):
     """(checker, seeds needed), with a checker of None if the bug got away."""
-    command = ["build/tests/sim/tepui-sim", "--seeds", str(seeds)]
+    command = ["build/tests/sim/tepui-sim", "--seeds", str(seeds), *more]
     try:
         hunted = run(command, cwd=tree, timeout=RUN_SECONDS_MAX)
     except subprocess.TimeoutExpired:
@@ -64,12 +65,14 @@ def hunt(tree, seeds):
 def read(patch):
     text = patch.read_text()
     expected = re.search(r"^expect: (\S+)$", text, re.MULTILINE)
-    return text.splitlines()[0], expected.group(1) if expected else None
+    more = re.search(r"^hunt: (.+)$", text, re.MULTILINE)
+    return (text.splitlines()[0], expected.group(1) if expected else None,
+            more.group(1).split() if more else [])
 
 
 def plant(tree, patch, seeds):
     """(row of the table, passed)."""
-    title, expected = read(patch)
+    title, expected, more = read(patch)
     applied = run(["git", "apply", "-C1", str(patch)], cwd=tree)
     try:
         if applied.returncode != 0:
@@ -79,7 +82,7 @@ def plant(tree, patch, seeds):
         if problem:
             print(problem, file=sys.stderr)
             return (title, "does not build", ""), False
-        checker, needed = hunt(tree, seeds)
+        checker, needed = hunt(tree, seeds, more)
     finally:
         for name in re.findall(r"^\+\+\+ b/(\S+)", patch.read_text(), re.MULTILINE):
             shutil.copyfile(ROOT / name, tree / name)
