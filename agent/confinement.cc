@@ -69,7 +69,8 @@ class Planner {
     for (const VolumeMount& volume : input_.volumes) {
       const VolumePlace& place = volume.place;
       keep(place.directory.empty() ? place.base : place.base + "/" + place.directory,
-           input_.sandbox + "/" + volume.container_path, volume.read_only ? uint32_t{kReadOnly} : 0);
+           input_.sandbox + "/" + volume.container_path,
+           volume.read_only ? uint32_t{kReadOnly} : 0);
     }
   }
 
@@ -172,12 +173,6 @@ std::string describe(const ConfinementStep& step) {
       return "showing a directory or file at " + step.target;
     case StepKind::kDirectory:
       return "making the directory " + step.target;
-    case StepKind::kFile:
-      return "making the file " + step.target;
-    case StepKind::kLink:
-      return fmt::format("linking {} to {}", step.target, step.source);
-    case StepKind::kHostname:
-      return fmt::format("setting the host name \"{}\"", step.source);
     case StepKind::kAttributes:
       return "protecting " + step.target;
     case StepKind::kHide:

@@ -38,9 +38,6 @@ enum class StepKind : uint8_t {
   kOpen,        // a copy of what is at source, with flags for all of it, into a slot
   kAttach,      // that slot to target
   kDirectory,   // target, with those above it; mode
-  kFile,        // target, empty; mode
-  kLink,        // target, a symbolic link to source
-  kHostname,    // source
   kAttributes,  // flags for the mount at target and all below it
   kHide,        // target is an empty directory, or the null device
 };

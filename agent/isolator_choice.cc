@@ -57,8 +57,6 @@ std::string list_isolators() {
   return names;
 }
 
-bool is_planned(Isolator isolator) { return isolator <= Isolator::kDisk; }
-
 bool needs_controller(Isolator isolator) { return isolator <= Isolator::kHugetlb; }
 
 Result<IsolatorChoice> parse_isolation(const std::vector<std::string>& words) {

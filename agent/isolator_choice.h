@@ -50,10 +50,7 @@ std::string_view to_text(Isolator isolator);
 std::optional<Isolator> find_isolator(std::string_view name);
 // "cpu, memory, …": all of them.
 std::string list_isolators();
-// It contributes to the plan of a container's control files (agent/isolation_plan.h), under its
-// name.
-bool is_planned(Isolator isolator);
-// The planned one needs the cgroup v2 controller of its name.
+// It needs the cgroup v2 controller of its name.
 bool needs_controller(Isolator isolator);
 
 struct IsolatorChoice {

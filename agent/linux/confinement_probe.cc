@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <linux/mount.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -93,6 +94,13 @@ std::vector<MissingIsolator> find_missing_confinement(const IsolatorSet& wanted)
                                           geteuid() != 0 ? " (the agent is not root)" : "")});
   }
   return missing;
+}
+
+CapabilitySet own_capabilities() {
+  __user_cap_header_struct about{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct sets[2] = {};
+  if (syscall(SYS_capget, &about, sets) != 0) return 0;
+  return CapabilitySet{sets[0].permitted} | CapabilitySet{sets[1].permitted} << 32;
 }
 
 }  // namespace tepui

@@ -331,8 +331,6 @@ Error launch_error(const LaunchSpec& spec, uint32_t stage, int code) {
                    .code = code};
     case ShimStage::kJoin:
       return system_error(code, "joining the namespaces of the container");
-    case ShimStage::kRlimit:
-      return system_error(code, "setting a resource limit of the process");
     case ShimStage::kCapabilities:
       return system_error(code, "limiting the capabilities of the command");
     case ShimStage::kFilter:

@@ -24,7 +24,6 @@ struct StepTexts {
 // As it was read. All pointers are into `file` and `pointers`, which are mapped privately.
 struct Spec {
   ShimSpecHeader header;
-  const ShimRlimit* rlimits = nullptr;
   const unsigned char* filter = nullptr;  // header.filter_count instructions
   const ShimStep* steps = nullptr;
   const StepTexts* step_texts = nullptr;

@@ -66,16 +66,6 @@ void reset_signals() {
   }
 }
 
-Failure set_rlimits(const Spec& spec) {
-  for (uint32_t i = 0; i < spec.header.rlimit_count; ++i) {
-    const ShimRlimit& one = spec.rlimits[i];
-    const uint64_t limits[2] = {one.soft, one.hard};
-    const long result = raw_syscall(SYS_prlimit64, 0, one.resource, raw_address(limits), 0);
-    if (result < 0) return failure(ShimStage::kRlimit, result);
-  }
-  return {};
-}
-
 Failure install_filter(const Spec& spec) {
   if (spec.header.filter_count == 0) return {};
   struct {
@@ -188,9 +178,8 @@ Failure become_command(const Spec& spec, int namespaces, uint32_t namespace_flag
   }
   raw_syscall(SYS_umask, 022);
   reset_signals();
-  const Failure failed =
-      first_failure([&] { return join(namespaces, namespace_flags); },
-                    [&] { return set_rlimits(spec); }, [&] { return drop_privileges(spec); });
+  const Failure failed = first_failure([&] { return join(namespaces, namespace_flags); },
+                                       [&] { return drop_privileges(spec); });
   if (failed.stage != 0) return failed;
   if (const long result = raw_syscall(SYS_chdir, raw_address(spec.directory)); result < 0) {
     return failure(ShimStage::kDirectory, result);

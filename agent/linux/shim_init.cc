@@ -23,8 +23,6 @@
 namespace tepui::shim {
 namespace {
 
-constexpr long kDetach = 2;  // MNT_DETACH, which linux/mount.h does not have
-
 const char* or_null(const char* text) { return *text == 0 ? nullptr : text; }
 
 long mount(const char* source, const char* target, const char* type, long flags, const char* data) {
@@ -59,14 +57,6 @@ long make_directory(const char* path, uint64_t mode) {
   return result;
 }
 
-long make_file(const char* path, uint64_t mode) {
-  const long file = raw_syscall(SYS_openat, AT_FDCWD, raw_address(path),
-                                O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, static_cast<long>(mode));
-  if (file == -EEXIST) return 0;
-  if (file >= 0) raw_syscall(SYS_close, file);
-  return file;
-}
-
 long set_attributes(int directory, const char* path, long flags, uint64_t attributes) {
   mount_attr wanted{};
   wanted.attr_set = attributes;
@@ -84,16 +74,6 @@ long open_tree(const char* source, uint64_t attributes) {
   return set < 0 ? set : tree;
 }
 
-// The one way to change the root that leaves nothing of the old one: both at the same place, and
-// then the lower of them is taken away.
-long pivot(const char* root) {
-  long result = raw_syscall(SYS_chdir, raw_address(root));
-  if (result >= 0) result = raw_syscall(SYS_pivot_root, raw_address("."), raw_address("."));
-  if (result >= 0) result = raw_syscall(SYS_umount2, raw_address("."), kDetach);
-  if (result >= 0) result = raw_syscall(SYS_chdir, raw_address("/"));
-  return result;
-}
-
 // An empty directory that nobody can write to, or the null device.
 long hide(const char* path) {
   struct stat status{};
@@ -105,12 +85,6 @@ long hide(const char* path) {
   if (result < 0) return result;
   return set_attributes(AT_FDCWD, path, 0,
                         MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-}
-
-size_t length_of(const char* text) {
-  size_t length = 0;
-  while (text[length] != 0) ++length;
-  return length;
 }
 
 class Steps {
@@ -146,20 +120,8 @@ class Steps {
         if (trees_[step.slot] < 0) return -EBADF;
         return raw_syscall(SYS_move_mount, trees_[step.slot], raw_address(""), AT_FDCWD,
                            raw_address(texts.target), MOVE_MOUNT_F_EMPTY_PATH);
-      case ShimStepKind::kPivot:
-        return pivot(texts.target);
       case ShimStepKind::kDirectory:
         return make_directory(texts.target, step.flags);
-      case ShimStepKind::kFile:
-        return make_file(texts.target, step.flags);
-      case ShimStepKind::kLink: {
-        const long result = raw_syscall(SYS_symlinkat, raw_address(texts.source), AT_FDCWD,
-                                        raw_address(texts.target));
-        return result == -EEXIST ? 0 : result;
-      }
-      case ShimStepKind::kHostname:
-        return raw_syscall(SYS_sethostname, raw_address(texts.source),
-                           static_cast<long>(length_of(texts.source)));
       case ShimStepKind::kAttributes:
         return set_attributes(AT_FDCWD, texts.target, AT_RECURSIVE, step.flags);
       case ShimStepKind::kHide:

@@ -30,10 +30,9 @@ inline constexpr uint32_t kShimSpecMagic = 0x32505354;    // "TSP2"
 inline constexpr uint32_t kShimReportMagic = 0x32505254;  // "TRP2"
 inline constexpr uint32_t kExitRecordMagic = 0x31585445;  // "ETX1"
 
-// Followed by rlimit_count ShimRlimit, filter_count instructions of seccomp (struct sock_filter),
-// step_count ShimStep, group_count ids of 4 bytes, then by strings that each end with a zero byte:
-// the program, the working directory, argument_count arguments, variable_count "NAME=value", and
-// four for each step.
+// Followed by filter_count instructions of seccomp (struct sock_filter), step_count ShimStep,
+// group_count ids of 4 bytes, then by strings that each end with a zero byte: the program, the
+// working directory, argument_count arguments, variable_count "NAME=value", and four for each step.
 struct ShimSpecHeader {
   uint32_t magic = kShimSpecMagic;
   uint32_t bytes = 0;  // of everything, this header included
@@ -46,23 +45,13 @@ struct ShimSpecHeader {
   uint32_t namespaces = 0;  // CLONE_NEW... of its own; 0: none
   uint32_t joins = 0;       // CLONE_NEW... of the process behind kShimJoinFd; 0: none
   uint32_t step_count = 0;
-  uint32_t rlimit_count = 0;
   uint32_t filter_count = 0;
   uint32_t set_capabilities = 0;
   uint32_t no_new_privileges = 0;
-  uint32_t reserved = 0;
   uint64_t bounding = 0;   // one bit per capability
   uint64_t effective = 0;  // permitted and inheritable too, and ambient for other users than root
 };
-static_assert(sizeof(ShimSpecHeader) == 80);
-
-struct ShimRlimit {
-  uint32_t resource = 0;  // RLIMIT_...
-  uint32_t reserved = 0;
-  uint64_t soft = 0;
-  uint64_t hard = 0;
-};
-static_assert(sizeof(ShimRlimit) == 24);
+static_assert(sizeof(ShimSpecHeader) == 72);
 
 inline constexpr size_t kShimFilterBytes = 8;  // of an instruction
 
@@ -72,13 +61,9 @@ enum class ShimStepKind : uint32_t {
   kMount = 1,       // mount(source, target, type, flags, data); an empty string is a null pointer
   kOpenTree = 2,    // a copy of the tree at source into `slot`; flags: MOUNT_ATTR_... for all of it
   kAttach = 3,      // the tree in `slot` to target
-  kPivot = 4,       // target becomes the root, and what was is gone
-  kDirectory = 5,   // target, and what is missing on the way; flags: its mode
-  kFile = 6,        // target, empty, where nothing is; flags: its mode
-  kLink = 7,        // a symbolic link at target that says source
-  kHostname = 8,    // source
-  kAttributes = 9,  // flags: MOUNT_ATTR_... for the mount at target and all below it
-  kHide = 10,       // nothing is seen at target: an empty directory, or /dev/null
+  kDirectory = 4,   // target, and what is missing on the way; flags: its mode
+  kAttributes = 5,  // flags: MOUNT_ATTR_... for the mount at target and all below it
+  kHide = 6,        // nothing is seen at target: an empty directory, or /dev/null
 };
 
 struct ShimStep {
@@ -104,11 +89,10 @@ enum class ShimStage : uint32_t {
   kPending = 8,  // only in the file: the command may begin at any moment
   kNamespaces = 9,
   kJoin = 10,
-  kRlimit = 11,
-  kCapabilities = 12,
-  kFilter = 13,
-  kPrivileges = 14,
-  kInit = 15,         // who holds the namespaces ended before it had said anything
+  kCapabilities = 11,
+  kFilter = 12,
+  kPrivileges = 13,
+  kInit = 14,         // who holds the namespaces ended before it had said anything
   kFirstStep = 1024,  // and on: by the place of the step
 };
 

@@ -100,7 +100,6 @@ Failure read_spec(Spec* spec) {
 
   const auto* start = static_cast<const char*>(spec->file);
   Cursor cursor(start + sizeof header, start + bytes);
-  spec->rlimits = cursor.take<ShimRlimit>(header.rlimit_count);
   spec->filter = cursor.take<unsigned char>(size_t{header.filter_count} * kShimFilterBytes);
   spec->steps = cursor.take<ShimStep>(header.step_count);
   spec->groups = cursor.take<uint32_t>(header.group_count);

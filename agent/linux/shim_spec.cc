@@ -59,12 +59,6 @@ ShimStep encode_step(const ConfinementStep& step) {
       return make(ShimStepKind::kAttach, 0);
     case StepKind::kDirectory:
       return make(ShimStepKind::kDirectory, step.mode);
-    case StepKind::kFile:
-      return make(ShimStepKind::kFile, step.mode);
-    case StepKind::kLink:
-      return make(ShimStepKind::kLink, 0);
-    case StepKind::kHostname:
-      return make(ShimStepKind::kHostname, 0);
     case StepKind::kAttributes:
       return make(ShimStepKind::kAttributes, attribute_flags(step.flags));
     case StepKind::kHide:

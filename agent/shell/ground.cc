@@ -137,6 +137,16 @@ std::vector<std::string> private_directories(const GroundOptions& options,
   return directories;
 }
 
+// Nobody gives what he does not have: every launch would fail.
+void limit_capabilities(Ground& ground) {
+  CapabilitySet& wanted = ground.confinement.capabilities;
+  const CapabilitySet lacking = wanted & ~own_capabilities();
+  if (lacking == 0) return;
+  ground.degraded.push_back(fmt::format("tasks cannot have {}: the agent has not either",
+                                        fmt::join(to_names(lacking), ", ")));
+  wanted &= ~lacking;
+}
+
 Result<void> settle(const IsolatorChoice& choice, const CgroupFacts& facts,
                     const GroundOptions& options, Ground& ground) {
   take_cgroups(facts, options, choice.wanted, ground);
@@ -144,6 +154,7 @@ Result<void> settle(const IsolatorChoice& choice, const CgroupFacts& facts,
   Result<UsableIsolators> settled = settle_isolation(choice, missing);
   if (!settled) return std::unexpected(std::move(settled).error().in("--isolation"));
   ground.confinement.isolators = settled->usable;
+  if (has(settled->usable, Isolator::kCapabilities)) limit_capabilities(ground);
   std::ranges::move(settled->degraded, std::back_inserter(ground.degraded));
   return find_means(options, ground);
 }

@@ -4,8 +4,10 @@
 // command itself, beside the same command without confinement where that shows the difference.
 
 #include <gmock/gmock.h>
+#include <poll.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -62,6 +64,37 @@ TEST_P(ConfinementTest, SeesOnlyItsOwnProcesses) {
   // The init, the shell and what it runs; nothing of this test.
   EXPECT_EQ(output("a", "ls /proc | grep -c '^[0-9]'; echo $$"), "4\n2\n");
   EXPECT_EQ(output("b", "cat /proc/1/comm"), "tepui-init\n");
+}
+
+TEST_P(ConfinementTest, ItsInitIsNothingToAttack) {
+  // Even root with all capabilities finds neither a descriptor nor a capability in it.
+  config_.capabilities = own_capabilities();
+  EXPECT_EQ(output("a",
+                   "ls /proc/1/fd | wc -l; grep CapPrm /proc/1/status; "
+                   "kill -KILL 1; kill -0 1 && echo lives"),
+            "0\nCapPrm:\t0000000000000000\nlives\n");
+}
+
+TEST_P(ConfinementTest, DiesWithItsShim) {
+  life_->containers().launch(confined("a", "sleep 1000"));
+  ASSERT_TRUE(life_->run_until("launched a"));
+  const auto command = static_cast<pid_t>(life_->owner.pids["a"]);
+  ASSERT_GT(command, 0);
+  const int watched = static_cast<int>(syscall(SYS_pidfd_open, command, 0));
+  ASSERT_GE(watched, 0);
+  std::ifstream status("/proc/" + std::to_string(command) + "/status");
+  pid_t shim = 0;
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("PPid:")) shim = std::stoi(line.substr(5));
+  }
+  ASSERT_GT(shim, 1);
+  ASSERT_EQ(kill(shim, SIGKILL), 0);
+  pollfd end{.fd = watched, .events = POLLIN, .revents = 0};
+  EXPECT_EQ(poll(&end, 1, 30'000), 1) << "the command outlived its shim";
+  close(watched);
+  ASSERT_TRUE(life_->run_until("exit a"));
+  EXPECT_FALSE(life_->owner.exits["a"].exit_status.has_value()) << "nobody knows how it ended";
+  life_->destroy_all({"a"});
 }
 
 TEST_P(ConfinementTest, ItsOrphansAreReaped) {
