@@ -16,12 +16,14 @@ struct EnvironmentVariable {
   bool operator==(const EnvironmentVariable&) const = default;
 };
 
+// Something to put into the sandbox before the command begins.
 struct Uri {
-  std::string value;
-  bool executable = false;
-  bool extract = true;
-  bool cache = false;
+  std::string value;        // file:, http: or https:, or an absolute path
+  bool executable = false;  // made executable, and not extracted
+  bool extract = true;      // what the name says is an archive
+  bool cache = false;       // kept on the agent for the next who wants it
   std::string output_file;
+  std::string checksum;  // "sha256:HEX" of what was fetched, before it is extracted; empty: any
   bool operator==(const Uri&) const = default;
 };
 

@@ -15,6 +15,7 @@ Offset<wire::Uri> write(WireWriter& out, const Uri& uri) {
   table.add_extract(uri.extract);
   table.add_cache(uri.cache);
   table.add_output_file(out.field(uri.output_file));
+  table.add_checksum(out.field(uri.checksum));
   return table.Finish();
 }
 
@@ -23,7 +24,8 @@ Uri read(WireReader& in, const wire::Uri& uri, const WirePath& at) {
              .executable = uri.executable(),
              .extract = uri.extract(),
              .cache = uri.cache(),
-             .output_file = in.line(uri.output_file(), at / "output_file")};
+             .output_file = in.line(uri.output_file(), at / "output_file"),
+             .checksum = in.line(uri.checksum(), at / "checksum")};
 }
 
 }  // namespace

@@ -43,12 +43,22 @@ Result<void> check_resources(const ExecutorInfo& executor) {
   return at_least("disk", 1);
 }
 
+Result<void> check_container(const ExecutorInfo& executor) {
+  if (executor.type == ExecutorInfo::Type::kDefault) {
+    return fail("it is the default one: each of its tasks says what its own container is");
+  }
+  Result<void> valid = validate(*executor.container);
+  if (!valid.has_value()) return std::unexpected(std::move(valid.error()).in("container"));
+  return {};
+}
+
 Result<void> check_fields(const ExecutorInfo& executor) {
   TRY(check_command(executor));
   if (executor.shutdown_grace && *executor.shutdown_grace < Duration::zero()) {
     return fail("the shutdown grace period is negative");
   }
   TRY(check_resources(executor));
+  if (executor.container) TRY(check_container(executor));
   if (executor.data.size() <= limits::kTaskDataBytesMax) return {};
   return fail(fmt::format("data has {} bytes, at most {} are allowed", executor.data.size(),
                           limits::kTaskDataBytesMax));

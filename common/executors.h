@@ -35,6 +35,7 @@ struct ExecutorInfo {
   Labels labels;
   std::optional<DiscoveryInfo> discovery;
   std::string data;  // opaque bytes of the framework
+  std::optional<ContainerInfo> container;  // kCustom
   bool operator==(const ExecutorInfo&) const = default;
 };
 inline constexpr int kExecutorTypeCount = 3;  // 0 is not used

@@ -80,6 +80,7 @@ Offset<wire::Executor> write(WireWriter& out, const std::shared_ptr<const Execut
   const auto resources = write(out, executor->resources);
   const auto labels = write(out, executor->labels);
   const auto discovery = write(out, executor->discovery);
+  const auto container = write(out, executor->container);
   wire::ExecutorBuilder table(out.builder());
   table.add_id(out.field(executor->id.value));
   table.add_type(static_cast<wire::ExecutorType>(executor->type));
@@ -91,6 +92,7 @@ Offset<wire::Executor> write(WireWriter& out, const std::shared_ptr<const Execut
   table.add_labels(labels);
   table.add_discovery(discovery);
   table.add_data(out.field(executor->data));
+  table.add_container(container);
   return table.Finish();
 }
 
@@ -106,6 +108,7 @@ std::shared_ptr<const ExecutorInfo> read(WireReader& in, const wire::Executor* e
       .labels = read(in, executor->labels(), at / "labels"),
       .discovery = read(in, executor->discovery(), at / "discovery"),
       .data = in.text(executor->data(), at / "data", limits::kTaskDataBytesMax),
+      .container = read(in, executor->container(), at / "container"),
   });
   if (executor->command() != nullptr || result->type == ExecutorInfo::Type::kCustom) {
     result->command = read(in, executor->command(), at / "command");

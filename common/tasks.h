@@ -15,6 +15,7 @@
 
 #include "common/checks.h"
 #include "common/commands.h"
+#include "common/container_info.h"
 #include "common/ids.h"
 #include "common/resources.h"
 #include "common/result.h"
@@ -139,6 +140,7 @@ struct TaskSpec {
   // Of tasks with a command; a custom executor does with them as it likes.
   std::optional<HealthCheckInfo> health_check;
   std::optional<CheckInfo> check;
+  std::optional<ContainerInfo> container;  // absent: the machine's files, the agent's defaults
 };
 
 // A task as it is launched. The spec is owned by all the tasks, messages and tables that name it.

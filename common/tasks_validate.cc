@@ -70,6 +70,14 @@ Result<void> check_runner(const TaskSpec& spec) {
   return validate(*spec.executor);
 }
 
+// What is around a custom executor is the executor's to say.
+Result<void> check_container(const TaskSpec& spec) {
+  if (spec.executor != nullptr) return fail("container: the task runs in that of its executor");
+  Result<void> valid = validate(*spec.container);
+  if (!valid.has_value()) return std::unexpected(std::move(valid.error()).in("container"));
+  return {};
+}
+
 Result<void> check_discovery(const std::optional<DiscoveryInfo>& discovery) {
   if (!discovery) return {};
   const std::string_view visibility = discovery->visibility;
@@ -92,6 +100,7 @@ Result<void> validate(const TaskInfo& task) {
   if (task.spec == nullptr) return fail("task has no spec");
   const TaskSpec& spec = *task.spec;
   TRY(check_times(spec));
+  if (spec.container) TRY(check_container(spec));
   if (spec.check) TRY(validate(*spec.check));
   if (spec.health_check) TRY(validate(*spec.health_check));
   TRY(check_resources(spec.resources));

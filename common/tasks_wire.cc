@@ -36,6 +36,7 @@ Offset<wire::TaskSpec> write(WireWriter& out, const TaskSpec& spec) {
   const auto executor = tepui::write(out, spec.executor);
   const auto health_check = tepui::write(out, spec.health_check);
   const auto check = tepui::write(out, spec.check);
+  const auto container = tepui::write(out, spec.container);
   wire::TaskSpecBuilder table(out.builder());
   table.add_resources(resources);
   table.add_limits(limits);
@@ -51,6 +52,7 @@ Offset<wire::TaskSpec> write(WireWriter& out, const TaskSpec& spec) {
   table.add_executor(executor);
   table.add_health_check(health_check);
   table.add_check(check);
+  table.add_container(container);
   return table.Finish();
 }
 
@@ -68,6 +70,7 @@ std::shared_ptr<const TaskSpec> read(WireReader& in, const wire::TaskSpec& spec,
       .executor = tepui::read(in, spec.executor(), at / "executor"),
       .health_check = tepui::read(in, spec.health_check(), at / "health_check"),
       .check = tepui::read(in, spec.check(), at / "check"),
+      .container = tepui::read(in, spec.container(), at / "container"),
   });
   if (spec.max_completion_time_ns().has_value()) {
     result->max_completion_time = Duration(*spec.max_completion_time_ns());

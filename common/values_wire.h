@@ -66,6 +66,10 @@ Offset<wire::HealthCheck> write(WireWriter& out, const std::optional<HealthCheck
 std::optional<HealthCheckInfo> read(WireReader& in, const wire::HealthCheck* check,
                                     const WirePath& at);
 
+Offset<wire::Container> write(WireWriter& out, const std::optional<ContainerInfo>& container);
+std::optional<ContainerInfo> read(WireReader& in, const wire::Container* container,
+                                  const WirePath& at);
+
 // Null is no executor.
 Offset<wire::Executor> write(WireWriter& out, const std::shared_ptr<const ExecutorInfo>& executor);
 std::shared_ptr<const ExecutorInfo> read(WireReader& in, const wire::Executor* executor,

@@ -94,6 +94,19 @@ class Arbitrary {
   }
   void fill(CheckInfo::Type& type) { type = static_cast<CheckInfo::Type>(1 + rng_.below(3)); }
   void fill(ExecutorInfo::Type& type) { type = static_cast<ExecutorInfo::Type>(1 + rng_.below(2)); }
+  void fill(RootFilesystem::Type& type) {
+    type = static_cast<RootFilesystem::Type>(1 + rng_.below(3));
+  }
+  void fill(ContainerVolume::Source& source) {
+    source = static_cast<ContainerVolume::Source>(1 + rng_.below(3));
+  }
+  void fill(RlimitType& type) { type = static_cast<RlimitType>(1 + rng_.below(16)); }
+  void fill(ContainerInfo::Network& network) {
+    network = static_cast<ContainerInfo::Network>(rng_.below(kNetworkCount));
+  }
+  void fill(ContainerInfo::Seccomp& seccomp) {
+    seccomp = static_cast<ContainerInfo::Seccomp>(rng_.below(kSeccompCount));
+  }
   void fill(std::shared_ptr<const ExecutorInfo>& executor) {
     executor = std::make_shared<const ExecutorInfo>(make<ExecutorInfo>());
   }

@@ -44,9 +44,17 @@ inline constexpr int kFields<Attribute> = 2;
 template <>
 inline constexpr int kFields<EnvironmentVariable> = 2;
 template <>
-inline constexpr int kFields<Uri> = 5;
+inline constexpr int kFields<Uri> = 6;
 template <>
 inline constexpr int kFields<CommandInfo> = 7;
+template <>
+inline constexpr int kFields<RootFilesystem> = 4;
+template <>
+inline constexpr int kFields<ContainerVolume> = 5;
+template <>
+inline constexpr int kFields<Rlimit> = 3;
+template <>
+inline constexpr int kFields<ContainerInfo> = 9;
 template <>
 inline constexpr int kFields<KillPolicy> = 1;
 template <>
@@ -60,9 +68,9 @@ inline constexpr int kFields<HealthCheckInfo> = 3;
 template <>
 inline constexpr int kFields<CheckStatus> = 2;
 template <>
-inline constexpr int kFields<ExecutorInfo> = 10;
+inline constexpr int kFields<ExecutorInfo> = 11;
 template <>
-inline constexpr int kFields<TaskSpec> = 12;
+inline constexpr int kFields<TaskSpec> = 13;
 template <>
 inline constexpr int kFields<TaskInfo> = 3;
 template <>
@@ -347,9 +355,15 @@ auto fields(T& t) {
   } else if constexpr (kCount == 10) {
     auto& [a, b, c, d, e, f, g, h, i, j] = t;
     return std::tie(a, b, c, d, e, f, g, h, i, j);
+  } else if constexpr (kCount == 11) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k] = t;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k);
   } else if constexpr (kCount == 12) {
     auto& [a, b, c, d, e, f, g, h, i, j, k, l] = t;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l);
+  } else if constexpr (kCount == 13) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m] = t;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m);
   } else if constexpr (kCount == 14) {
     auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = t;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
