@@ -33,6 +33,7 @@ AgentNode::AgentNode(Surroundings around, NodeId node, Resources resources)
       resources_(std::move(resources)),
       disks_(around.world, around.fates, node),
       memory_(around.world, around.faults.agent_disk),
+      write_ahead_(around.world),
       host_(around.world, around.faults, *this),
       alarm_(around.world, [this] {
         if (agent_ == nullptr) return;
@@ -129,6 +130,7 @@ void AgentNode::crash(std::string_view why) {
   alarm_.cancel();
   around_.network.set_end(node_, nullptr);
   host_.on_agent_died();
+  write_ahead_.on_died();
   const uint64_t reboots = around_.faults.host.reboots_one_in;
   if (reboots != 0 && world_.rng().chance(1, reboots)) {
     ++boots_;
@@ -333,6 +335,7 @@ void AgentNode::on_destroyed(const ContainerId& id) {
 // ------------------------------------------------------------------------------------- effects
 
 void AgentNode::send(const AgentToMaster& message) {
+  if (const auto* exited = std::get_if<ExecutorExited>(&message)) write_ahead_.on_told(*exited);
   if (link_up_) around_.network.send(link_, node_, message);
 }
 
@@ -361,6 +364,7 @@ void AgentNode::adopt(const LaunchSpec& spec) { host_.adopt(spec.id); }
 
 void AgentNode::append(uint64_t serial, AgentRecord record) {
   around_.fates.groups().on_record(node_, record);
+  write_ahead_.on_append(serial, record);
   // The store may be in the middle of a sync: it is not written to from inside.
   memory_.write(memory_.epoch(), encode_record(record),
                 [this, life = life_, serial, record](const Result<void>& durable) {
@@ -377,10 +381,14 @@ void AgentNode::append(uint64_t serial, AgentRecord record) {
 }
 
 void AgentNode::signal(const ContainerId& id, int signal_number) {
+  write_ahead_.on_end(id);
   host_.signal(id, signal_number);
 }
 
-void AgentNode::kill(const ContainerId& id) { host_.kill(id); }
+void AgentNode::kill(const ContainerId& id) {
+  write_ahead_.on_end(id);
+  host_.kill(id);
+}
 
 void AgentNode::destroy(const ContainerId& id) { host_.destroy(id); }
 
@@ -418,6 +426,7 @@ void AgentNode::on_written(uint64_t serial, const AgentRecord& record,
     agent_->on_append_failed(world_.now(), durable.error());
     return after_input();
   }
+  write_ahead_.on_durable(serial);
   if (const auto* status = std::get_if<record::Status>(&record)) {
     const FrameworkId framework = made_for_.at(status->status.uuid);
     around_.fates.on_created(life(), framework, status->status);

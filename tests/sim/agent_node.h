@@ -21,6 +21,7 @@
 #include "tests/sim/network.h"
 #include "tests/sim/store.h"
 #include "tests/sim/world.h"
+#include "tests/sim/write_ahead.h"
 
 namespace tepui::sim {
 
@@ -115,6 +116,7 @@ class AgentNode final : public End,
   Resources most_revocable_;  // since no task ran: they keep what they were given
   SimDisks disks_;
   SimStore memory_;
+  WriteAhead write_ahead_;
   SimHost host_;
   uint32_t life_ = 0;
   uint32_t identity_ = 0;  // how often it has been somebody new
