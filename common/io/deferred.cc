@@ -1,7 +1,5 @@
 #include "common/io/deferred.h"
 
-#include <utility>
-
 #include "common/check.h"
 
 namespace tepui {
@@ -26,17 +24,24 @@ void DeferredList::remove(Deferred& deferred) {
   deferred.list_ = nullptr;
 }
 
+// To the end of this one.
+void DeferredList::take_all(DeferredList& from) {
+  if (from.empty()) return;
+  for (Deferred* each = from.first_; each != nullptr; each = each->after_) each->list_ = this;
+  from.first_->before_ = last_;
+  (last_ != nullptr ? last_->after_ : first_) = from.first_;
+  last_ = from.last_;
+  from.first_ = from.last_ = nullptr;
+}
+
+void DeferredList::run_first() {
+  Deferred& next = *first_;
+  remove(next);
+  next.run_(next);
+}
+
 void DeferredList::run() {
-  // The calls move to a list of their own, from which a destroyed owner can still remove itself.
-  DeferredList due;
-  due.first_ = std::exchange(first_, nullptr);
-  due.last_ = std::exchange(last_, nullptr);
-  for (Deferred* each = due.first_; each != nullptr; each = each->after_) each->list_ = &due;
-  while (!due.empty()) {
-    Deferred& next = *due.first_;
-    due.remove(next);
-    next.run_(next);
-  }
+  run_until([] { return false; });
 }
 
 }  // namespace tepui

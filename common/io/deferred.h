@@ -45,11 +45,30 @@ class DeferredList {
   bool empty() const { return first_ == nullptr; }
   // Runs what is in the list now; what is added meanwhile waits for the next call.
   void run();
+  // The same until `enough()`, at least one. What is left comes first the next time.
+  template <class Enough>
+  void run_until(Enough enough);
 
  private:
+  void take_all(DeferredList& from);
+  void run_first();
+
   Deferred* first_ = nullptr;
   Deferred* last_ = nullptr;
 };
+
+template <class Enough>
+void DeferredList::run_until(Enough enough) {
+  // The calls move to a list of their own, from which a destroyed owner can still remove itself.
+  DeferredList due;
+  due.take_all(*this);
+  while (!due.empty()) {
+    due.run_first();
+    if (due.empty() || !enough()) continue;
+    due.take_all(*this);
+    return take_all(due);
+  }
+}
 
 template <auto Method>
 class Later;

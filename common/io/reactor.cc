@@ -8,6 +8,7 @@
 
 #include "common/check.h"
 #include "common/io/receive_buffers.h"
+#include "common/limits.h"
 
 namespace tepui {
 
@@ -17,6 +18,8 @@ static_assert(IORING_CQE_F_BUFFER == 1U && IORING_CQE_F_MORE == 2U &&
 namespace {
 // Completions may pile up to this many times the entries before the kernel has to keep a list.
 constexpr uint32_t kCompletionsPerEntry = 16;
+// A turn looks at the clock after so many steps; each takes microseconds.
+constexpr uint32_t kLooksPerReading = 8;
 
 __kernel_timespec to_timespec(Duration duration) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
@@ -61,9 +64,24 @@ void Reactor::run_once(Instant deadline) {
   submit_and_wait(deadline);
   now_ = clock_.read();
   ++turn_;
-  next_turn_.run();
+  begin_part(limits::kTurnDeferred);
+  next_turn_.run_until([this] { return turn_is_full(); });
+  begin_part(limits::kTurnInput);
   complete_all();
   alarms_.ring(now_.mono);
+}
+
+void Reactor::begin_part(Duration turn_max) {
+  turn_max_ = turn_max;
+  turn_is_full_ = false;
+  looks_ = 0;
+}
+
+bool Reactor::turn_is_full() {
+  if (++looks_ % kLooksPerReading == 0 && clock_.read().mono - now_.mono >= turn_max_) {
+    turn_is_full_ = true;
+  }
+  return turn_is_full_;
 }
 
 void Reactor::submit_and_wait(Instant deadline) {
@@ -88,8 +106,9 @@ void Reactor::submit_and_wait(Instant deadline) {
 }
 
 void Reactor::complete_all() {
-  // What was set aside came first. Only what is here now: the next turn has its own. A call may
-  // destroy the owner of another operation, which takes that one's completions out of the list.
+  // What was set aside came first. Only what is here now, and only as long as the turn permits: the
+  // next turn has its own. A call may destroy the owner of another operation, which takes that
+  // one's completions out of the list.
   for (size_t left = set_aside_.size(); left > 0 && !set_aside_.empty(); --left) {
     const SetAside next = set_aside_.front();
     set_aside_.erase(set_aside_.begin());
@@ -103,6 +122,7 @@ void Reactor::complete_all() {
     const Completion completion{.result = cqe->res, .flags = cqe->flags};
     io_uring_cqe_seen(&ring_, cqe);
     complete(operation, completion);
+    if (turn_is_full()) return;
   }
 }
 

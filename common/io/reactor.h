@@ -4,8 +4,10 @@
 //
 // One turn, run_once: calls asked for with before_submit; submit and wait, at most until the next
 // alarm or the given deadline; read the clock; calls asked for with next_turn; completions; alarms.
-// After it, the caller lets its core work. No call-back ever runs inside a verb. Nothing is
-// allocated in a turn, except where an operation is destroyed while active.
+// The calls and completions have limits::kTurnDeferred and kTurnInput of time: what is left waits,
+// in order, for the next turn, which then does not wait. After a turn, the caller lets its core
+// work. No call-back ever runs inside a verb. Nothing is allocated in a turn, except where an
+// operation is destroyed while active.
 //
 // Created, used and destroyed by one thread. What uses the reactor is destroyed before it.
 
@@ -48,6 +50,9 @@ class Reactor {
   Now now() const { return now_; }
   // Counts the turns.
   uint64_t turn() const { return turn_; }
+  // Whether enough was done in this turn, and what is left should wait for the next. Cheap: it
+  // looks at the clock once in a while only.
+  bool turn_is_full();
 
   void set(Alarm& alarm, Instant when) { alarms_.set(alarm, when); }
   void cancel(Alarm& alarm) { alarms_.cancel(alarm); }
@@ -92,6 +97,7 @@ class Reactor {
   io_uring_sqe* request();
   void submit_full_queue();
   void submit_and_wait(Instant deadline);
+  void begin_part(Duration turn_max);
   void complete_all();
   void complete(RingOperation* operation, const Completion& completion);
   void set_aside_ready();
@@ -104,6 +110,9 @@ class Reactor {
   bool ring_open_ = false;
   Now now_{};
   uint64_t turn_ = 0;
+  Duration turn_max_{};  // at this point of it
+  bool turn_is_full_ = false;
+  uint32_t looks_ = 0;
   uint16_t buffer_groups_ = 0;
   Alarms alarms_;
   DeferredList before_submit_;

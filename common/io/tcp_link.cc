@@ -187,6 +187,7 @@ void TcpLink::deliver() {
       keep_first_ = false;
       std::vector<std::byte>().swap(first_);
     }
+    if (shared_.reactor.turn_is_full()) frames_left_ = 0;
   }
 }
 

@@ -5,8 +5,8 @@
 // Sending: send() appends to `filling_`; before the reactor submits, the two buffers change places
 // and one operation sends all that came together in this turn. What waits is bounded; above the
 // bound the link ends.
-// Receiving: at most limits::kFramesPerTurn frames are delivered in a turn; the rest waits for the
-// next one. If too much waits, the link stops receiving.
+// Receiving: at most limits::kFramesPerTurn frames are delivered in a turn, fewer when it is full;
+// the rest waits for the next one. If too much waits, the link stops receiving.
 // Closing is a state. The owner is told once that the link has ended, and later that nothing is in
 // flight any more (finished), after which it destroys the link.
 

@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -297,6 +299,81 @@ TEST(Reactor, DefersToTheEndOfThisTurnOrToTheNextOne) {
   EXPECT_EQ(part.log, (std::vector<std::string>{"next"}));
   reactor->run_once(kNever);
   EXPECT_EQ(part.log, (std::vector<std::string>{"next", "flush", "next"}));
+}
+
+// Every reading finds a millisecond gone.
+class HurriedClock final : public Clock {
+ public:
+  Now read() override {
+    value.mono += 1ms;
+    return value;
+  }
+  Now value{.mono = Instant(1h), .wall = WallTime(1h)};
+};
+
+TEST(Reactor, LeavesWhatATurnHasNoTimeForToTheNextOnes) {
+  HurriedClock clock;
+  auto reactor = Reactor::create({.clock = &clock}).value();
+  struct Step {
+    void run() { order.push_back(number); }
+    void on_done(const Completion&) { order.push_back(number); }
+    std::vector<int>& order;
+    int number;
+    Later<&Step::run> later_{*this};
+    Op<&Step::on_done> operation{*this};
+  };
+  constexpr int kSteps = 200;
+  std::vector<int> deferred;
+  std::vector<int> completed;
+  std::vector<std::unique_ptr<Step>> steps;
+  Pair pair;
+  for (int i = 0; i < kSteps; ++i) {
+    steps.push_back(std::make_unique<Step>(deferred, i));
+    reactor->next_turn(steps.back()->later_);
+    steps.push_back(std::make_unique<Step>(completed, i));
+    reactor->poll(steps.back()->operation, pair.here.get(), POLLOUT);
+  }
+  // One that waits may go, and leaves no trace.
+  steps[2 * 150].reset();
+  int turns = 0;
+  for (; deferred.size() + completed.size() < 2 * kSteps - 1; ++turns) {
+    ASSERT_LT(turns, kSteps);
+    const size_t before = deferred.size();
+    const size_t completed_before = completed.size();
+    reactor->run_once(kNever);  // does not wait
+    EXPECT_LE(deferred.size() - before, 32u);
+    EXPECT_LE(completed.size() - completed_before, 64u);
+    if (turns > 0) continue;
+    EXPECT_FALSE(deferred.empty());
+    EXPECT_FALSE(completed.empty());
+  }
+  EXPECT_GT(turns, 5);
+  EXPECT_TRUE(std::ranges::is_sorted(deferred));
+  EXPECT_TRUE(std::ranges::is_sorted(completed));
+}
+
+TEST(Reactor, ATurnThatIsFullLeavesRoomForWhatIsAskedMeanwhile) {
+  HurriedClock clock;
+  auto reactor = Reactor::create({.clock = &clock}).value();
+  // Each asks for itself again: none may take the place of another.
+  struct Eager {
+    void run() {
+      ++runs;
+      reactor.next_turn(later_);
+    }
+    Reactor& reactor;
+    int runs = 0;
+    Later<&Eager::run> later_{*this};
+  };
+  std::vector<std::unique_ptr<Eager>> all;
+  for (int i = 0; i < 100; ++i) {
+    all.push_back(std::make_unique<Eager>(*reactor));
+    reactor->next_turn(all.back()->later_);
+  }
+  for (int i = 0; i < 100; ++i) reactor->run_once(kNever);
+  const auto [least, most] = std::ranges::minmax_element(all, {}, &Eager::runs);
+  EXPECT_GE((*least)->runs, 1);
+  EXPECT_LE((*most)->runs - (*least)->runs, 1);
 }
 
 TEST(Signals, ComeAsCallsOnTheLoop) {
