@@ -51,10 +51,10 @@ inline constexpr Duration kLinkLinger = 2s;
 inline constexpr Duration kConnectBackoffMin = 50ms;
 inline constexpr Duration kConnectBackoffMax = 5s;
 
-// One turn of a shell: after the first time it looks at no more deferred calls, after the second at
-// no more completions; what is left waits for the next turn, after the core has worked and what it
-// said has left. Nobody waits for the thousands who came at once.
-inline constexpr Duration kTurnDeferred = 2ms;
+// One turn of a shell: after the first time it looks at no more completions, after the second at
+// nothing more that may wait; what is left has its place in the next turn, after the core has worked
+// and what it said has left. Nobody waits for the thousands who came at once.
+inline constexpr Duration kTurnUrgent = 2ms;
 inline constexpr Duration kTurnInput = 4ms;
 // One turn of a shell: no more than this many frames of one link before the others have theirs.
 inline constexpr int kFramesPerTurn = 256;

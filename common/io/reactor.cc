@@ -64,10 +64,11 @@ void Reactor::run_once(Instant deadline) {
   submit_and_wait(deadline);
   now_ = clock_.read();
   ++turn_;
-  begin_part(limits::kTurnDeferred);
-  next_turn_.run_until([this] { return turn_is_full(); });
-  begin_part(limits::kTurnInput);
+  next_turn_.run();
+  begin_part(limits::kTurnUrgent);
   complete_all();
+  begin_part(limits::kTurnInput);
+  when_heard_.run_until([this] { return turn_is_full(); });
   alarms_.ring(now_.mono);
 }
 
@@ -86,7 +87,7 @@ bool Reactor::turn_is_full() {
 
 void Reactor::submit_and_wait(Instant deadline) {
   const bool work_waits = !next_turn_.empty() || !before_submit_.empty() || !set_aside_.empty() ||
-                          io_uring_cq_ready(&ring_) > 0;
+                          !when_heard_.empty() || io_uring_cq_ready(&ring_) > 0;
   const Instant until = std::min(deadline, alarms_.next());
   int failed = 0;
   if (work_waits) {

@@ -3,11 +3,11 @@
 // of their owners. It decides nothing.
 //
 // One turn, run_once: calls asked for with before_submit; submit and wait, at most until the next
-// alarm or the given deadline; read the clock; calls asked for with next_turn; completions; alarms.
-// The calls and completions have limits::kTurnDeferred and kTurnInput of time: what is left waits,
-// in order, for the next turn, which then does not wait. After a turn, the caller lets its core
-// work. No call-back ever runs inside a verb. Nothing is allocated in a turn, except where an
-// operation is destroyed while active.
+// alarm or the given deadline; read the clock; calls asked for with next_turn; completions; calls
+// asked for with when_heard; alarms. Completions have limits::kTurnUrgent of time, and both
+// together kTurnInput: what is left waits, in order, for the next turn, which then does not wait.
+// After a turn, the caller lets its core work. No call-back ever runs inside a verb. Nothing is
+// allocated in a turn, except where an operation is destroyed while active.
 //
 // Created, used and destroyed by one thread. What uses the reactor is destroyed before it.
 
@@ -58,6 +58,8 @@ class Reactor {
   void cancel(Alarm& alarm) { alarms_.cancel(alarm); }
   void before_submit(Deferred& deferred) { before_submit_.add(deferred); }
   void next_turn(Deferred& deferred) { next_turn_.add(deferred); }
+  // Work that may take a while and that others should not wait for.
+  void when_heard(Deferred& deferred) { when_heard_.add(deferred); }
 
   // The verbs. Each starts an operation that is not active.
   void accept(RingOperation& operation, int listener);  // repeats
@@ -117,6 +119,7 @@ class Reactor {
   Alarms alarms_;
   DeferredList before_submit_;
   DeferredList next_turn_;
+  DeferredList when_heard_;
   std::vector<SetAside> set_aside_;
 };
 

@@ -120,7 +120,11 @@ void TcpLink::on_received(const Completion& completion) {
     broken_ = strerror(-completion.result);
   }
   if (state_ == State::kOpen) {
-    deliver();
+    if (is_of_agent_) {
+      shared_.reactor.when_heard(more_);
+    } else {
+      deliver();
+    }
     limit_backlog();
   }
   on_receive_in_end_state();
@@ -171,7 +175,7 @@ void TcpLink::deliver() {
     frames_left_ = limits::kFramesPerTurn;
   }
   while (state_ == State::kOpen) {
-    if (frames_left_ == 0) return shared_.reactor.next_turn(more_);
+    if (frames_left_ == 0) return shared_.reactor.when_heard(more_);
     const auto next = parser_.next();
     if (!next) return refuse(next.error());
     if (!next->has_value()) return on_caught_up();
@@ -181,6 +185,7 @@ void TcpLink::deliver() {
     if (frame.header.type == static_cast<uint8_t>(Conversation::kControl)) {
       on_control(frame);
     } else {
+      is_of_agent_ = frame.header.type == static_cast<uint8_t>(Conversation::kAgent);
       shared_.handler.on_frame(id_, static_cast<Conversation>(frame.header.type), frame.payload);
     }
     if (keep_first_ && state_ != State::kReleasing) {

@@ -6,7 +6,8 @@
 // and one operation sends all that came together in this turn. What waits is bounded; above the
 // bound the link ends.
 // Receiving: at most limits::kFramesPerTurn frames are delivered in a turn, fewer when it is full;
-// the rest waits for the next one. If too much waits, the link stops receiving.
+// the rest waits for the next one. If too much waits, the link stops receiving. What agents say is
+// delivered after what all others say: they come by the thousand, and schedulers wait for offers.
 // Closing is a state. The owner is told once that the link has ended, and later that nothing is in
 // flight any more (finished), after which it destroys the link.
 
@@ -143,6 +144,7 @@ class TcpLink {
   Op<&TcpLink::on_received> receive_{*this};
   Op<&TcpLink::on_sent> send_{*this};
   Timer<&TcpLink::on_linger_over> linger_{*this};
+  bool is_of_agent_ = false;  // as its last frame says
   Later<&TcpLink::deliver> more_{*this};
   Later<&TcpLink::start_adopted> start_{*this};
   Later<&TcpLink::flush> flush_{*this};

@@ -184,6 +184,30 @@ TEST(Tcp, OneBusyLinkDoesNotSilenceAnother) {
   EXPECT_LT(*heard_at, kFrames / 2);
 }
 
+// Thousands of agents that come back at once are heard after the few who wait for offers.
+TEST(Tcp, HearsSchedulersBeforeAgents) {
+  auto reactor = make_reactor();
+  Side server(*reactor);
+  const Address address = server.listen();
+  std::vector<std::unique_ptr<Peer>> agents;
+  for (int i = 0; i < 8; ++i) agents.push_back(std::make_unique<Peer>(address));
+  Peer scheduler(address);
+  // Who speaks is known once they have spoken.
+  for (auto& agent : agents)
+    agent->write(frame(0, "agent", {.type = uint8_t(Conversation::kAgent)}));
+  scheduler.write(frame(0, "scheduler", {.type = uint8_t(Conversation::kScheduler)}));
+  ASSERT_TRUE(run_until(*reactor, [&] { return server.recorder.count == 9; }));
+  std::vector<size_t> order;
+  server.recorder.on_each = [&](LinkId, std::span<const std::byte> payload) {
+    order.push_back(payload.size());
+  };
+  for (auto& agent : agents)
+    agent->write(frame(1, "again", {.type = uint8_t(Conversation::kAgent)}));
+  scheduler.write(frame(1, "scheduler again", {.type = uint8_t(Conversation::kScheduler)}));
+  ASSERT_TRUE(run_until(*reactor, [&] { return order.size() == 9; }));
+  EXPECT_EQ(order.front(), std::string_view("scheduler again").size());
+}
+
 TEST(Tcp, TellsAFailedConnectInALaterTurn) {
   auto reactor = make_reactor();
   Side client(*reactor);
