@@ -20,7 +20,10 @@ constexpr uint32_t kInert = kNoSuid | kNoDevices | kNoExecute;
 
 class Planner {
  public:
-  explicit Planner(const ConfinementInput& input) : input_(input), config_(input.config) {}
+  explicit Planner(const ConfinementInput& input)
+      : input_(input),
+        config_(input.config),
+        asked_(input.container != nullptr ? *input.container : ContainerInfo{}) {}
 
   Confinement plan() {
     for (const Isolator one :
@@ -35,12 +38,8 @@ class Planner {
       plan_sys();
       if (uses(Isolator::kIpcNamespace)) plan_shared_memory();
     }
-    if (uses(Isolator::kCapabilities)) {
-      plan_.capabilities =
-          CapabilityLimits{.bounding = config_.capabilities, .effective = config_.capabilities};
-    }
-    plan_.no_new_privileges = uses(Isolator::kNoNewPrivileges);
-    plan_.filters_calls = uses(Isolator::kSeccomp);
+    plan_names();
+    plan_process();
     return std::move(plan_);
   }
 
@@ -138,6 +137,27 @@ class Planner {
     }
   }
 
+  void plan_names() {
+    if (!asked_.hostname.empty()) {
+      add({.kind = StepKind::kHostname, .source = asked_.hostname});
+    }
+    if (asked_.network == ContainerInfo::Network::kLoopback) {
+      put(plan_.namespaces, Isolator::kNetNamespace);
+      add({.kind = StepKind::kLoopback});
+    }
+  }
+
+  void plan_process() {
+    if (uses(Isolator::kCapabilities)) {
+      const CapabilitySet granted = asked_.capabilities.value_or(config_.capabilities);
+      plan_.capabilities = CapabilityLimits{.bounding = granted, .effective = granted};
+    }
+    plan_.rlimits = asked_.rlimits;
+    plan_.no_new_privileges = uses(Isolator::kNoNewPrivileges);
+    plan_.filters_calls =
+        uses(Isolator::kSeccomp) && asked_.seccomp == ContainerInfo::Seccomp::kDefault;
+  }
+
   void plan_shared_memory() {
     add({.kind = StepKind::kMount,
          .flags = kNoSuid | kNoDevices,
@@ -153,6 +173,7 @@ class Planner {
 
   const ConfinementInput& input_;
   const ConfinementSettings& config_;
+  const ContainerInfo asked_;
   Confinement plan_;
   std::vector<Own> own_;
   uint16_t slots_ = 0;
@@ -177,6 +198,10 @@ std::string describe(const ConfinementStep& step) {
       return "protecting " + step.target;
     case StepKind::kHide:
       return "hiding " + step.target;
+    case StepKind::kHostname:
+      return fmt::format("setting the host name '{}'", step.source);
+    case StepKind::kLoopback:
+      return "bringing up the loopback interface";
   }
   return "a step";
 }

@@ -20,6 +20,7 @@
 #include "agent/isolator_choice.h"
 #include "agent/volumes.h"
 #include "common/capabilities.h"
+#include "common/container_info.h"
 #include "common/ids.h"
 
 namespace tepui {
@@ -40,6 +41,8 @@ enum class StepKind : uint8_t {
   kDirectory,   // target, with those above it; mode
   kAttributes,  // flags for the mount at target and all below it
   kHide,        // target is an empty directory, or the null device
+  kHostname,    // source is the host name
+  kLoopback,    // the loopback interface works
 };
 
 struct ConfinementStep {
@@ -66,6 +69,7 @@ struct Confinement {
   ContainerId joins;       // all namespaces of this one, and none of its own; empty: nobody's
   std::vector<ConfinementStep> steps;
   std::optional<CapabilityLimits> capabilities;  // absent: those of the agent
+  std::vector<Rlimit> rlimits;                   // the others are those of the agent
   bool no_new_privileges = false;
   bool filters_calls = false;  // by the seccomp profile
 };
@@ -74,7 +78,8 @@ struct Confinement {
 struct ConfinementSettings {
   IsolatorSet isolators;  // usable ones
   CapabilitySet capabilities = kDefaultCapabilities;
-  std::string cgroup_mount;  // absolute, of the v2 hierarchy; empty: there is none
+  bool allow_unconfined = false;  // a container may ask for no filter of system calls
+  std::string cgroup_mount;       // absolute, of the v2 hierarchy; empty: there is none
   // Absolute directories with what belongs to tasks or to the agent, the work directory first.
   std::vector<std::string> private_directories;
 };
@@ -84,6 +89,8 @@ struct ConfinementInput {
   std::string sandbox;  // absolute
   const std::vector<VolumeMount>& volumes;
   std::string shared_directory;  // absolute, seen inside as it is; empty: none
+  // What check_container() granted; null: nothing was asked for.
+  const ContainerInfo* container = nullptr;
 };
 
 Confinement plan_confinement(const ConfinementInput& input);

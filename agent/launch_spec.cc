@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/container_terms.h"
 #include "common/executors.h"
 #include "common/text.h"
 
@@ -49,11 +50,19 @@ std::vector<EnvironmentVariable> make_environment(const LaunchInput& input,
   return environment;
 }
 
-void confine(LaunchSpec& spec, const AgentConfig& config, std::string shared_directory) {
+// `granted`: what check_container() says of it.
+void confine(LaunchSpec& spec, const AgentConfig& config,
+             const std::optional<ContainerInfo>& container, std::string shared_directory,
+             const Result<void>& granted) {
+  if (!granted) {
+    spec.refusal = granted.error().message;
+    return;
+  }
   spec.confinement = plan_confinement({.config = config.confinement,
                                        .sandbox = below(config.work_dir, spec.sandbox),
                                        .volumes = spec.volumes,
-                                       .shared_directory = std::move(shared_directory)});
+                                       .shared_directory = std::move(shared_directory),
+                                       .container = container ? &*container : nullptr});
 }
 
 std::string resolve(const std::string& working_directory, std::string_view sandbox) {
@@ -103,7 +112,9 @@ LaunchSpec make_executor_spec(ExecutorLaunchInput input) {
   if (spec.command.user.empty()) spec.command.user = input.framework.user;
   spec.command.working_directory = resolve(spec.command.working_directory, directory);
   const std::string& socket = config.executor_socket;
-  confine(spec, config, socket.substr(0, std::min(socket.rfind('/'), socket.size())));
+  confine(spec, config, executor.container,
+          socket.substr(0, std::min(socket.rfind('/'), socket.size())),
+          check_container(executor, config.confinement));
   return spec;
 }
 
@@ -132,7 +143,8 @@ LaunchSpec make_launch_spec(const LaunchInput& input) {
   spec.environment = make_environment(input, directory);
   spec.command.user = input.task.kind->user;
   spec.command.working_directory = resolve(spec.command.working_directory, directory);
-  confine(spec, input.config, "");
+  confine(spec, input.config, input.spec.container, "",
+          check_container(input.spec, input.config.confinement));
   return spec;
 }
 

@@ -77,6 +77,7 @@ constexpr Attempt kAttempts[] = {
     {Isolator::kIpcNamespace, try_namespace, CLONE_NEWIPC, "making a namespace of IPC"},
     {Isolator::kUtsNamespace, try_namespace, CLONE_NEWUTS, "making a namespace of host names"},
     {Isolator::kCgroupNamespace, try_namespace, CLONE_NEWCGROUP, "making a namespace of cgroups"},
+    {Isolator::kNetNamespace, try_namespace, CLONE_NEWNET, "making a namespace of networks"},
     {Isolator::kCapabilities, try_capabilities, 0, "bounding capabilities"},
     {Isolator::kSeccomp, try_filter, 0, "installing a filter of system calls"},
 };

@@ -52,8 +52,8 @@ Result<Fd> open_output(int sandbox, const char* name, const std::optional<UserId
 }
 
 Result<Sandbox> make_sandbox(const ContainerPlaces& places, const std::string& path,
-                             const std::vector<VolumeMount>& volumes,
-                             bool mounts, const std::optional<UserIds>& user) {
+                             const std::vector<VolumeMount>& volumes, bool mounts,
+                             const std::optional<UserIds>& user) {
   Fd directory = TRY(make_directories_at(places.work.get(), path, 0755));
   if (user.has_value() && fchown(directory.get(), user->uid, user->gid) != 0) {
     return std::unexpected(system_error(errno, "giving away the directory"));
@@ -179,14 +179,13 @@ Result<StartedShim> start_in(const ContainerPlaces& places, const LaunchSpec& sp
   }
   StartedShim shim{.pidfd = Fd(), .report = Fd(ends[0]), .stderr_inode = sandbox->errors_inode};
   Fd report_end(ends[1]);
-  Result<Fd> pidfd =
-      clone_shim(places, spec,
-                 ShimStart{.fds = {null.get(), sandbox->output.get(), sandbox->errors.get(),
-                                   file.get(), report_end.get(), runtime.get(), cgroup.get(),
-                                   joined.process.get()},
-                           .program = nullptr,
-                           .arguments = nullptr,
-                           .code = 0});
+  Result<Fd> pidfd = clone_shim(
+      places, spec,
+      ShimStart{.fds = {null.get(), sandbox->output.get(), sandbox->errors.get(), file.get(),
+                        report_end.get(), runtime.get(), cgroup.get(), joined.process.get()},
+                .program = nullptr,
+                .arguments = nullptr,
+                .code = 0});
   if (!pidfd.has_value()) {
     return std::unexpected(std::move(pidfd).error().in("starting the shim"));
   }
@@ -298,12 +297,30 @@ Result<bool> remove_container(const ContainerPlaces& places, const LaunchSpec& s
   return true;
 }
 
+namespace {
+
+Error rlimit_error(const Rlimit& limit, int code) {
+  const auto number = [](const std::optional<uint64_t>& value) {
+    return value ? fmt::format("{}", *value) : "unlimited";
+  };
+  return system_error(code, fmt::format("setting the rlimit {} to {}:{}{}", to_text(limit.type),
+                                        number(limit.soft), number(limit.hard),
+                                        code == EPERM ? ", above what the agent has itself" : ""));
+}
+
+}  // namespace
+
 Error launch_error(const LaunchSpec& spec, uint32_t stage, int code) {
   const CommandInfo& command = spec.command;
   constexpr auto kFirstStep = static_cast<uint32_t>(ShimStage::kFirstStep);
   const std::vector<ConfinementStep>& steps = spec.confinement.steps;
   if (stage >= kFirstStep && stage - kFirstStep < steps.size()) {
     return system_error(code, describe(steps[stage - kFirstStep]));
+  }
+  constexpr auto kFirstRlimit = static_cast<uint32_t>(ShimStage::kFirstRlimit);
+  const std::vector<Rlimit>& rlimits = spec.confinement.rlimits;
+  if (stage >= kFirstRlimit && stage - kFirstRlimit < rlimits.size()) {
+    return rlimit_error(rlimits[stage - kFirstRlimit], code);
   }
   switch (static_cast<ShimStage>(stage)) {
     case ShimStage::kStarted:
@@ -327,8 +344,7 @@ Error launch_error(const LaunchSpec& spec, uint32_t stage, int code) {
     case ShimStage::kNamespaces:
       return system_error(code, "making namespaces for the container");
     case ShimStage::kInit:
-      return Error{.message = "who holds the namespaces of the container was killed",
-                   .code = code};
+      return Error{.message = "who holds the namespaces of the container was killed", .code = code};
     case ShimStage::kJoin:
       return system_error(code, "joining the namespaces of the container");
     case ShimStage::kCapabilities:
@@ -337,6 +353,7 @@ Error launch_error(const LaunchSpec& spec, uint32_t stage, int code) {
       return system_error(code, "filtering the system calls of the command");
     case ShimStage::kPrivileges:
       return system_error(code, "promising not to gain privileges");
+    case ShimStage::kFirstRlimit:
     case ShimStage::kFirstStep:
       break;
     case ShimStage::kExec:

@@ -102,6 +102,10 @@ class Containers::Container {
 
   // On a thread of the worker, while the loop leaves alone what they write.
   void start_now() {
+    if (!spec_.refusal.empty()) {
+      started_ = fail(spec_.refusal);
+      return;
+    }
     // Before anything is in the sandbox: what is made there later inherits the bound.
     const std::optional<int64_t> limit = disk_limit(spec_.plan);
     if (limit && all_.disk_quota_ != nullptr) {

@@ -181,7 +181,7 @@ Result<Namespaces> find_namespaces(const ContainerPlaces& places, const Containe
   constexpr std::pair<Isolator, const char*> kKinds[] = {
       {Isolator::kPidNamespace, "pid"},       {Isolator::kMountNamespace, "mnt"},
       {Isolator::kIpcNamespace, "ipc"},       {Isolator::kUtsNamespace, "uts"},
-      {Isolator::kCgroupNamespace, "cgroup"},
+      {Isolator::kCgroupNamespace, "cgroup"}, {Isolator::kNetNamespace, "net"},
   };
   for (const auto& [isolator, kind] : kKinds) {
     if (has_own_namespace(report->pid, kind)) put(found.isolators, isolator);

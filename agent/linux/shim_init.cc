@@ -10,7 +10,10 @@
 #include <linux/limits.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -87,6 +90,23 @@ long hide(const char* path) {
                         MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
 }
 
+long set_hostname(const char* name) {
+  long length = 0;
+  while (name[length] != 0) ++length;
+  return raw_syscall(SYS_sethostname, raw_address(name), length);
+}
+
+long bring_up_loopback() {
+  const long socket = raw_syscall(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (socket < 0) return socket;
+  ifreq request{};
+  __builtin_memcpy(request.ifr_name, "lo", sizeof "lo");
+  request.ifr_flags = IFF_UP;
+  const long result = raw_syscall(SYS_ioctl, socket, SIOCSIFFLAGS, raw_address(&request));
+  raw_syscall(SYS_close, socket);
+  return result;
+}
+
 class Steps {
  public:
   explicit Steps(const Spec& spec) : spec_(spec) {
@@ -126,6 +146,10 @@ class Steps {
         return set_attributes(AT_FDCWD, texts.target, AT_RECURSIVE, step.flags);
       case ShimStepKind::kHide:
         return hide(texts.target);
+      case ShimStepKind::kHostname:
+        return set_hostname(texts.source);
+      case ShimStepKind::kLoopback:
+        return bring_up_loopback();
     }
     return -EPROTO;
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
+#include <sys/resource.h>
 
 #include <string_view>
 #include <utility>
@@ -21,7 +22,7 @@ uint32_t namespace_flags(const IsolatorSet& namespaces) {
   constexpr std::pair<Isolator, uint32_t> kFlags[] = {
       {Isolator::kPidNamespace, CLONE_NEWPID},       {Isolator::kMountNamespace, CLONE_NEWNS},
       {Isolator::kIpcNamespace, CLONE_NEWIPC},       {Isolator::kUtsNamespace, CLONE_NEWUTS},
-      {Isolator::kCgroupNamespace, CLONE_NEWCGROUP},
+      {Isolator::kCgroupNamespace, CLONE_NEWCGROUP}, {Isolator::kNetNamespace, CLONE_NEWNET},
   };
   uint32_t flags = 0;
   for (const auto& [isolator, flag] : kFlags) {
@@ -63,8 +64,50 @@ ShimStep encode_step(const ConfinementStep& step) {
       return make(ShimStepKind::kAttributes, attribute_flags(step.flags));
     case StepKind::kHide:
       return make(ShimStepKind::kHide, 0);
+    case StepKind::kHostname:
+      return make(ShimStepKind::kHostname, 0);
+    case StepKind::kLoopback:
+      return make(ShimStepKind::kLoopback, 0);
   }
   return make(ShimStepKind::kMount, 0);
+}
+
+uint32_t resource_of(RlimitType type) {
+  switch (type) {
+    case RlimitType::kAs:
+      return RLIMIT_AS;
+    case RlimitType::kCore:
+      return RLIMIT_CORE;
+    case RlimitType::kCpu:
+      return RLIMIT_CPU;
+    case RlimitType::kData:
+      return RLIMIT_DATA;
+    case RlimitType::kFsize:
+      return RLIMIT_FSIZE;
+    case RlimitType::kLocks:
+      return RLIMIT_LOCKS;
+    case RlimitType::kMemlock:
+      return RLIMIT_MEMLOCK;
+    case RlimitType::kMsgqueue:
+      return RLIMIT_MSGQUEUE;
+    case RlimitType::kNice:
+      return RLIMIT_NICE;
+    case RlimitType::kNofile:
+      return RLIMIT_NOFILE;
+    case RlimitType::kNproc:
+      return RLIMIT_NPROC;
+    case RlimitType::kRss:
+      return RLIMIT_RSS;
+    case RlimitType::kRtprio:
+      return RLIMIT_RTPRIO;
+    case RlimitType::kRttime:
+      return RLIMIT_RTTIME;
+    case RlimitType::kSigpending:
+      return RLIMIT_SIGPENDING;
+    case RlimitType::kStack:
+      return RLIMIT_STACK;
+  }
+  return RLIM_NLIMITS;  // which the kernel refuses
 }
 
 Result<void> append_text(std::string& bytes, std::string_view text, std::string_view what) {
@@ -116,6 +159,7 @@ ShimSpecHeader make_header(const ShimSpec& spec) {
   header.namespaces = namespace_flags(confinement.namespaces);
   header.joins = namespace_flags(spec.joined);
   header.step_count = static_cast<uint32_t>(confinement.steps.size());
+  header.rlimit_count = static_cast<uint32_t>(confinement.rlimits.size());
   header.filter_count = static_cast<uint32_t>(spec.filter.size() / kShimFilterBytes);
   header.no_new_privileges = confinement.no_new_privileges ? 1 : 0;
   if (confinement.capabilities.has_value()) {
@@ -145,6 +189,11 @@ Result<std::string> encode_shim_spec(const ShimSpec& spec) {
   for (const ConfinementStep& step : spec.confinement.steps) {
     if (step.slot >= kShimSlots) return fail("the container has too many volumes");
     append_raw(bytes, encode_step(step));
+  }
+  for (const Rlimit& limit : spec.confinement.rlimits) {
+    append_raw(bytes, ShimRlimit{.resource = resource_of(limit.type),
+                                 .soft = limit.soft.value_or(RLIM_INFINITY),
+                                 .hard = limit.hard.value_or(RLIM_INFINITY)});
   }
   if (spec.user.has_value()) {
     for (uint32_t group : spec.user->groups) append_raw(bytes, group);

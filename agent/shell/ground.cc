@@ -169,6 +169,7 @@ Result<Ground> prepare_ground(const GroundOptions& options) {
   Ground ground;
   ground.isolation = options.isolation;
   ground.confinement.capabilities = options.capabilities;
+  ground.confinement.allow_unconfined = options.allow_unconfined;
   ground.machine = TRY(detect_machine(options.work_dir, options.resources));
   ground.confinement.private_directories = private_directories(options, ground.machine.resources);
   ground.boot_id = TRY(read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id"));

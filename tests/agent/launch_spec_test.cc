@@ -103,5 +103,17 @@ TEST(LaunchSpec, PrefersTheUserOfTheCommandToThatOfTheFramework) {
   EXPECT_EQ(bench.effects.launches[1].command.user, "worker");
 }
 
+TEST(LaunchSpec, RefusesAContainerThatTheAgentDoesNotGrant) {
+  Given given;
+  EXPECT_EQ(given.make().refusal, "");
+  given.spec.container = ContainerInfo{};
+  given.spec.container->capabilities = CapabilitySet{1} << 21;
+  put(given.config.confinement.isolators, Isolator::kCapabilities);
+  EXPECT_EQ(given.make().refusal, "the agent does not grant CAP_SYS_ADMIN (its --capabilities)");
+  given.config.confinement.capabilities |= CapabilitySet{1} << 21;
+  EXPECT_EQ(given.make().refusal, "");
+  EXPECT_EQ(given.make().confinement.capabilities->bounding, CapabilitySet{1} << 21);
+}
+
 }  // namespace
 }  // namespace tepui

@@ -40,11 +40,18 @@ class ConfinementTest : public ContainersTest {
     confine(spec);
     return spec;
   }
-  void confine(LaunchSpec& spec) {
+  // The same, and what it asks of its container.
+  LaunchSpec asking(const std::string& id, const std::string& command, const ContainerInfo& asked) {
+    LaunchSpec spec = life_->spec(id, command);
+    confine(spec, &asked);
+    return spec;
+  }
+  void confine(LaunchSpec& spec, const ContainerInfo* asked = nullptr) {
     spec.confinement = plan_confinement({.config = config_,
                                          .sandbox = life_->sandbox(spec.id.value),
                                          .volumes = spec.volumes,
-                                         .shared_directory = ""});
+                                         .shared_directory = "",
+                                         .container = asked});
   }
   // What it printed; the command must succeed.
   std::string output(const LaunchSpec& spec) {
@@ -227,6 +234,55 @@ TEST_P(ConfinementTest, PromisesNotToGainPrivilegesWhereThatIsWanted) {
   LaunchSpec spec = confined("b", "grep -E 'NoNewPrivs|Seccomp:' /proc/self/status");
   spec.command.user = "nobody";
   EXPECT_EQ(output(spec), "NoNewPrivs:\t1\nSeccomp:\t2\n");
+}
+
+TEST_P(ConfinementTest, HasTheLimitsThatItIsGiven) {
+  ContainerInfo asked;
+  asked.rlimits = {{.type = RlimitType::kNofile, .soft = 100, .hard = 200},
+                   {.type = RlimitType::kCore, .soft = 0, .hard = 0}};
+  LaunchSpec spec = asking("a", "ulimit -Sn; ulimit -Hn; ulimit -c", asked);
+  EXPECT_EQ(output(spec), "100\n200\n0\n");
+  asked.rlimits[0].hard = 1'000'000'000'000;
+  const Error refused = life_->run_to_failure(asking("b", "true", asked));
+  EXPECT_THAT(refused.message, HasSubstr("setting the rlimit nofile to 100:1000000000000"));
+  EXPECT_EQ(refused.code, EPERM);
+}
+
+TEST_P(ConfinementTest, HasFewerCapabilitiesWhereItAsksForThem) {
+  ContainerInfo asked;
+  asked.capabilities = CapabilitySet{1} << 10;
+  EXPECT_EQ(output(asking("a", "grep -E 'Cap(Bnd|Eff)' /proc/self/status", asked)),
+            "CapEff:\t0000000000000400\nCapBnd:\t0000000000000400\n");
+}
+
+TEST_P(ConfinementTest, RunsWithoutAFilterWhereItAsksForThat) {
+  config_.allow_unconfined = true;
+  ContainerInfo asked;
+  asked.seccomp = ContainerInfo::Seccomp::kUnconfined;
+  EXPECT_EQ(output(asking("a", "grep Seccomp: /proc/self/status", asked)), "Seccomp:\t0\n");
+}
+
+TEST_P(ConfinementTest, HasANameAndANetworkOfItsOwn) {
+  char machine[256] = {};
+  ASSERT_EQ(gethostname(machine, sizeof machine - 1), 0);
+  ContainerInfo asked;
+  asked.hostname = "web-1.example";
+  asked.network = ContainerInfo::Network::kLoopback;
+  EXPECT_EQ(output(asking("a",
+                          "uname -n; tail -n +3 /proc/net/dev | cut -d: -f1; "
+                          "grep -c : /proc/net/route; cat /proc/net/if_inet6 | wc -l",
+                          asked)),
+            "web-1.example\n    lo\n0\n1\n");
+  char after[256] = {};
+  ASSERT_EQ(gethostname(after, sizeof after - 1), 0);
+  EXPECT_STREQ(after, machine);
+}
+
+TEST_P(ConfinementTest, DoesNotBeginWhereTheAgentRefusesIt) {
+  LaunchSpec spec = confined("a", "true");
+  spec.refusal = "no such thing here";
+  EXPECT_EQ(life_->run_to_failure(spec).message, "no such thing here");
+  EXPECT_FALSE(std::filesystem::exists(life_->sandbox("a")));
 }
 
 TEST_P(ConfinementTest, HasMemoryOfItsOwnToShare) {
