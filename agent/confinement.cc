@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
+
+#include "common/check.h"
 
 namespace tepui {
 namespace {
@@ -37,6 +40,7 @@ class Planner {
       if (uses(Isolator::kPidNamespace)) plan_proc();
       plan_sys();
       if (uses(Isolator::kIpcNamespace)) plan_shared_memory();
+      attach_volumes();
     }
     plan_names();
     plan_process();
@@ -44,20 +48,29 @@ class Planner {
   }
 
  private:
+  // What is the container's own, and where it is seen.
   struct Own {
     std::string target;
-    uint16_t slot;
+    std::optional<uint16_t> slot;  // none: memory of so many bytes
+    uint64_t bytes = 0;
   };
 
   bool uses(Isolator one) const { return has(config_.isolators, one); }
   void add(ConfinementStep step) { plan_.steps.push_back(std::move(step)); }
 
-  uint16_t open(std::string source, uint32_t flags) {
-    add({.kind = StepKind::kOpen, .slot = slots_, .flags = flags, .source = std::move(source)});
+  uint16_t open(std::string source, uint32_t flags, std::string within = {}) {
+    add({.kind = StepKind::kOpen,
+         .slot = slots_,
+         .flags = flags,
+         .within = std::move(within),
+         .source = std::move(source)});
     return slots_++;
   }
   void keep(std::string source, std::string target, uint32_t flags) {
     own_.push_back({.target = std::move(target), .slot = open(std::move(source), flags)});
+  }
+  std::string place(std::string_view path) const {
+    return path.starts_with('/') ? std::string(path) : fmt::format("{}/{}", input_.sandbox, path);
   }
 
   void open_own() {
@@ -67,9 +80,58 @@ class Planner {
     }
     for (const VolumeMount& volume : input_.volumes) {
       const VolumePlace& place = volume.place;
-      keep(place.directory.empty() ? place.base : place.base + "/" + place.directory,
-           input_.sandbox + "/" + volume.container_path,
-           volume.read_only ? uint32_t{kReadOnly} : 0);
+      volumes_.push_back(
+          {.target = this->place(volume.container_path),
+           .slot = open(place.directory.empty() ? place.base : place.base + "/" + place.directory,
+                        volume.read_only ? uint32_t{kReadOnly} : 0)});
+    }
+    for (const ContainerVolume& volume : asked_.volumes) open_volume(volume);
+    // One inside another comes after it.
+    std::ranges::stable_sort(volumes_, {}, &Own::target);
+  }
+
+  void open_volume(const ContainerVolume& volume) {
+    const std::string path = plain_path(volume.container_path);
+    const std::string source = plain_path(volume.source_path);
+    const uint32_t flags = kNoDevices | (volume.read_only ? uint32_t{kReadOnly} : 0);
+    Own own{.target = place(path), .slot = {}};
+    if (!path.starts_with('/')) {
+      plan_.directories.push_back(path);
+    } else {
+      // What is seen at a path of the machine's may change what its programs trust.
+      plan_.no_new_privileges = true;
+    }
+    switch (volume.source) {
+      case ContainerVolume::Source::kHostPath: {
+        const std::string* above = find_above(config_.volume_host_paths, source);
+        CHECK(above != nullptr);
+        const std::string below = source.substr(std::min(source.size(), above->size()));
+        own.slot = open("." + (below.starts_with('/') ? below : "/" + below), flags, *above);
+        break;
+      }
+      case ContainerVolume::Source::kSandboxPath:
+        plan_.directories.push_back(source);
+        own.slot = open(source, flags, input_.sandbox);
+        break;
+      case ContainerVolume::Source::kTmpfs:
+        own.bytes = volume.size_bytes;
+        if (own.bytes == 0) own.bytes = static_cast<uint64_t>(input_.memory_bytes) / 2;
+        break;
+    }
+    volumes_.push_back(std::move(own));
+  }
+
+  void attach_volumes() {
+    for (const Own& own : volumes_) {
+      if (own.slot) {
+        add({.kind = StepKind::kAttach, .slot = *own.slot, .target = own.target});
+        continue;
+      }
+      add({.kind = StepKind::kMount,
+           .flags = kNoSuid | kNoDevices,
+           .target = own.target,
+           .type = "tmpfs",
+           .data = own.bytes == 0 ? "mode=1777" : fmt::format("mode=1777,size={}", own.bytes)});
     }
   }
 
@@ -103,7 +165,7 @@ class Planner {
 
   void attach(const Own& own) {
     add({.kind = StepKind::kDirectory, .mode = 0755, .target = own.target});
-    add({.kind = StepKind::kAttach, .slot = own.slot, .target = own.target});
+    add({.kind = StepKind::kAttach, .slot = *own.slot, .target = own.target});
   }
 
   void plan_proc() {
@@ -153,7 +215,7 @@ class Planner {
       plan_.capabilities = CapabilityLimits{.bounding = granted, .effective = granted};
     }
     plan_.rlimits = asked_.rlimits;
-    plan_.no_new_privileges = uses(Isolator::kNoNewPrivileges);
+    plan_.no_new_privileges |= uses(Isolator::kNoNewPrivileges);
     plan_.filters_calls =
         uses(Isolator::kSeccomp) && asked_.seccomp == ContainerInfo::Seccomp::kDefault;
   }
@@ -176,6 +238,7 @@ class Planner {
   const ContainerInfo asked_;
   Confinement plan_;
   std::vector<Own> own_;
+  std::vector<Own> volumes_;
   uint16_t slots_ = 0;
 };
 
@@ -183,13 +246,37 @@ class Planner {
 
 Confinement plan_confinement(const ConfinementInput& input) { return Planner(input).plan(); }
 
+const std::string* find_above(const std::vector<std::string>& directories, std::string_view path) {
+  const std::string* found = nullptr;
+  for (const std::string& one : directories) {
+    const bool is_above = path == one || one == "/" || path.starts_with(one + "/");
+    if (is_above && (found == nullptr || one.size() > found->size())) found = &one;
+  }
+  return found;
+}
+
+std::string plain_path(std::string_view path) {
+  std::string plain;
+  for (size_t begin = 0; begin < path.size();) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view part = path.substr(begin, end - begin);
+    if (!part.empty() && part != ".") {
+      if (!plain.empty() || path.starts_with('/')) plain += '/';
+      plain += part;
+    }
+    begin = end + 1;
+  }
+  return plain.empty() && path.starts_with('/') ? "/" : plain;
+}
+
 std::string describe(const ConfinementStep& step) {
   switch (step.kind) {
     case StepKind::kMount:
       if ((step.flags & kRemount) != 0) return "protecting " + step.target;
       return fmt::format("mounting {} at {}", step.type, step.target);
     case StepKind::kOpen:
-      return "opening " + step.source;
+      return step.within.empty() ? "opening " + step.source
+                                 : fmt::format("opening {} in {}", step.source, step.within);
     case StepKind::kAttach:
       return "showing a directory or file at " + step.target;
     case StepKind::kDirectory:

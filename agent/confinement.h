@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/isolator_choice.h"
@@ -36,7 +37,8 @@ enum MountFlag : uint32_t {
 
 enum class StepKind : uint8_t {
   kMount,       // a file system of `type` with `data` at target
-  kOpen,        // a copy of what is at source, with flags for all of it, into a slot
+  kOpen,        // a copy of what is at source, with flags for all of it, into a slot; if `within`
+                // is given, source is relative to it, and no link leads out of it
   kAttach,      // that slot to target
   kDirectory,   // target, with those above it; mode
   kAttributes,  // flags for the mount at target and all below it
@@ -51,6 +53,7 @@ struct ConfinementStep {
   uint16_t slot = 0;
   uint32_t flags = 0;  // MountFlag
   uint32_t mode = 0;
+  std::string within;
   std::string source;
   std::string target;
   std::string type;
@@ -68,6 +71,8 @@ struct Confinement {
   IsolatorSet namespaces;  // among its own
   ContainerId joins;       // all namespaces of this one, and none of its own; empty: nobody's
   std::vector<ConfinementStep> steps;
+  // Below the sandbox, made for the command's user before any step.
+  std::vector<std::string> directories;
   std::optional<CapabilityLimits> capabilities;  // absent: those of the agent
   std::vector<Rlimit> rlimits;                   // the others are those of the agent
   bool no_new_privileges = false;
@@ -78,8 +83,9 @@ struct Confinement {
 struct ConfinementSettings {
   IsolatorSet isolators;  // usable ones
   CapabilitySet capabilities = kDefaultCapabilities;
-  bool allow_unconfined = false;  // a container may ask for no filter of system calls
-  std::string cgroup_mount;       // absolute, of the v2 hierarchy; empty: there is none
+  bool allow_unconfined = false;               // a container may ask for no filter of system calls
+  std::vector<std::string> volume_host_paths;  // absolute; what is there can be a volume
+  std::string cgroup_mount;  // absolute, of the v2 hierarchy; empty: there is none
   // Absolute directories with what belongs to tasks or to the agent, the work directory first.
   std::vector<std::string> private_directories;
 };
@@ -91,9 +97,15 @@ struct ConfinementInput {
   std::string shared_directory;  // absolute, seen inside as it is; empty: none
   // What check_container() granted; null: nothing was asked for.
   const ContainerInfo* container = nullptr;
+  int64_t memory_bytes = 0;  // its limit; 0: none
 };
 
 Confinement plan_confinement(const ConfinementInput& input);
+
+// The longest of the absolute directories at or below which the absolute path is; null: none.
+const std::string* find_above(const std::vector<std::string>& directories, std::string_view path);
+// "/a//b/./c/" as "/a/b/c".
+std::string plain_path(std::string_view path);
 
 // A sentence for what a step does: "mounting proc at /proc".
 std::string describe(const ConfinementStep& step);

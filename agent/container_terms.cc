@@ -22,13 +22,26 @@ Result<void> check_capabilities(CapabilitySet wanted, const ConfinementSettings&
                           fmt::join(to_names(beyond), ", ")));
 }
 
+Result<void> check_volume(const ContainerVolume& volume, const ConfinementSettings& config) {
+  TRY(need(config, Isolator::kMountNamespace, "a volume"));
+  if (volume.source != ContainerVolume::Source::kHostPath ||
+      find_above(config.volume_host_paths, plain_path(volume.source_path)) != nullptr) {
+    return {};
+  }
+  return fail(fmt::format("the agent does not show '{}' to tasks: {}", volume.source_path,
+                          config.volume_host_paths.empty()
+                              ? "its --volume-host-paths names nothing"
+                              : fmt::format("its --volume-host-paths are {}",
+                                            fmt::join(config.volume_host_paths, ", "))));
+}
+
 bool looks_at_ports(const CheckInfo& check) { return check.type != CheckInfo::Type::kCommand; }
 
 }  // namespace
 
 Result<void> check_container(const ContainerInfo& container, const ConfinementSettings& config) {
   if (container.rootfs) return fail("this agent cannot give a container a root file system");
-  if (!container.volumes.empty()) return fail("this agent cannot give a container volumes");
+  for (const ContainerVolume& volume : container.volumes) TRY(check_volume(volume, config));
   if (container.capabilities) TRY(check_capabilities(*container.capabilities, config));
   if (container.seccomp == ContainerInfo::Seccomp::kUnconfined && !config.allow_unconfined &&
       has(config.isolators, Isolator::kSeccomp)) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <utility>
 #include <vector>
@@ -50,6 +51,16 @@ std::vector<EnvironmentVariable> make_environment(const LaunchInput& input,
   return environment;
 }
 
+// What the plan lets it have; 0: as much as there is.
+int64_t memory_limit(const IsolationPlan& plan) {
+  int64_t bytes = 0;
+  for (const ControlWrite& write : plan) {
+    const char* end = write.value.data() + write.value.size();
+    if (write.file == "memory.max") std::from_chars(write.value.data(), end, bytes);
+  }
+  return bytes;
+}
+
 // `granted`: what check_container() says of it.
 void confine(LaunchSpec& spec, const AgentConfig& config,
              const std::optional<ContainerInfo>& container, std::string shared_directory,
@@ -62,7 +73,8 @@ void confine(LaunchSpec& spec, const AgentConfig& config,
                                        .sandbox = below(config.work_dir, spec.sandbox),
                                        .volumes = spec.volumes,
                                        .shared_directory = std::move(shared_directory),
-                                       .container = container ? &*container : nullptr});
+                                       .container = container ? &*container : nullptr,
+                                       .memory_bytes = memory_limit(spec.plan)});
 }
 
 std::string resolve(const std::string& working_directory, std::string_view sandbox) {
@@ -158,6 +170,7 @@ void make_probe_spec(LaunchSpec& spec, const CommandInfo& command, const Contain
   // It is where the task is, and may no more.
   spec.confinement.namespaces.reset();
   spec.confinement.steps.clear();
+  spec.confinement.directories.clear();
   spec.confinement.joins = task;
   std::map<std::string, std::string> variables;
   for (EnvironmentVariable& one : spec.environment) {

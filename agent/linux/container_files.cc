@@ -51,10 +51,13 @@ Result<Fd> open_output(int sandbox, const char* name, const std::optional<UserId
   return file;
 }
 
-Result<Sandbox> make_sandbox(const ContainerPlaces& places, const std::string& path,
-                             const std::vector<VolumeMount>& volumes, bool mounts,
+bool has_own_files(const LaunchSpec& spec) {
+  return has(spec.confinement.namespaces, Isolator::kMountNamespace);
+}
+
+Result<Sandbox> make_sandbox(const ContainerPlaces& places, const LaunchSpec& spec,
                              const std::optional<UserIds>& user) {
-  Fd directory = TRY(make_directories_at(places.work.get(), path, 0755));
+  Fd directory = TRY(make_directories_at(places.work.get(), spec.sandbox, 0755));
   if (user.has_value() && fchown(directory.get(), user->uid, user->gid) != 0) {
     return std::unexpected(system_error(errno, "giving away the directory"));
   }
@@ -63,15 +66,14 @@ Result<Sandbox> make_sandbox(const ContainerPlaces& places, const std::string& p
   sandbox.errors = TRY(open_output(directory.get(), "stderr", user));
   struct stat status{};
   if (fstat(sandbox.errors.get(), &status) == 0) sandbox.errors_inode = status.st_ino;
-  for (const VolumeMount& volume : volumes) {
-    TRY(mounts ? prepare_volume(directory.get(), volume, user)
-               : link_volume(directory.get(), volume, user));
+  for (const VolumeMount& volume : spec.volumes) {
+    TRY(has_own_files(spec) ? prepare_volume(directory.get(), volume, user)
+                            : link_volume(directory.get(), volume, user));
+  }
+  for (const std::string& one : spec.confinement.directories) {
+    TRY(make_in_sandbox(directory.get(), one, user));
   }
   return sandbox;
-}
-
-bool has_own_files(const LaunchSpec& spec) {
-  return has(spec.confinement.namespaces, Isolator::kMountNamespace);
 }
 
 Result<Fd> make_spec_file(const ContainerPlaces& places, const LaunchSpec& spec,
@@ -166,8 +168,7 @@ Result<StartedShim> start_in(const ContainerPlaces& places, const LaunchSpec& sp
                              const Fd& runtime, const Fd& cgroup) {
   std::optional<UserIds> user = TRY(user_to_switch_to(spec.command.user));
   const Namespaces joined = TRY(find_namespaces(places, spec.confinement.joins));
-  Result<Sandbox> sandbox =
-      make_sandbox(places, spec.sandbox, spec.volumes, has_own_files(spec), user);
+  Result<Sandbox> sandbox = make_sandbox(places, spec, user);
   if (!sandbox.has_value()) {
     return std::unexpected(std::move(sandbox).error().in("preparing the sandbox " + spec.sandbox));
   }

@@ -9,6 +9,7 @@
 #include <linux/close_range.h>
 #include <linux/limits.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <linux/sched.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
@@ -67,10 +68,31 @@ long set_attributes(int directory, const char* path, long flags, uint64_t attrib
                      sizeof wanted);
 }
 
+// A descriptor that only names what is there, or minus an errno.
+long open_path(int directory, const char* path, uint64_t resolve) {
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = resolve;
+  return raw_syscall(SYS_openat2, directory, raw_address(path), raw_address(&how), sizeof how);
+}
+
 // A copy of what is mounted at `source`, with its attributes, that is not mounted anywhere yet.
-long open_tree(const char* source, uint64_t attributes) {
-  const long tree = raw_syscall(SYS_open_tree, AT_FDCWD, raw_address(source),
-                                OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+// `within`: of a source that is relative to it and must not lead out of it.
+long open_tree(const char* source, const char* within, uint64_t attributes) {
+  constexpr long kFlags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
+  long tree = 0;
+  if (*within == 0) {
+    tree = raw_syscall(SYS_open_tree, AT_FDCWD, raw_address(source), kFlags);
+  } else {
+    const long place = open_path(AT_FDCWD, within, 0);
+    if (place < 0) return place;
+    const long file =
+        open_path(static_cast<int>(place), source, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+    raw_syscall(SYS_close, place);
+    if (file < 0) return file;
+    tree = raw_syscall(SYS_open_tree, file, raw_address(""), kFlags | AT_EMPTY_PATH);
+    raw_syscall(SYS_close, file);
+  }
   if (tree < 0 || attributes == 0) return tree;
   const long set =
       set_attributes(static_cast<int>(tree), "", AT_EMPTY_PATH | AT_RECURSIVE, attributes);
@@ -133,7 +155,7 @@ class Steps {
                      texts.data);
       case ShimStepKind::kOpenTree:
         if (step.slot >= kShimSlots) return -EPROTO;
-        trees_[step.slot] = open_tree(texts.source, step.flags);
+        trees_[step.slot] = open_tree(texts.source, texts.data, step.flags);
         return trees_[step.slot];
       case ShimStepKind::kAttach:
         if (step.slot >= kShimSlots) return -EPROTO;

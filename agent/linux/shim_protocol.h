@@ -61,10 +61,11 @@ inline constexpr size_t kShimFilterBytes = 8;  // of an instruction
 // What is done inside the container's own namespaces before the command is born, in order.
 // Strings: source, target, type, data.
 enum class ShimStepKind : uint32_t {
-  kMount = 1,       // mount(source, target, type, flags, data); an empty string is a null pointer
-  kOpenTree = 2,    // a copy of the tree at source into `slot`; flags: MOUNT_ATTR_... for all of it
-  kAttach = 3,      // the tree in `slot` to target
-  kDirectory = 4,   // target, and what is missing on the way; flags: its mode
+  kMount = 1,      // mount(source, target, type, flags, data); an empty string is a null pointer
+  kOpenTree = 2,   // a copy of the tree at source into `slot`; flags: MOUNT_ATTR_... for all of it;
+                   // data: the directory that no part of source leads out of, or nothing
+  kAttach = 3,     // the tree in `slot` to target
+  kDirectory = 4,  // target, and what is missing on the way; flags: its mode
   kAttributes = 5,  // flags: MOUNT_ATTR_... for the mount at target and all below it
   kHide = 6,        // nothing is seen at target: an empty directory, or /dev/null
   kHostname = 7,    // sethostname(source)
@@ -79,7 +80,7 @@ struct ShimStep {
 };
 static_assert(sizeof(ShimStep) == 16);
 inline constexpr size_t kShimStepTexts = 4;
-inline constexpr size_t kShimSlots = 64;
+inline constexpr size_t kShimSlots = 192;
 
 struct ShimRlimit {
   uint32_t resource = 0;  // RLIMIT_...

@@ -172,7 +172,8 @@ ShimSpecHeader make_header(const ShimSpec& spec) {
 
 Result<void> append_steps(std::string& bytes, const std::vector<ConfinementStep>& steps) {
   for (const ConfinementStep& step : steps) {
-    for (const std::string* text : {&step.source, &step.target, &step.type, &step.data}) {
+    const std::string& last = step.kind == StepKind::kOpen ? step.within : step.data;
+    for (const std::string* text : {&step.source, &step.target, &step.type, &last}) {
       TRY(append_text(bytes, *text, "confinement"));
     }
   }

@@ -236,6 +236,12 @@ Result<Fd> make_way(int sandbox, std::string_view path, const std::optional<User
 
 }  // namespace
 
+Result<void> make_in_sandbox(int sandbox, const std::string& path,
+                             const std::optional<UserIds>& user) {
+  TRY(make_way(sandbox, path, user));
+  return {};
+}
+
 Result<void> prepare_volume(int sandbox, const VolumeMount& mount,
                             const std::optional<UserIds>& user) {
   TRY(give_volume(path_of(mount.place), user));

@@ -58,6 +58,20 @@ TEST(ContainerTerms, LiftTheFilterOnlyWhereThatIsAllowed) {
   EXPECT_EQ(refusal({}, ask), "");
 }
 
+TEST(ContainerTerms, ShowOnlyWhatTheOperatorAllows) {
+  ConfinementSettings config = everything();
+  const auto ask = [](ContainerInfo& asked) {
+    asked.volumes = {{.container_path = "data", .source_path = "/srv/x"}};
+  };
+  EXPECT_THAT(refusal(config, ask), HasSubstr("'/srv/x' to tasks: its --volume-host-paths names"));
+  config.volume_host_paths = {"/srv/y", "/data"};
+  EXPECT_THAT(refusal(config, ask), HasSubstr("its --volume-host-paths are /srv/y, /data"));
+  config.volume_host_paths = {"/srv"};
+  EXPECT_EQ(refusal(config, ask), "");
+  config.isolators.reset();
+  EXPECT_THAT(refusal(config, ask), HasSubstr("a volume needs the isolator namespaces/mount"));
+}
+
 TEST(ContainerTerms, NeedTheNamespacesThatTheyAreAbout) {
   const auto name = [](ContainerInfo& asked) { asked.hostname = "x"; };
   const auto network = [](ContainerInfo& asked) {

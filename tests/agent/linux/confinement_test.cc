@@ -278,6 +278,52 @@ TEST_P(ConfinementTest, HasANameAndANetworkOfItsOwn) {
   EXPECT_STREQ(after, machine);
 }
 
+TEST_P(ConfinementTest, HasTheVolumesThatItAsksFor) {
+  const std::string shown = home_.directory / "shown";
+  std::filesystem::create_directories(shown + "/sub");
+  std::ofstream(shown + "/sub/file") << "shown\n";
+  config_.volume_host_paths = {shown};
+  using Source = ContainerVolume::Source;
+  ContainerInfo asked;
+  asked.volumes = {
+      {.source = Source::kHostPath, .container_path = "host", .source_path = shown + "/sub"},
+      {.source = Source::kHostPath,
+       .container_path = "/mnt",
+       .source_path = shown,
+       .read_only = true},
+      {.source = Source::kSandboxPath, .container_path = "/opt", .source_path = "kept/here"},
+      {.source = Source::kTmpfs, .container_path = "memory", .size_bytes = 1 << 20}};
+  LaunchSpec spec = asking("a",
+                           "cat host/file; echo new > host/new; cat /mnt/sub/new; "
+                           "touch /mnt/x 2>/dev/null || echo read-only; echo own > /opt/own; "
+                           "df -k --output=size,target memory | tail -1; echo x > memory/x",
+                           asked);
+  EXPECT_THAT(output(spec), testing::AllOf(HasSubstr("shown\nnew\nread-only\n"),
+                                           HasSubstr(" 1024 " + life_->sandbox("a").string())));
+  EXPECT_EQ(text_of(shown + "/sub/new"), "new\n");
+  EXPECT_EQ(text_of(life_->sandbox("a") / "kept/here/own"), "own\n");
+  EXPECT_TRUE(std::filesystem::is_empty(life_->sandbox("a") / "memory"));
+  life_->destroy_all({"a"});
+}
+
+TEST_P(ConfinementTest, VolumesDoNotFollowLinksOutOfWhatIsShown) {
+  const std::string shown = home_.directory / "shown";
+  std::filesystem::create_directories(shown);
+  std::filesystem::create_directory_symlink("/etc", shown + "/absolute");
+  std::filesystem::create_directory_symlink("../work", shown + "/relative");
+  config_.volume_host_paths = {shown};
+  ContainerInfo asked;
+  asked.volumes = {{.container_path = "data", .source_path = shown + "/absolute"}};
+  EXPECT_EQ(life_->run_to_failure(asking("a", "ls data", asked)).code, EXDEV);
+  asked.volumes[0].source_path = shown + "/relative";
+  EXPECT_THAT(life_->run_to_failure(asking("b", "ls data", asked)).message,
+              HasSubstr("opening ./relative in " + shown + ": EXDEV"));
+  asked.volumes[0] = {.container_path = "/nonesuch/there", .source_path = shown};
+  EXPECT_THAT(life_->run_to_failure(asking("c", "true", asked)).message,
+              HasSubstr("/nonesuch/there: ENOENT"));
+  EXPECT_FALSE(std::filesystem::exists("/nonesuch"));
+}
+
 TEST_P(ConfinementTest, DoesNotBeginWhereTheAgentRefusesIt) {
   LaunchSpec spec = confined("a", "true");
   spec.refusal = "no such thing here";
