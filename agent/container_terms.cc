@@ -22,6 +22,16 @@ Result<void> check_capabilities(CapabilitySet wanted, const ConfinementSettings&
                           fmt::join(to_names(beyond), ", ")));
 }
 
+Result<void> check_rootfs(const RootFilesystem& rootfs, const ConfinementSettings& config) {
+  TRY(need(config, Isolator::kMountNamespace, "a root file system"));
+  if (find_above(config.image_directories, plain_path(rootfs.path)) != nullptr) return {};
+  return fail(fmt::format(
+      "the agent makes no root file system of '{}': {}", rootfs.path,
+      config.image_directories.empty()
+          ? "its --image-dir names nothing"
+          : fmt::format("its --image-dir is {}", fmt::join(config.image_directories, ", "))));
+}
+
 Result<void> check_volume(const ContainerVolume& volume, const ConfinementSettings& config) {
   TRY(need(config, Isolator::kMountNamespace, "a volume"));
   if (volume.source != ContainerVolume::Source::kHostPath ||
@@ -40,7 +50,7 @@ bool looks_at_ports(const CheckInfo& check) { return check.type != CheckInfo::Ty
 }  // namespace
 
 Result<void> check_container(const ContainerInfo& container, const ConfinementSettings& config) {
-  if (container.rootfs) return fail("this agent cannot give a container a root file system");
+  if (container.rootfs) TRY(check_rootfs(*container.rootfs, config));
   for (const ContainerVolume& volume : container.volumes) TRY(check_volume(volume, config));
   if (container.capabilities) TRY(check_capabilities(*container.capabilities, config));
   if (container.seccomp == ContainerInfo::Seccomp::kUnconfined && !config.allow_unconfined &&

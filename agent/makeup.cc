@@ -113,6 +113,7 @@ void write_makeup(JournalWriter& out, const AgentMakeup& makeup) {
       .text(config.confinement.cgroup_mount);
   write_texts(out, config.confinement.private_directories);
   write_texts(out, config.confinement.volume_host_paths);
+  write_texts(out, config.confinement.image_directories);
   out.number(makeup.seed);
 }
 
@@ -136,6 +137,7 @@ Result<AgentMakeup> read_agent_makeup(std::span<const std::byte> payload) {
   config.confinement.cgroup_mount = in.text();
   config.confinement.private_directories = read_texts(in);
   config.confinement.volume_host_paths = read_texts(in);
+  config.confinement.image_directories = read_texts(in);
   makeup.seed = in.number();
   if (!in.ok() || !in.at_end()) return fail("the head does not hold what makes an agent");
   config.info = TRY(decode_agent(info));

@@ -32,10 +32,17 @@ int try_in_child(int (*attempt)(int), int argument) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
 }
 
-int try_namespace(int flag) { return unshare(flag) == 0 ? 0 : errno; }
+// The command joins the namespaces of a process that only who may trace all others can look into.
+bool can_join() { return (own_capabilities() & CapabilitySet{1} << CAP_SYS_PTRACE) != 0; }
+
+int try_namespace(int flag) {
+  if (!can_join()) return EPERM;
+  return unshare(flag) == 0 ? 0 : errno;
+}
 
 // As the shim does with a volume that is read-only.
 int try_mounts(int flag) {
+  if (!can_join()) return EPERM;
   if (unshare(flag) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     return errno;
   }

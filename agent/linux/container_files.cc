@@ -22,6 +22,7 @@
 #include "agent/linux/clone_into.h"
 #include "agent/linux/exit_record_file.h"
 #include "agent/linux/files.h"
+#include "agent/linux/root_users.h"
 #include "agent/linux/shim_protocol.h"
 #include "agent/linux/shim_spec.h"
 #include "agent/linux/text_tail.h"
@@ -164,10 +165,19 @@ void remove_runtime(const ContainerPlaces& places, const std::string& id) {
   unlinkat(places.runtime.get(), id.c_str(), AT_REMOVEDIR);
 }
 
+// In a root of the container's own, by its users.
+Result<std::optional<UserIds>> find_user(const LaunchSpec& spec, const Namespaces& joined) {
+  const std::optional<ContainerRoot>& root = spec.confinement.root;
+  if (!root) return user_to_switch_to(spec.command.user);
+  std::vector<std::string> layers = root->layers;
+  if (joined.pid > 0) layers = {fmt::format("/proc/{}/root", joined.pid)};
+  return user_in_root(layers, spec.command.user);
+}
+
 Result<StartedShim> start_in(const ContainerPlaces& places, const LaunchSpec& spec,
                              const Fd& runtime, const Fd& cgroup) {
-  std::optional<UserIds> user = TRY(user_to_switch_to(spec.command.user));
   const Namespaces joined = TRY(find_namespaces(places, spec.confinement.joins));
+  std::optional<UserIds> user = TRY(find_user(spec, joined));
   Result<Sandbox> sandbox = make_sandbox(places, spec, user);
   if (!sandbox.has_value()) {
     return std::unexpected(std::move(sandbox).error().in("preparing the sandbox " + spec.sandbox));
@@ -192,6 +202,13 @@ Result<StartedShim> start_in(const ContainerPlaces& places, const LaunchSpec& sp
   }
   shim.pidfd = *std::move(pidfd);
   return shim;
+}
+
+Result<void> make_root(const ContainerPlaces& places, const LaunchSpec& spec) {
+  const std::optional<ContainerRoot>& root = spec.confinement.root;
+  if (!root || root->upper.empty()) return {};
+  TRY(make_directories_at(places.roots.get(), spec.id.value, 0755));
+  return {};
 }
 
 std::string read_stderr_tail(const ContainerPlaces& places, const LaunchSpec& spec,
@@ -248,6 +265,7 @@ Result<StartedShim> start_container(const ContainerPlaces& places, const LaunchS
   }
   auto start = [&places, &spec, &id]() -> Result<StartedShim> {
     Fd runtime = TRY(open_directory_at(places.runtime.get(), id));
+    TRY(make_root(places, spec));
     // The shim holds it too, from its first moment to its last.
     if (flock(runtime.get(), LOCK_EX | LOCK_NB) != 0) {
       return std::unexpected(system_error(errno, "locking the runtime directory of " + id));
@@ -261,7 +279,10 @@ Result<StartedShim> start_container(const ContainerPlaces& places, const LaunchS
     return shim;
   };
   Result<StartedShim> shim = start();
-  if (!shim.has_value()) remove_runtime(places, id);
+  if (!shim.has_value()) {
+    (void)remove_tree(places.roots.get(), id).has_value();
+    remove_runtime(places, id);
+  }
   return shim;
 }
 
@@ -294,6 +315,7 @@ Result<bool> remove_container(const ContainerPlaces& places, const LaunchSpec& s
   if (places.cgroups != nullptr && !TRY(remove_cgroup(*places.cgroups, spec, patience))) {
     return false;
   }
+  TRY(remove_tree(places.roots.get(), spec.id.value));
   remove_runtime(places, spec.id.value);
   return true;
 }
@@ -314,7 +336,7 @@ Error rlimit_error(const Rlimit& limit, int code) {
 Error launch_error(const LaunchSpec& spec, uint32_t stage, int code) {
   const CommandInfo& command = spec.command;
   constexpr auto kFirstStep = static_cast<uint32_t>(ShimStage::kFirstStep);
-  const std::vector<ConfinementStep>& steps = spec.confinement.steps;
+  const std::vector<ConfinementStep> steps = complete_steps(spec.confinement);
   if (stage >= kFirstStep && stage - kFirstStep < steps.size()) {
     return system_error(code, describe(steps[stage - kFirstStep]));
   }

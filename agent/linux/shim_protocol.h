@@ -64,12 +64,17 @@ enum class ShimStepKind : uint32_t {
   kMount = 1,      // mount(source, target, type, flags, data); an empty string is a null pointer
   kOpenTree = 2,   // a copy of the tree at source into `slot`; flags: MOUNT_ATTR_... for all of it;
                    // data: the directory that no part of source leads out of, or nothing
-  kAttach = 3,     // the tree in `slot` to target
+  kAttach = 3,     // the tree in `slot` to target; flags: kShimMake
   kDirectory = 4,  // target, and what is missing on the way; flags: its mode
   kAttributes = 5,  // flags: MOUNT_ATTR_... for the mount at target and all below it
   kHide = 6,        // nothing is seen at target: an empty directory, or /dev/null
   kHostname = 7,    // sethostname(source)
   kLoopback = 8,    // the interface lo is up
+  kEnter = 9,       // chdir(target)
+  kPivot = 10,      // what is mounted at target is the root, and the old one is gone; from here on
+                    // no link leads a target out of it
+  kFile = 11,       // after kPivot: a file at target with the bytes of data
+  kLink = 12,       // a symbolic link to source at target
 };
 
 struct ShimStep {
@@ -79,6 +84,8 @@ struct ShimStep {
   uint64_t flags = 0;
 };
 static_assert(sizeof(ShimStep) == 16);
+// After kPivot: the target is made if it is not there, a directory or a file as what is attached.
+inline constexpr uint64_t kShimMake = 1;
 inline constexpr size_t kShimStepTexts = 4;
 inline constexpr size_t kShimSlots = 192;
 

@@ -203,6 +203,9 @@ Result<Ground> prepare_ground(const GroundOptions& options) {
   auto shown = check_shown(options.volume_host_paths, ground.confinement.private_directories);
   if (!shown) return std::unexpected(std::move(shown).error().in("--volume-host-paths"));
   ground.confinement.volume_host_paths = *std::move(shown);
+  auto images = check_shown(options.image_directories, ground.confinement.private_directories);
+  if (!images) return std::unexpected(std::move(images).error().in("--image-dir"));
+  ground.confinement.image_directories = *std::move(images);
   ground.boot_id = TRY(read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id"));
   while (ground.boot_id.ends_with('\n')) ground.boot_id.pop_back();
   const CgroupFacts facts = TRY(read_cgroup_facts());

@@ -118,6 +118,9 @@ std::vector<Option> isolation_options() {
       list_option("volume-host-paths", "",
                   "Directories of this machine of which tasks may have everything as volumes, to "
                   "read and to write; none if none is given."),
+      list_option("image-dir", "",
+                  "Directories of this machine below which the root file systems and images are "
+                  "that tasks may ask for; none if none is given."),
       flag_option("enforce-cpu-requests",
                   "What a task requests of cpus is also the most it gets, where it has no limit."),
       percent_option("cpu-burst-percent", kPercent,
@@ -162,6 +165,7 @@ Result<void> read_isolation(const Settings& settings, GroundOptions& ground) {
   ground.isolators = settings.list("isolation");
   ground.capabilities = TRY(read_capabilities(settings));
   ground.allow_unconfined = settings.flag("allow-unconfined");
+  ground.image_directories = settings.list("image-dir");
   ground.volume_host_paths = settings.list("volume-host-paths");
   ground.io_devices = settings.list("io-devices");
   IsolationSettings& isolation = ground.isolation;

@@ -159,6 +159,33 @@ TEST(Confinement, FindsTheNearestDirectoryAbove) {
   EXPECT_EQ(plain_path("/"), "/");
 }
 
+TEST(Confinement, OpensAllSourcesBeforeItEntersARoot) {
+  ConfinementSettings config = everything();
+  config.image_directories = {"/images"};
+  ContainerInfo asked;
+  asked.rootfs = RootFilesystem{.path = "/images/./debian", .read_only = true};
+  asked.volumes = {{.source = ContainerVolume::Source::kSandboxPath,
+                    .container_path = "rel",
+                    .source_path = "own"}};
+  const Planned planned(config, {}, "/var/lib/agent/executors", asked);
+  const int root = planned.place(StepKind::kRoot, "/var/lib/agent/runs/c");
+  ASSERT_GE(root, 0);
+  for (const char* target : {"/mnt/mesos/sandbox", "/var/lib/agent/executors", "/dev/null",
+                             "/etc/resolv.conf", "/mnt/mesos/sandbox/rel"}) {
+    const int place = planned.place(StepKind::kAttach, target);
+    ASSERT_GT(place, root) << target;
+    const ConfinementStep& step = planned.plan.steps[static_cast<size_t>(place)];
+    EXPECT_EQ(step.flags, uint32_t{kMake});
+    EXPECT_LT(&planned.opened(step.slot) - planned.plan.steps.data(), root) << target;
+  }
+  EXPECT_EQ(planned.plan.steps[0].within, "/images");
+  EXPECT_EQ(planned.plan.steps[0].source, "./debian");
+  // The machine's files are gone, so nothing of them must be covered; the root is closed last.
+  EXPECT_EQ(planned.place(StepKind::kMount, "/var/lib/agent"), -1);
+  EXPECT_GT(planned.place(StepKind::kMount, "/"),
+            planned.place(StepKind::kAttach, "/mnt/mesos/sandbox/rel"));
+}
+
 TEST(Confinement, EveryStepHasASlotOfItsOwnAndASentence) {
   const Planned planned(everything());
   std::vector<uint16_t> slots;

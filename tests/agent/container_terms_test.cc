@@ -72,6 +72,18 @@ TEST(ContainerTerms, ShowOnlyWhatTheOperatorAllows) {
   EXPECT_THAT(refusal(config, ask), HasSubstr("a volume needs the isolator namespaces/mount"));
 }
 
+TEST(ContainerTerms, MakeRootsOnlyOfWhatTheOperatorNames) {
+  ConfinementSettings config = everything();
+  const auto ask = [](ContainerInfo& asked) { asked.rootfs = RootFilesystem{.path = "/images/x"}; };
+  EXPECT_THAT(refusal(config, ask), HasSubstr("'/images/x': its --image-dir names nothing"));
+  config.image_directories = {"/images/y"};
+  EXPECT_THAT(refusal(config, ask), HasSubstr("its --image-dir is /images/y"));
+  config.image_directories = {"/images"};
+  EXPECT_EQ(refusal(config, ask), "");
+  config.isolators.reset();
+  EXPECT_THAT(refusal(config, ask), HasSubstr("a root file system needs the isolator namespaces/"));
+}
+
 TEST(ContainerTerms, NeedTheNamespacesThatTheyAreAbout) {
   const auto name = [](ContainerInfo& asked) { asked.hostname = "x"; };
   const auto network = [](ContainerInfo& asked) {
@@ -81,6 +93,11 @@ TEST(ContainerTerms, NeedTheNamespacesThatTheyAreAbout) {
   EXPECT_EQ(refusal(everything(), network), "");
   EXPECT_THAT(refusal({}, name), HasSubstr("needs the isolator namespaces/uts"));
   EXPECT_THAT(refusal({}, network), HasSubstr("needs the isolator namespaces/net"));
+}
+
+TEST(ContainerTerms, HaveNoUserNamespacesYet) {
+  EXPECT_THAT(refusal(everything(), [](ContainerInfo& asked) { asked.user_namespace = true; }),
+              HasSubstr("user namespace"));
 }
 
 TEST(ContainerTerms, RefuseChecksThatCannotBeMade) {

@@ -76,6 +76,27 @@ TEST(ShimSpec, NamesLimitsAsTheKernelDoes) {
   EXPECT_EQ(limits[1].hard, RLIM_INFINITY);
 }
 
+TEST(ShimSpec, PutsARootTogetherOfItsLayers) {
+  Confinement confinement;
+  confinement.steps = {{.kind = StepKind::kRoot, .target = "/box"}};
+  confinement.root = ContainerRoot{.layers = {"/store/b", "/store/a,1"}, .upper = "/up"};
+  std::vector<ConfinementStep> steps = complete_steps(confinement);
+  ASSERT_EQ(steps.size(), 5u);
+  EXPECT_EQ(steps[0].target, "/up/upper");
+  EXPECT_EQ(steps[1].target, "/up/work");
+  EXPECT_EQ(steps[2].target, "/store");
+  EXPECT_EQ(steps[3].target, "/box");
+  EXPECT_EQ(steps[3].data, "lowerdir=b:a\\,1,upperdir=/up/upper,workdir=/up/work,volatile");
+  EXPECT_EQ(steps[4].kind, StepKind::kPivot);
+  // Not beside each other; and nothing is written to a disk.
+  confinement.root = ContainerRoot{.layers = {"/store/b", "/a"}, .read_only = true};
+  steps = complete_steps(confinement);
+  ASSERT_EQ(steps.size(), 6u);
+  EXPECT_EQ(steps[0].type, "tmpfs");
+  EXPECT_EQ(steps[3].target, "/");
+  EXPECT_EQ(steps[4].data, "lowerdir=/store/b:/a,upperdir=/box/upper,workdir=/box/work,volatile");
+}
+
 TEST(ShimSpec, RefusesWhatNoProgramCouldReceive) {
   const std::string zero("a\0b", 3);
   EXPECT_FALSE(encode_shim_spec(ShimSpec{.program = ""}).has_value());
