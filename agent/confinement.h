@@ -74,7 +74,7 @@ struct ConfinementStep {
 
 struct CapabilityLimits {
   CapabilitySet bounding = kDefaultCapabilities;
-  CapabilitySet effective = kDefaultCapabilities;
+  CapabilitySet effective = kDefaultCapabilities;  // of root; other users have none
   bool operator==(const CapabilityLimits&) const = default;
 };
 

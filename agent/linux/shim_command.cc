@@ -91,21 +91,17 @@ Failure bound_capabilities(const ShimSpecHeader& header) {
   return {};
 }
 
-// For root these are what every program that it executes begins with, unless it is to have less
-// than what is bounded; then its id must mean nothing.
+// Every program that root executes begins with all that is bounded, unless it is to have less; then
+// its id must mean nothing.
 bool is_ambient(const ShimSpecHeader& header) {
-  return (header.switch_user != 0 && header.uid != 0) || header.effective != header.bounding;
+  const bool other_user = header.switch_user != 0 && header.uid != 0;
+  return !other_user && header.effective != header.bounding;
 }
 
 Failure keep_capabilities(const ShimSpecHeader& header) {
-  const bool other_user = header.switch_user != 0 && header.uid != 0;
-  long result = 0;
-  if (other_user) {
-    result = raw_syscall(SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0);
-  } else if (is_ambient(header)) {
-    result =
-        raw_syscall(SYS_prctl, PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0);
-  }
+  if (!is_ambient(header)) return {};
+  const long result =
+      raw_syscall(SYS_prctl, PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0);
   return result < 0 ? failure(ShimStage::kCapabilities, result) : Failure{};
 }
 

@@ -52,7 +52,7 @@ struct ShimSpecHeader {
   uint32_t rlimit_count = 0;
   uint32_t reserved = 0;
   uint64_t bounding = 0;   // one bit per capability
-  uint64_t effective = 0;  // permitted and inheritable too, and ambient for other users than root
+  uint64_t effective = 0;  // permitted and inheritable too; 0 for other users than root
 };
 static_assert(sizeof(ShimSpecHeader) == 80);
 

@@ -173,7 +173,8 @@ ShimSpecHeader make_header(const ShimSpec& spec) {
   if (confinement.capabilities.has_value()) {
     header.set_capabilities = 1;
     header.bounding = confinement.capabilities->bounding;
-    header.effective = confinement.capabilities->effective;
+    const bool is_root = !spec.user || spec.user->uid == 0;
+    header.effective = is_root ? confinement.capabilities->effective : 0;
   }
   return header;
 }
