@@ -43,6 +43,8 @@ struct LaunchSpec {
   // Shown in the sandbox: by the confinement where it has files of its own, else by links.
   std::vector<VolumeMount> volumes;
   Confinement confinement;
+  // Why the agent does not run it as it is asked for: the launch fails with that. Empty: it does.
+  std::string refusal;
 };
 
 // How a container's command ended, as its shim recorded it.
@@ -54,7 +56,7 @@ struct ExitRecord {
   int64_t memory_peak_bytes = 0;  // 0: not known
   // What was still charged to its cgroup at its end: files in memory, and what others hold.
   int64_t memory_usage_bytes = 0;
-  std::string stderr_tail;        // the last lines, valid UTF-8, bounded
+  std::string stderr_tail;  // the last lines, valid UTF-8, bounded
 };
 
 // What must be durable before an operation is confirmed: all of it together, or nothing.

@@ -31,6 +31,7 @@ constexpr Known kKnown[kIsolatorCount] = {
     {"capabilities"},
     {"seccomp"},
     {"no-new-privileges", false},
+    {"namespaces/net"},
 };
 
 std::unexpected<Error> refuse(std::string_view word) {

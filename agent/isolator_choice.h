@@ -38,8 +38,9 @@ enum class Isolator : uint8_t {
   kCapabilities,
   kSeccomp,
   kNoNewPrivileges,
+  kNetNamespace,  // of containers that ask for one
 };
-inline constexpr size_t kIsolatorCount = 16;
+inline constexpr size_t kIsolatorCount = 17;
 
 using IsolatorSet = std::bitset<kIsolatorCount>;
 inline bool has(const IsolatorSet& set, Isolator one) { return set[static_cast<size_t>(one)]; }

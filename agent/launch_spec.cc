@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <utility>
 #include <vector>
 
+#include "agent/container_terms.h"
 #include "common/executors.h"
 #include "common/text.h"
 
@@ -22,12 +24,17 @@ std::string below(std::string_view directory, std::string_view path) {
   return fmt::format("{}/{}", directory, path);
 }
 
+// Where the container sees its sandbox, which is `directory` outside.
+std::string inside(const std::optional<ContainerInfo>& container, const std::string& directory) {
+  return container && container->rootfs ? std::string(kSandboxInside) : directory;
+}
+
 std::vector<EnvironmentVariable> make_environment(const LaunchInput& input,
                                                   const std::string& directory) {
   const Task& task = input.task;
   std::map<std::string, std::string> variables = {
       {"PATH", std::string(kDefaultPath)},
-      {"MESOS_SANDBOX", directory},
+      {"MESOS_SANDBOX", inside(input.spec.container, directory)},
       {"MESOS_DIRECTORY", directory},
       {"MESOS_FRAMEWORK_ID", task.framework_id.value},
       {"MESOS_EXECUTOR_ID", input.executor_id.value},
@@ -49,11 +56,32 @@ std::vector<EnvironmentVariable> make_environment(const LaunchInput& input,
   return environment;
 }
 
-void confine(LaunchSpec& spec, const AgentConfig& config, std::string shared_directory) {
-  spec.confinement = plan_confinement({.config = config.confinement,
-                                       .sandbox = below(config.work_dir, spec.sandbox),
-                                       .volumes = spec.volumes,
-                                       .shared_directory = std::move(shared_directory)});
+// What the plan lets it have; 0: as much as there is.
+int64_t memory_limit(const IsolationPlan& plan) {
+  int64_t bytes = 0;
+  for (const ControlWrite& write : plan) {
+    const char* end = write.value.data() + write.value.size();
+    if (write.file == "memory.max") std::from_chars(write.value.data(), end, bytes);
+  }
+  return bytes;
+}
+
+// `granted`: what check_container() says of it.
+void confine(LaunchSpec& spec, const AgentConfig& config,
+             const std::optional<ContainerInfo>& container, std::string shared_directory,
+             const Result<void>& granted) {
+  if (!granted) {
+    spec.refusal = granted.error().message;
+    return;
+  }
+  spec.confinement = plan_confinement(
+      {.config = config.confinement,
+       .sandbox = below(config.work_dir, spec.sandbox),
+       .volumes = spec.volumes,
+       .shared_directory = std::move(shared_directory),
+       .container = container ? &*container : nullptr,
+       .memory_bytes = memory_limit(spec.plan),
+       .upper = below(config.work_dir, fmt::format("{}/{}", kRootsFolder, spec.id.value))});
 }
 
 std::string resolve(const std::string& working_directory, std::string_view sandbox) {
@@ -79,12 +107,13 @@ LaunchSpec make_executor_spec(ExecutorLaunchInput input) {
                   .environment = {},
                   .plan = std::move(input.plan)};
   // Checked before the executor was accepted.
-  spec.volumes =
-      volume_mounts(executor.resources, config.work_dir).value_or(std::vector<VolumeMount>{});
+  spec.volumes = volume_mounts(executor.resources, config.work_dir, executor.container)
+                     .value_or(std::vector<VolumeMount>{});
   const std::string directory = below(config.work_dir, spec.sandbox);
   const Duration grace = executor.shutdown_grace.value_or(config.tunables.executor_shutdown_grace);
   TaskSpec as_task;
   as_task.command = executor.command;
+  as_task.container = executor.container;
   auto& variables = as_task.command.environment;
   const std::vector<EnvironmentVariable> own = std::exchange(variables, {});
   variables = {{"TEPUI_AGENT_SOCKET", config.executor_socket},
@@ -101,9 +130,12 @@ LaunchSpec make_executor_spec(ExecutorLaunchInput input) {
   std::erase_if(spec.environment,
                 [](const EnvironmentVariable& one) { return one.name == "TEPUI_TASK_ID"; });
   if (spec.command.user.empty()) spec.command.user = input.framework.user;
-  spec.command.working_directory = resolve(spec.command.working_directory, directory);
+  spec.command.working_directory =
+      resolve(spec.command.working_directory, inside(executor.container, directory));
   const std::string& socket = config.executor_socket;
-  confine(spec, config, socket.substr(0, std::min(socket.rfind('/'), socket.size())));
+  confine(spec, config, executor.container,
+          socket.substr(0, std::min(socket.rfind('/'), socket.size())),
+          check_container(executor, config.confinement));
   return spec;
 }
 
@@ -126,13 +158,15 @@ LaunchSpec make_launch_spec(const LaunchInput& input) {
                                           .settings = input.config.tunables.isolation,
                                           .controllers = input.config.info.controllers})};
   // Checked before the task was accepted.
-  spec.volumes = volume_mounts(input.spec.resources, input.config.work_dir)
+  spec.volumes = volume_mounts(input.spec.resources, input.config.work_dir, input.spec.container)
                      .value_or(std::vector<VolumeMount>{});
   const std::string directory = below(input.config.work_dir, spec.sandbox);
   spec.environment = make_environment(input, directory);
   spec.command.user = input.task.kind->user;
-  spec.command.working_directory = resolve(spec.command.working_directory, directory);
-  confine(spec, input.config, "");
+  spec.command.working_directory =
+      resolve(spec.command.working_directory, inside(input.spec.container, directory));
+  confine(spec, input.config, input.spec.container, "",
+          check_container(input.spec, input.config.confinement));
   return spec;
 }
 
@@ -146,6 +180,8 @@ void make_probe_spec(LaunchSpec& spec, const CommandInfo& command, const Contain
   // It is where the task is, and may no more.
   spec.confinement.namespaces.reset();
   spec.confinement.steps.clear();
+  spec.confinement.directories.clear();
+  if (spec.confinement.root) spec.confinement.root->upper.clear();
   spec.confinement.joins = task;
   std::map<std::string, std::string> variables;
   for (EnvironmentVariable& one : spec.environment) {

@@ -109,8 +109,11 @@ void write_makeup(JournalWriter& out, const AgentMakeup& makeup) {
       .text(config.work_dir)
       .number(uint64_t{config.confinement.isolators.to_ullong()})
       .number(config.confinement.capabilities)
+      .flag(config.confinement.allow_unconfined)
       .text(config.confinement.cgroup_mount);
   write_texts(out, config.confinement.private_directories);
+  write_texts(out, config.confinement.volume_host_paths);
+  write_texts(out, config.confinement.image_directories);
   out.number(makeup.seed);
 }
 
@@ -130,8 +133,11 @@ Result<AgentMakeup> read_agent_makeup(std::span<const std::byte> payload) {
   config.work_dir = in.text();
   config.confinement.isolators = IsolatorSet(in.number());
   config.confinement.capabilities = in.number();
+  config.confinement.allow_unconfined = in.flag();
   config.confinement.cgroup_mount = in.text();
   config.confinement.private_directories = read_texts(in);
+  config.confinement.volume_host_paths = read_texts(in);
+  config.confinement.image_directories = read_texts(in);
   makeup.seed = in.number();
   if (!in.ok() || !in.at_end()) return fail("the head does not hold what makes an agent");
   config.info = TRY(decode_agent(info));

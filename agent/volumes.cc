@@ -25,14 +25,14 @@ std::string as_file_name(std::string_view role) {
   return name;
 }
 
-// "a//b/./c/" as "a/b/c".
-Result<std::string> inside_sandbox(const Disk& disk) {
+// "a//b/./c/" as "a/b/c"; absolute where that is possible.
+Result<std::string> inside_container(const Disk& disk, bool has_root) {
   const std::string_view path = disk.container_path;
   const auto refuse = [&](std::string_view why) {
     return fail(
         fmt::format("container path '{}' of volume '{}' {}", path, disk.persistence_id, why));
   };
-  if (path.starts_with('/')) {
+  if (path.starts_with('/') && !has_root) {
     return refuse(
         "is absolute; without a root file system of its own a task sees volumes below "
         "its sandbox");
@@ -44,7 +44,7 @@ Result<std::string> inside_sandbox(const Disk& disk) {
     begin = end + 1;
     if (part.empty() || part == ".") continue;
     if (part == "..") return refuse("leaves the sandbox");
-    if (!clean.empty()) clean += '/';
+    if (!clean.empty() || path.starts_with('/')) clean += '/';
     clean += part;
   }
   if (clean.empty()) return refuse("names no directory below the sandbox");
@@ -70,12 +70,14 @@ VolumePlace volume_place(const ResourceKind& kind, std::string_view work_dir) {
 }
 
 Result<std::vector<VolumeMount>> volume_mounts(const Resources& resources,
-                                               std::string_view work_dir) {
+                                               std::string_view work_dir,
+                                               const std::optional<ContainerInfo>& container) {
+  const bool has_root = container && container->rootfs;
   std::vector<VolumeMount> mounts;
   for (const Resource& item : resources.items()) {
     if (!is_volume(*item.kind)) continue;
     const Disk& disk = *item.kind->disk;
-    std::string path = TRY(inside_sandbox(disk));
+    std::string path = TRY(inside_container(disk, has_root));
     for (const VolumeMount& other : mounts) {
       if (!is_at_or_below(path, other.container_path) &&
           !is_at_or_below(other.container_path, path)) {
@@ -83,6 +85,13 @@ Result<std::vector<VolumeMount>> volume_mounts(const Resources& resources,
       }
       return fail(fmt::format("volume '{}' at '{}' and another at '{}' are in each other's way",
                               disk.persistence_id, path, other.container_path));
+    }
+    if (container) {
+      for (const ContainerVolume& other : container->volumes) {
+        if (other.container_path != path) continue;
+        return fail(fmt::format("volume '{}' is at '{}', and another of the container too",
+                                disk.persistence_id, path));
+      }
     }
     mounts.push_back({.place = volume_place(*item.kind, work_dir),
                       .container_path = std::move(path),

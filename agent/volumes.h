@@ -10,10 +10,12 @@
 //
 // Pure.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/container_info.h"
 #include "common/resources.h"
 #include "common/result.h"
 
@@ -29,7 +31,7 @@ struct VolumePlace {
 // A volume that a task uses.
 struct VolumeMount {
   VolumePlace place;
-  std::string container_path;  // relative to the sandbox
+  std::string container_path;  // relative to the sandbox; absolute in a root of the task's own
   bool read_only = false;
   bool operator==(const VolumeMount&) const = default;
 };
@@ -37,9 +39,11 @@ struct VolumeMount {
 bool is_volume(const ResourceKind& kind);
 // Of a persistent volume only (CHECK).
 VolumePlace volume_place(const ResourceKind& kind, std::string_view work_dir);
-// All volumes among these. Refuses two of one container path, one inside the other, and paths that
-// a task without a root file system of its own cannot have: absolute ones, and those with "..".
-Result<std::vector<VolumeMount>> volume_mounts(const Resources& resources,
-                                               std::string_view work_dir);
+// All volumes among these. Refuses two of one container path, one inside the other, one where the
+// container has another, and paths that a task without a root file system of its own cannot have:
+// absolute ones, and those with "..".
+Result<std::vector<VolumeMount>> volume_mounts(
+    const Resources& resources, std::string_view work_dir,
+    const std::optional<ContainerInfo>& container = std::nullopt);
 
 }  // namespace tepui

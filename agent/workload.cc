@@ -205,7 +205,8 @@ std::optional<Outcome> Workload::refusal(const AgentFramework& framework,
   if (item.task.spec == nullptr) return invalid("The task has no description");
   if (Result<void> valid = validate(item.task); !valid) return invalid(valid.error().message);
   Resources wanted = item.task.spec->resources;
-  if (const auto mounts = volume_mounts(wanted, config_.work_dir); !mounts) {
+  if (const auto mounts = volume_mounts(wanted, config_.work_dir, item.task.spec->container);
+      !mounts) {
     return invalid(mounts.error().message);
   }
   if (const auto& executor = item.task.spec->executor; executor != nullptr) {

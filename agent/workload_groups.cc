@@ -40,7 +40,7 @@ std::optional<Outcome> Workload::group_refusal(const AgentFramework& framework,
   Resources wanted;
   for (const TaskInfo& task : message.tasks) {
     wanted += task.spec->resources;
-    const auto mounts = volume_mounts(task.spec->resources, config_.work_dir);
+    const auto mounts = volume_mounts(task.spec->resources, config_.work_dir, task.spec->container);
     if (!mounts) return invalid(mounts.error().message);
   }
   std::optional<Outcome> executor =

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cli/check_text.h"
+#include "cli/container_text.h"
 #include "cli/file_values.h"
 #include "common/ids.h"
 #include "common/limits.h"
@@ -32,6 +33,7 @@ struct Settings {
   std::optional<Duration> max_completion_time;
   std::string health_check;
   std::string health_check_options;
+  ContainerTexts container;
 };
 
 // A number may be written as a number or as text with a unit.
@@ -56,6 +58,57 @@ Result<void> add_environment(std::string_view file, const Document& value, Setti
     }
   }
   return {};
+}
+
+constexpr std::string_view kContainerKeys =
+    "rootfs, read_only_rootfs, volumes, tmpfs, rlimits, capabilities, hostname, network, seccomp, "
+    "user_namespace and shm_size";
+
+Result<std::vector<std::string>> texts_of(std::string_view file, const std::string& key,
+                                          const Document& value) {
+  const Document::List* list = value.list();
+  if (list == nullptr) return wrong(file, value, key, "a list of texts");
+  std::vector<std::string> texts;
+  for (const Document& one : *list) texts.push_back(TRY(text_of(file, key, one)));
+  return texts;
+}
+
+Result<bool> flag_of(std::string_view file, const std::string& key, const Document& value) {
+  if (const auto* flag = std::get_if<bool>(&value.value())) return *flag;
+  return wrong(file, value, key, "true or false");
+}
+
+// True if `key` says something about the container.
+Result<bool> set_container(std::string_view file, const std::string& key, const Document& value,
+                           ContainerTexts& texts) {
+  const std::pair<std::string_view, std::string*> words[] = {{"rootfs", &texts.rootfs},
+                                                             {"hostname", &texts.hostname},
+                                                             {"network", &texts.network},
+                                                             {"seccomp", &texts.seccomp},
+                                                             {"shm_size", &texts.shm_size}};
+  const std::pair<std::string_view, bool*> flags[] = {{"read_only_rootfs", &texts.read_only_rootfs},
+                                                      {"user_namespace", &texts.user_namespace}};
+  const std::pair<std::string_view, std::vector<std::string>*> lists[] = {
+      {"volumes", &texts.volumes},
+      {"tmpfs", &texts.tmpfs},
+      {"rlimits", &texts.rlimits},
+      {"capabilities", &texts.capabilities}};
+  for (const auto& [name, text] : words) {
+    if (name != key) continue;
+    *text = TRY(text_of(file, key, value));
+    return true;
+  }
+  for (const auto& [name, flag] : flags) {
+    if (name != key) continue;
+    *flag = TRY(flag_of(file, key, value));
+    return true;
+  }
+  for (const auto& [name, list] : lists) {
+    if (name != key) continue;
+    *list = TRY(texts_of(file, key, value));
+    return true;
+  }
+  return false;
 }
 
 // True if `key` is one of the settings.
@@ -92,7 +145,7 @@ Result<bool> set(std::string_view file, const std::string& key, const Document& 
   } else if (key == "health_check_options") {
     settings.health_check_options = TRY(text_of(file, key, value));
   } else {
-    return false;
+    return set_container(file, key, value, settings.container);
   }
   return true;
 }
@@ -120,6 +173,7 @@ Result<std::shared_ptr<const TaskSpec>> spec_of(Settings settings, CommandInfo c
   if (!settings.health_check.empty()) {
     health_check = TRY(parse_health_check(settings.health_check, settings.health_check_options));
   }
+  std::optional<ContainerInfo> container = TRY(parse_container(settings.container));
   command.user = settings.user;
   command.environment = std::move(settings.environment);
   return std::make_shared<const TaskSpec>(TaskSpec{
@@ -134,7 +188,8 @@ Result<std::shared_ptr<const TaskSpec>> spec_of(Settings settings, CommandInfo c
       .data = {},
       .executor = {},
       .health_check = std::move(health_check),
-      .check = {}});
+      .check = {},
+      .container = std::move(container)});
 }
 
 Result<void> add_task(std::string_view file, const Document& document, Settings settings,
@@ -156,9 +211,9 @@ Result<void> add_task(std::string_view file, const Document& document, Settings 
     } else if (!TRY(set(file, key, value, settings))) {
       return fail(
           fmt::format("{}: a task has no key '{}'; it may have name, command, instances, "
-                      "cpus, mem, user, env, kill_grace, max_completion_time, health_check and "
-                      "health_check_options",
-                      where(file, value), key));
+                      "cpus, mem, user, env, kill_grace, max_completion_time, health_check, "
+                      "health_check_options, {}",
+                      where(file, value), key, kContainerKeys));
     }
   }
   if (!command) return fail(fmt::format("{}: a task has no command", where(file, document)));
@@ -197,7 +252,8 @@ Result<Batch> parse_batch(const Document& document, std::string_view file,
                     .kill_policy = {},
                     .max_completion_time = {},
                     .health_check = {},
-                    .health_check_options = {}};
+                    .health_check_options = {},
+                    .container = {}};
   const Document::List* tasks = nullptr;
   for (const auto& [key, value] : *document.table()) {
     if (key == "role") {
@@ -212,8 +268,8 @@ Result<Batch> parse_batch(const Document& document, std::string_view file,
       return fail(
           fmt::format("{}: a batch has no key '{}'; it may have name, role, cpus, mem, "
                       "user, env, kill_grace, max_completion_time, health_check, "
-                      "health_check_options and tasks",
-                      where(file, value), key));
+                      "health_check_options, tasks, {}",
+                      where(file, value), key, kContainerKeys));
     }
   }
   batch.name = settings.name;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cli/commands.h"
+#include "cli/container_options.h"
 #include "cli/operate.h"
 #include "common/io/config.h"
 #include "common/io/document.h"
@@ -90,7 +91,7 @@ std::vector<Command> reading_commands() {
 }
 
 std::vector<Command> running_commands() {
-  return {
+  std::vector<Command> commands = {
       {.name = "run",
        .help = "Run one command on the cluster, stream its output, end with its status.",
        .options = {{.name = "cpus",
@@ -140,6 +141,7 @@ std::vector<Command> running_commands() {
        .examples = "  tepui run --cpus=0.5 --mem=64MB -- sh -c 'echo $MESOS_SANDBOX; id'\n"
                    "  tepui run --instances=3 -- hostname\n"
                    "  tepui run --health-check=http:8080/ -- ./serve 8080\n"
+                   "  tepui run --rootfs=/images/debian --tmpfs=/scratch:1GB -- ./crunch\n"
                    "  tepui run --constraint=rack=r12 --constraint='!gpu-model' -- hostname\n"},
       {.name = "batch",
        .help = "Run the tasks of a file to their end, with progress and a summary.",
@@ -167,6 +169,9 @@ std::vector<Command> running_commands() {
                    framework_option()},
        .positionals = {{.name = "TASK", .help = "The task's id."}}},
   };
+  std::vector<Option>& options = commands.front().options;
+  std::ranges::move(container_options(), std::back_inserter(options));
+  return commands;
 }
 
 Positional verb(std::string help) { return {.name = "VERB", .help = std::move(help)}; }

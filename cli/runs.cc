@@ -17,6 +17,7 @@
 #include "cli/batch_framework.h"
 #include "cli/check_text.h"
 #include "cli/commands.h"
+#include "cli/container_options.h"
 #include "cli/output.h"
 #include "cli/output_streams.h"
 #include "common/io/fd.h"
@@ -321,6 +322,8 @@ Outcome<Batch> batch_of_run(const Settings& settings) {
   if (settings.given("max-completion-time")) {
     max_completion_time = settings.duration("max-completion-time");
   }
+  auto container = container_of(settings);
+  if (!container) return std::unexpected(container.error());
   const auto spec =
       std::make_shared<const TaskSpec>(TaskSpec{.resources = *std::move(requests),
                                                 .limits = *limits,
@@ -333,7 +336,8 @@ Outcome<Batch> batch_of_run(const Settings& settings) {
                                                 .data = {},
                                                 .executor = {},
                                                 .health_check = std::move(health_check),
-                                                .check = {}});
+                                                .check = {},
+                                                .container = *std::move(container)});
   auto constraints = constraints_of(settings);
   if (!constraints) return std::unexpected(constraints.error());
   Batch batch{.name = name,

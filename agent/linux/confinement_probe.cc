@@ -32,10 +32,17 @@ int try_in_child(int (*attempt)(int), int argument) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
 }
 
-int try_namespace(int flag) { return unshare(flag) == 0 ? 0 : errno; }
+// The command joins the namespaces of a process that only who may trace all others can look into.
+bool can_join() { return (own_capabilities() & CapabilitySet{1} << CAP_SYS_PTRACE) != 0; }
+
+int try_namespace(int flag) {
+  if (!can_join()) return EPERM;
+  return unshare(flag) == 0 ? 0 : errno;
+}
 
 // As the shim does with a volume that is read-only.
 int try_mounts(int flag) {
+  if (!can_join()) return EPERM;
   if (unshare(flag) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     return errno;
   }
@@ -77,6 +84,7 @@ constexpr Attempt kAttempts[] = {
     {Isolator::kIpcNamespace, try_namespace, CLONE_NEWIPC, "making a namespace of IPC"},
     {Isolator::kUtsNamespace, try_namespace, CLONE_NEWUTS, "making a namespace of host names"},
     {Isolator::kCgroupNamespace, try_namespace, CLONE_NEWCGROUP, "making a namespace of cgroups"},
+    {Isolator::kNetNamespace, try_namespace, CLONE_NEWNET, "making a namespace of networks"},
     {Isolator::kCapabilities, try_capabilities, 0, "bounding capabilities"},
     {Isolator::kSeccomp, try_filter, 0, "installing a filter of system calls"},
 };

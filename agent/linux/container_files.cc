@@ -22,6 +22,7 @@
 #include "agent/linux/clone_into.h"
 #include "agent/linux/exit_record_file.h"
 #include "agent/linux/files.h"
+#include "agent/linux/root_users.h"
 #include "agent/linux/shim_protocol.h"
 #include "agent/linux/shim_spec.h"
 #include "agent/linux/text_tail.h"
@@ -51,10 +52,13 @@ Result<Fd> open_output(int sandbox, const char* name, const std::optional<UserId
   return file;
 }
 
-Result<Sandbox> make_sandbox(const ContainerPlaces& places, const std::string& path,
-                             const std::vector<VolumeMount>& volumes,
-                             bool mounts, const std::optional<UserIds>& user) {
-  Fd directory = TRY(make_directories_at(places.work.get(), path, 0755));
+bool has_own_files(const LaunchSpec& spec) {
+  return has(spec.confinement.namespaces, Isolator::kMountNamespace);
+}
+
+Result<Sandbox> make_sandbox(const ContainerPlaces& places, const LaunchSpec& spec,
+                             const std::optional<UserIds>& user) {
+  Fd directory = TRY(make_directories_at(places.work.get(), spec.sandbox, 0755));
   if (user.has_value() && fchown(directory.get(), user->uid, user->gid) != 0) {
     return std::unexpected(system_error(errno, "giving away the directory"));
   }
@@ -63,15 +67,14 @@ Result<Sandbox> make_sandbox(const ContainerPlaces& places, const std::string& p
   sandbox.errors = TRY(open_output(directory.get(), "stderr", user));
   struct stat status{};
   if (fstat(sandbox.errors.get(), &status) == 0) sandbox.errors_inode = status.st_ino;
-  for (const VolumeMount& volume : volumes) {
-    TRY(mounts ? prepare_volume(directory.get(), volume, user)
-               : link_volume(directory.get(), volume, user));
+  for (const VolumeMount& volume : spec.volumes) {
+    TRY(has_own_files(spec) ? prepare_volume(directory.get(), volume, user)
+                            : link_volume(directory.get(), volume, user));
+  }
+  for (const std::string& one : spec.confinement.directories) {
+    TRY(make_in_sandbox(directory.get(), one, user));
   }
   return sandbox;
-}
-
-bool has_own_files(const LaunchSpec& spec) {
-  return has(spec.confinement.namespaces, Isolator::kMountNamespace);
 }
 
 Result<Fd> make_spec_file(const ContainerPlaces& places, const LaunchSpec& spec,
@@ -162,12 +165,20 @@ void remove_runtime(const ContainerPlaces& places, const std::string& id) {
   unlinkat(places.runtime.get(), id.c_str(), AT_REMOVEDIR);
 }
 
+// In a root of the container's own, by its users.
+Result<std::optional<UserIds>> find_user(const LaunchSpec& spec, const Namespaces& joined) {
+  const std::optional<ContainerRoot>& root = spec.confinement.root;
+  if (!root) return user_to_switch_to(spec.command.user);
+  std::vector<std::string> layers = root->layers;
+  if (joined.pid > 0) layers = {fmt::format("/proc/{}/root", joined.pid)};
+  return user_in_root(layers, spec.command.user);
+}
+
 Result<StartedShim> start_in(const ContainerPlaces& places, const LaunchSpec& spec,
                              const Fd& runtime, const Fd& cgroup) {
-  std::optional<UserIds> user = TRY(user_to_switch_to(spec.command.user));
   const Namespaces joined = TRY(find_namespaces(places, spec.confinement.joins));
-  Result<Sandbox> sandbox =
-      make_sandbox(places, spec.sandbox, spec.volumes, has_own_files(spec), user);
+  std::optional<UserIds> user = TRY(find_user(spec, joined));
+  Result<Sandbox> sandbox = make_sandbox(places, spec, user);
   if (!sandbox.has_value()) {
     return std::unexpected(std::move(sandbox).error().in("preparing the sandbox " + spec.sandbox));
   }
@@ -179,19 +190,25 @@ Result<StartedShim> start_in(const ContainerPlaces& places, const LaunchSpec& sp
   }
   StartedShim shim{.pidfd = Fd(), .report = Fd(ends[0]), .stderr_inode = sandbox->errors_inode};
   Fd report_end(ends[1]);
-  Result<Fd> pidfd =
-      clone_shim(places, spec,
-                 ShimStart{.fds = {null.get(), sandbox->output.get(), sandbox->errors.get(),
-                                   file.get(), report_end.get(), runtime.get(), cgroup.get(),
-                                   joined.process.get()},
-                           .program = nullptr,
-                           .arguments = nullptr,
-                           .code = 0});
+  Result<Fd> pidfd = clone_shim(
+      places, spec,
+      ShimStart{.fds = {null.get(), sandbox->output.get(), sandbox->errors.get(), file.get(),
+                        report_end.get(), runtime.get(), cgroup.get(), joined.process.get()},
+                .program = nullptr,
+                .arguments = nullptr,
+                .code = 0});
   if (!pidfd.has_value()) {
     return std::unexpected(std::move(pidfd).error().in("starting the shim"));
   }
   shim.pidfd = *std::move(pidfd);
   return shim;
+}
+
+Result<void> make_root(const ContainerPlaces& places, const LaunchSpec& spec) {
+  const std::optional<ContainerRoot>& root = spec.confinement.root;
+  if (!root || root->upper.empty()) return {};
+  TRY(make_directories_at(places.roots.get(), spec.id.value, 0755));
+  return {};
 }
 
 std::string read_stderr_tail(const ContainerPlaces& places, const LaunchSpec& spec,
@@ -248,6 +265,7 @@ Result<StartedShim> start_container(const ContainerPlaces& places, const LaunchS
   }
   auto start = [&places, &spec, &id]() -> Result<StartedShim> {
     Fd runtime = TRY(open_directory_at(places.runtime.get(), id));
+    TRY(make_root(places, spec));
     // The shim holds it too, from its first moment to its last.
     if (flock(runtime.get(), LOCK_EX | LOCK_NB) != 0) {
       return std::unexpected(system_error(errno, "locking the runtime directory of " + id));
@@ -261,7 +279,10 @@ Result<StartedShim> start_container(const ContainerPlaces& places, const LaunchS
     return shim;
   };
   Result<StartedShim> shim = start();
-  if (!shim.has_value()) remove_runtime(places, id);
+  if (!shim.has_value()) {
+    (void)remove_tree(places.roots.get(), id).has_value();
+    remove_runtime(places, id);
+  }
   return shim;
 }
 
@@ -294,16 +315,35 @@ Result<bool> remove_container(const ContainerPlaces& places, const LaunchSpec& s
   if (places.cgroups != nullptr && !TRY(remove_cgroup(*places.cgroups, spec, patience))) {
     return false;
   }
+  TRY(remove_tree(places.roots.get(), spec.id.value));
   remove_runtime(places, spec.id.value);
   return true;
 }
 
+namespace {
+
+Error rlimit_error(const Rlimit& limit, int code) {
+  const auto number = [](const std::optional<uint64_t>& value) {
+    return value ? fmt::format("{}", *value) : "unlimited";
+  };
+  return system_error(code, fmt::format("setting the rlimit {} to {}:{}{}", to_text(limit.type),
+                                        number(limit.soft), number(limit.hard),
+                                        code == EPERM ? ", above what the agent has itself" : ""));
+}
+
+}  // namespace
+
 Error launch_error(const LaunchSpec& spec, uint32_t stage, int code) {
   const CommandInfo& command = spec.command;
   constexpr auto kFirstStep = static_cast<uint32_t>(ShimStage::kFirstStep);
-  const std::vector<ConfinementStep>& steps = spec.confinement.steps;
+  const std::vector<ConfinementStep> steps = complete_steps(spec.confinement);
   if (stage >= kFirstStep && stage - kFirstStep < steps.size()) {
     return system_error(code, describe(steps[stage - kFirstStep]));
+  }
+  constexpr auto kFirstRlimit = static_cast<uint32_t>(ShimStage::kFirstRlimit);
+  const std::vector<Rlimit>& rlimits = spec.confinement.rlimits;
+  if (stage >= kFirstRlimit && stage - kFirstRlimit < rlimits.size()) {
+    return rlimit_error(rlimits[stage - kFirstRlimit], code);
   }
   switch (static_cast<ShimStage>(stage)) {
     case ShimStage::kStarted:
@@ -327,8 +367,7 @@ Error launch_error(const LaunchSpec& spec, uint32_t stage, int code) {
     case ShimStage::kNamespaces:
       return system_error(code, "making namespaces for the container");
     case ShimStage::kInit:
-      return Error{.message = "who holds the namespaces of the container was killed",
-                   .code = code};
+      return Error{.message = "who holds the namespaces of the container was killed", .code = code};
     case ShimStage::kJoin:
       return system_error(code, "joining the namespaces of the container");
     case ShimStage::kCapabilities:
@@ -337,6 +376,7 @@ Error launch_error(const LaunchSpec& spec, uint32_t stage, int code) {
       return system_error(code, "filtering the system calls of the command");
     case ShimStage::kPrivileges:
       return system_error(code, "promising not to gain privileges");
+    case ShimStage::kFirstRlimit:
     case ShimStage::kFirstStep:
       break;
     case ShimStage::kExec:

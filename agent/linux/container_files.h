@@ -23,6 +23,7 @@ namespace tepui {
 struct ContainerPlaces {
   std::string work_dir;  // absolute
   Fd work;
+  Fd roots;                             // what containers write to their own root file systems
   Fd runtime;                           // one directory per container, readable to us alone
   std::string shim;                     // the program
   const CgroupRoot* cgroups = nullptr;  // null: processes are killed by the shim, not by a cgroup
@@ -79,6 +80,7 @@ Result<int> end_unknown_containers(const ContainerPlaces& places,
 // The namespaces that a running container has for itself, held by the pidfd of its command.
 struct Namespaces {
   Fd process;
+  pid_t pid = 0;
   IsolatorSet isolators;
 };
 // An empty id: none. An error: the container does not run (any more).

@@ -102,6 +102,10 @@ class Containers::Container {
 
   // On a thread of the worker, while the loop leaves alone what they write.
   void start_now() {
+    if (!spec_.refusal.empty()) {
+      started_ = fail(spec_.refusal);
+      return;
+    }
     // Before anything is in the sandbox: what is made there later inherits the bound.
     const std::optional<int64_t> limit = disk_limit(spec_.plan);
     if (limit && all_.disk_quota_ != nullptr) {
@@ -109,8 +113,19 @@ class Containers::Container {
         started_ = std::unexpected(std::move(bounded).error());
         return;
       }
+      if (Result<void> counted = count_root(); !counted) {
+        started_ = std::unexpected(std::move(counted).error());
+        return;
+      }
     }
     started_ = start_container(all_.places_, spec_);
+  }
+  // What is written to its root counts as what is written to its sandbox.
+  Result<void> count_root() const {
+    const std::optional<ContainerRoot>& root = spec_.confinement.root;
+    if (!root || root->upper.empty()) return {};
+    return all_.disk_quota_->count(fmt::format("{}/{}", kRootsFolder, spec_.id.value),
+                                   spec_.sandbox);
   }
   void find_now() {
     found_ = find_container(all_.places_, spec_, kReportPatience);
@@ -320,6 +335,11 @@ Result<std::unique_ptr<Containers>> Containers::create(Reactor& reactor, Options
   }
   places.work_dir = absolute.get();
   places.work = TRY(open_directory_at(AT_FDCWD, places.work_dir));
+  const std::string roots(kRootsFolder);
+  if (mkdirat(places.work.get(), roots.c_str(), 0700) != 0 && errno != EEXIST) {
+    return std::unexpected(system_error(errno, "creating the directory " + roots));
+  }
+  places.roots = TRY(open_directory_at(places.work.get(), roots));
   if (mkdir(options.runtime_dir.c_str(), 0700) != 0 && errno != EEXIST) {
     return std::unexpected(
         system_error(errno, "creating the runtime directory " + options.runtime_dir));

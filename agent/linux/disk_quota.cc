@@ -87,4 +87,21 @@ Result<void> DiskQuota::bound(const std::string& directory, int64_t bytes) {
   return {};
 }
 
+Result<void> DiskQuota::count(const std::string& directory, const std::string& bounded) {
+  const Fd made = TRY(make_directories_at(work_.get(), directory, 0755));
+  const Fd other = TRY(open_directory_at(work_.get(), bounded));
+  fsxattr attributes{};
+  fsxattr project{};
+  if (ioctl(made.get(), FS_IOC_FSGETXATTR, &attributes) != 0 ||
+      ioctl(other.get(), FS_IOC_FSGETXATTR, &project) != 0) {
+    return std::unexpected(system_error(errno, "reading the project of " + bounded));
+  }
+  attributes.fsx_projid = project.fsx_projid;
+  attributes.fsx_xflags |= FS_XFLAG_PROJINHERIT;
+  if (ioctl(made.get(), FS_IOC_FSSETXATTR, &attributes) != 0) {
+    return std::unexpected(system_error(errno, "giving a project to " + directory));
+  }
+  return {};
+}
+
 }  // namespace tepui

@@ -27,6 +27,9 @@ class DiskQuota {
   // no other than that of an earlier life, keeps its id.
   Result<void> bound(const std::string& directory, int64_t bytes);
 
+  // Makes a directory below the work directory; what is in it counts against the bound of another.
+  Result<void> count(const std::string& directory, const std::string& bounded);
+
  private:
   explicit DiskQuota(Fd work) : work_(std::move(work)) {}
   Result<uint32_t> free_id(std::string_view name) const;

@@ -177,11 +177,12 @@ Result<Namespaces> find_namespaces(const ContainerPlaces& places, const Containe
   const std::optional<ShimReport> report = read_report(runtime->get());
   if (!report || report->pid <= 0) return std::unexpected(gone);
   Namespaces found;
+  found.pid = report->pid;
   found.process = Fd(static_cast<int>(syscall(SYS_pidfd_open, report->pid, 0)));
   constexpr std::pair<Isolator, const char*> kKinds[] = {
       {Isolator::kPidNamespace, "pid"},       {Isolator::kMountNamespace, "mnt"},
       {Isolator::kIpcNamespace, "ipc"},       {Isolator::kUtsNamespace, "uts"},
-      {Isolator::kCgroupNamespace, "cgroup"},
+      {Isolator::kCgroupNamespace, "cgroup"}, {Isolator::kNetNamespace, "net"},
   };
   for (const auto& [isolator, kind] : kKinds) {
     if (has_own_namespace(report->pid, kind)) put(found.isolators, isolator);
@@ -201,6 +202,9 @@ Result<int> end_unknown_containers(const ContainerPlaces& places,
   const Instant deadline = later(now().mono, patience);
   std::set<std::string> unknown;
   for (const std::string& id : TRY(list_directories(places.runtime.get()))) {
+    if (!known.contains(id)) unknown.insert(id);
+  }
+  for (const std::string& id : TRY(list_directories(places.roots.get()))) {
     if (!known.contains(id)) unknown.insert(id);
   }
   if (places.cgroups != nullptr) {

@@ -27,6 +27,7 @@ struct Spec {
   const unsigned char* filter = nullptr;  // header.filter_count instructions
   const ShimStep* steps = nullptr;
   const StepTexts* step_texts = nullptr;
+  const ShimRlimit* rlimits = nullptr;
   const uint32_t* groups = nullptr;
   const char* program = nullptr;
   const char* directory = nullptr;

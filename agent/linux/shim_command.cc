@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -90,21 +91,17 @@ Failure bound_capabilities(const ShimSpecHeader& header) {
   return {};
 }
 
-// For root these are what every program that it executes begins with, unless it is to have less
-// than what is bounded; then its id must mean nothing.
+// Every program that root executes begins with all that is bounded, unless it is to have less; then
+// its id must mean nothing.
 bool is_ambient(const ShimSpecHeader& header) {
-  return (header.switch_user != 0 && header.uid != 0) || header.effective != header.bounding;
+  const bool other_user = header.switch_user != 0 && header.uid != 0;
+  return !other_user && header.effective != header.bounding;
 }
 
 Failure keep_capabilities(const ShimSpecHeader& header) {
-  const bool other_user = header.switch_user != 0 && header.uid != 0;
-  long result = 0;
-  if (other_user) {
-    result = raw_syscall(SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0);
-  } else if (is_ambient(header)) {
-    result =
-        raw_syscall(SYS_prctl, PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0);
-  }
+  if (!is_ambient(header)) return {};
+  const long result =
+      raw_syscall(SYS_prctl, PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0);
   return result < 0 ? failure(ShimStage::kCapabilities, result) : Failure{};
 }
 
@@ -143,6 +140,19 @@ Failure join(int namespaces, uint32_t flags) {
   return result < 0 ? failure(ShimStage::kJoin, result) : Failure{};
 }
 
+Failure set_rlimits(const Spec& spec) {
+  for (uint32_t i = 0; i < spec.header.rlimit_count; ++i) {
+    const ShimRlimit& limit = spec.rlimits[i];
+    const rlimit64 wanted{.rlim_cur = limit.soft, .rlim_max = limit.hard};
+    const long result = raw_syscall(SYS_prlimit64, 0, limit.resource, raw_address(&wanted), 0);
+    if (result < 0) {
+      return {.stage = static_cast<uint32_t>(ShimStage::kFirstRlimit) + i,
+              .code = static_cast<int>(-result)};
+    }
+  }
+  return {};
+}
+
 // Stops at the first of the steps that fails.
 template <class... Step>
 Failure first_failure(Step&&... steps) {
@@ -178,8 +188,9 @@ Failure become_command(const Spec& spec, int namespaces, uint32_t namespace_flag
   }
   raw_syscall(SYS_umask, 022);
   reset_signals();
-  const Failure failed = first_failure([&] { return join(namespaces, namespace_flags); },
-                                       [&] { return drop_privileges(spec); });
+  const Failure failed =
+      first_failure([&] { return join(namespaces, namespace_flags); },
+                    [&] { return set_rlimits(spec); }, [&] { return drop_privileges(spec); });
   if (failed.stage != 0) return failed;
   if (const long result = raw_syscall(SYS_chdir, raw_address(spec.directory)); result < 0) {
     return failure(ShimStage::kDirectory, result);

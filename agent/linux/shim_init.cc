@@ -9,8 +9,12 @@
 #include <linux/close_range.h>
 #include <linux/limits.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <linux/sched.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -30,31 +34,89 @@ long mount(const char* source, const char* target, const char* type, long flags,
                      raw_address(or_null(type)), flags, raw_address(or_null(data)));
 }
 
-// A directory with all that is missing on the way to it.
-long make_directory(const char* path, uint64_t mode) {
+// MNT_DETACH, of a header that does not go with linux/mount.h.
+constexpr long kDetach = 2;
+// Where links lead to after the old root is gone: nowhere but inside, and to no open file.
+constexpr uint64_t kInRoot = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+
+long open_file(int directory, const char* path, uint64_t flags, uint64_t resolve) {
+  open_how how{};
+  how.flags = flags | O_CLOEXEC;
+  how.resolve = resolve;
+  return raw_syscall(SYS_openat2, directory, raw_address(path), raw_address(&how), sizeof how);
+}
+
+// A descriptor that only names what is there, or minus an errno.
+long open_path(int directory, const char* path, uint64_t resolve) {
+  return open_file(directory, path, O_PATH, resolve);
+}
+
+void close_file(long file) {
+  if (file >= 0) raw_syscall(SYS_close, file);
+}
+
+const char* last_part(const char* path) {
+  const char* last = path;
+  for (const char* at = path; *at != 0; ++at) {
+    if (*at == '/') last = at + 1;
+  }
+  return last;
+}
+
+// A descriptor of the directory, made with all that is missing on the way to it.
+long make_directory(const char* path, uint64_t mode, uint64_t resolve) {
   char part[PATH_MAX];
   size_t length = 0;
-  long result = 0;
-  for (const char* at = path; *at != 0; ++at) {
+  long reached = open_path(AT_FDCWD, "/", resolve);
+  for (const char* at = path; *at != 0 && reached >= 0; ++at) {
     if (length + 1 >= sizeof part) return -ENAMETOOLONG;
     part[length++] = *at;
     part[length] = 0;
     const bool is_end = at[1] == 0;
-    if (!is_end && at[1] != '/') continue;
-    if (length == 1 && part[0] == '/') continue;
-    result = raw_syscall(SYS_mkdirat, AT_FDCWD, raw_address(part), is_end ? mode : 0755);
-    // Also where it is read-only and there.
-    struct stat status{};
-    if (result < 0 &&
-        raw_syscall(SYS_newfstatat, AT_FDCWD, raw_address(part), raw_address(&status), 0) == 0 &&
-        S_ISDIR(status.st_mode)) {
-      result = 0;
-      continue;
+    if (*at == '/' || (!is_end && at[1] != '/')) continue;
+    long next = open_file(AT_FDCWD, part, O_PATH | O_DIRECTORY, resolve);
+    if (next == -ENOENT) {
+      next = raw_syscall(SYS_mkdirat, reached, raw_address(last_part(part)), is_end ? mode : 0755);
+      if (next >= 0) next = open_file(AT_FDCWD, part, O_PATH | O_DIRECTORY, resolve);
     }
-    if (result < 0) return result;
-    if (is_end) raw_syscall(SYS_fchmodat, AT_FDCWD, raw_address(part), mode);
+    close_file(reached);
+    reached = next;
   }
-  return result;
+  return reached;
+}
+
+// A descriptor that names the file, made if it is missing; a link that leads nowhere gives way.
+long make_file(const char* path) {
+  const long there = open_path(AT_FDCWD, path, kInRoot);
+  if (there != -ENOENT) return there;
+  char parent[PATH_MAX];
+  const char* name = last_part(path);
+  const auto length = static_cast<size_t>(name - path);
+  if (length >= sizeof parent) return -ENAMETOOLONG;
+  __builtin_memcpy(parent, path, length);
+  parent[length] = 0;
+  const long directory = make_directory(parent, 0755, kInRoot);
+  if (directory < 0) return directory;
+  raw_syscall(SYS_unlinkat, directory, raw_address(name), 0);
+  constexpr long kFlags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
+  const long made = raw_syscall(SYS_openat, directory, raw_address(name), kFlags, 0644);
+  close_file(directory);
+  if (made < 0) return made;
+  close_file(made);
+  return open_path(AT_FDCWD, path, kInRoot);
+}
+
+long write_file(const char* path, const char* bytes) {
+  const long there = make_file(path);
+  if (there < 0) return there;
+  close_file(there);
+  const long file = open_file(AT_FDCWD, path, O_WRONLY | O_TRUNC | O_NONBLOCK, kInRoot);
+  if (file < 0) return file;
+  long length = 0;
+  while (bytes[length] != 0) ++length;
+  const long written = raw_syscall(SYS_write, file, raw_address(bytes), length);
+  close_file(file);
+  return written;
 }
 
 long set_attributes(int directory, const char* path, long flags, uint64_t attributes) {
@@ -65,9 +127,22 @@ long set_attributes(int directory, const char* path, long flags, uint64_t attrib
 }
 
 // A copy of what is mounted at `source`, with its attributes, that is not mounted anywhere yet.
-long open_tree(const char* source, uint64_t attributes) {
-  const long tree = raw_syscall(SYS_open_tree, AT_FDCWD, raw_address(source),
-                                OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+// `within`: of a source that is relative to it and must not lead out of it.
+long open_tree(const char* source, const char* within, uint64_t attributes) {
+  constexpr long kFlags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
+  long tree = 0;
+  if (*within == 0) {
+    tree = raw_syscall(SYS_open_tree, AT_FDCWD, raw_address(source), kFlags);
+  } else {
+    const long place = open_path(AT_FDCWD, within, 0);
+    if (place < 0) return place;
+    const long file =
+        open_path(static_cast<int>(place), source, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+    raw_syscall(SYS_close, place);
+    if (file < 0) return file;
+    tree = raw_syscall(SYS_open_tree, file, raw_address(""), kFlags | AT_EMPTY_PATH);
+    raw_syscall(SYS_close, file);
+  }
   if (tree < 0 || attributes == 0) return tree;
   const long set =
       set_attributes(static_cast<int>(tree), "", AT_EMPTY_PATH | AT_RECURSIVE, attributes);
@@ -85,6 +160,67 @@ long hide(const char* path) {
   if (result < 0) return result;
   return set_attributes(AT_FDCWD, path, 0,
                         MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+}
+
+long attach(long tree, const char* target) {
+  return raw_syscall(SYS_move_mount, tree, raw_address(""), AT_FDCWD, raw_address(target),
+                     MOVE_MOUNT_F_EMPTY_PATH);
+}
+
+long attach_in_root(long tree, const char* target, uint64_t flags) {
+  long place = open_path(AT_FDCWD, target, kInRoot);
+  if (place == -ENOENT && (flags & kShimMake) != 0) {
+    struct stat status{};
+    const long looked = raw_syscall(SYS_fstat, tree, raw_address(&status));
+    if (looked < 0) return looked;
+    place = S_ISDIR(status.st_mode) ? make_directory(target, 0755, kInRoot) : make_file(target);
+  }
+  if (place < 0) return place;
+  const long result = raw_syscall(SYS_move_mount, tree, raw_address(""), place, raw_address(""),
+                                  MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+  close_file(place);
+  return result;
+}
+
+// A file system at a target that is made if it is not there.
+long mount_in_root(const ShimStep& step, const StepTexts& texts) {
+  const auto flags = static_cast<long>(step.flags);
+  if ((flags & MS_REMOUNT) != 0) {
+    return mount(texts.source, texts.target, texts.type, flags, texts.data);
+  }
+  const long place = make_directory(texts.target, 0755, kInRoot);
+  if (place < 0) return place;
+  long result = raw_syscall(SYS_fchdir, place);
+  if (result >= 0) result = mount(texts.source, ".", texts.type, flags, texts.data);
+  raw_syscall(SYS_chdir, raw_address("/"));
+  close_file(place);
+  return result;
+}
+
+// The old root ends up under the new one, and is taken off it.
+long pivot(const char* target) {
+  long result = raw_syscall(SYS_chdir, raw_address(target));
+  if (result >= 0) result = raw_syscall(SYS_pivot_root, raw_address("."), raw_address("."));
+  if (result >= 0) result = raw_syscall(SYS_umount2, raw_address("."), kDetach);
+  if (result >= 0) result = raw_syscall(SYS_chdir, raw_address("/"));
+  return result;
+}
+
+long set_hostname(const char* name) {
+  long length = 0;
+  while (name[length] != 0) ++length;
+  return raw_syscall(SYS_sethostname, raw_address(name), length);
+}
+
+long bring_up_loopback() {
+  const long socket = raw_syscall(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (socket < 0) return socket;
+  ifreq request{};
+  __builtin_memcpy(request.ifr_name, "lo", sizeof "lo");
+  request.ifr_flags = IFF_UP;
+  const long result = raw_syscall(SYS_ioctl, socket, SIOCSIFFLAGS, raw_address(&request));
+  raw_syscall(SYS_close, socket);
+  return result;
 }
 
 class Steps {
@@ -109,34 +245,58 @@ class Steps {
   long run(const ShimStep& step, const StepTexts& texts) {
     switch (static_cast<ShimStepKind>(step.kind)) {
       case ShimStepKind::kMount:
+        if (in_root_) return mount_in_root(step, texts);
         return mount(texts.source, texts.target, texts.type, static_cast<long>(step.flags),
                      texts.data);
       case ShimStepKind::kOpenTree:
         if (step.slot >= kShimSlots) return -EPROTO;
-        trees_[step.slot] = open_tree(texts.source, step.flags);
+        trees_[step.slot] = open_tree(texts.source, texts.data, step.flags);
         return trees_[step.slot];
       case ShimStepKind::kAttach:
         if (step.slot >= kShimSlots) return -EPROTO;
         if (trees_[step.slot] < 0) return -EBADF;
-        return raw_syscall(SYS_move_mount, trees_[step.slot], raw_address(""), AT_FDCWD,
-                           raw_address(texts.target), MOVE_MOUNT_F_EMPTY_PATH);
+        return in_root_ ? attach_in_root(trees_[step.slot], texts.target, step.flags)
+                        : attach(trees_[step.slot], texts.target);
       case ShimStepKind::kDirectory:
-        return make_directory(texts.target, step.flags);
+        return make_only(texts.target, step.flags);
       case ShimStepKind::kAttributes:
         return set_attributes(AT_FDCWD, texts.target, AT_RECURSIVE, step.flags);
       case ShimStepKind::kHide:
         return hide(texts.target);
+      case ShimStepKind::kHostname:
+        return set_hostname(texts.source);
+      case ShimStepKind::kLoopback:
+        return bring_up_loopback();
+      case ShimStepKind::kEnter:
+        return raw_syscall(SYS_chdir, raw_address(texts.target));
+      case ShimStepKind::kPivot:
+        in_root_ = true;
+        return pivot(texts.target);
+      case ShimStepKind::kFile:
+        return write_file(texts.target, texts.data);
+      case ShimStepKind::kLink:
+        return raw_syscall(SYS_symlinkat, raw_address(texts.source), AT_FDCWD,
+                           raw_address(texts.target));
     }
     return -EPROTO;
   }
 
+  long make_only(const char* target, uint64_t mode) const {
+    const long directory = make_directory(target, mode, in_root_ ? kInRoot : 0);
+    close_file(directory);
+    return directory;
+  }
+
   const Spec& spec_;
+  bool in_root_ = false;
   long trees_[kShimSlots];
 };
 
 // Nobody may take it for a way into what it once was.
-void become_harmless() {
-  raw_syscall(SYS_close_range, 0, ~0U, 0);
+// Only `kept` stays open.
+void become_harmless(long kept) {
+  if (kept > 0) raw_syscall(SYS_close_range, 0, kept - 1, 0);
+  raw_syscall(SYS_close_range, kept + 1, ~0U, 0);
   raw_syscall(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   raw_syscall(SYS_prctl, PR_SET_NAME, raw_address("tepui-init"), 0, 0, 0);
   __user_cap_header_struct about{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
@@ -169,10 +329,14 @@ void become_harmless() {
     if (result < 0) failed = failure(ShimStage::kNamespaces, result);
   }
   if (failed.stage == 0) failed = Steps(spec).run();
+  if (failed.stage == 0) {
+    forget_spec(spec);
+    become_harmless(says);
+  }
+  // From here on the command may run.
   raw_syscall(SYS_write, says, raw_address(&failed), sizeof failed);
   if (failed.stage != 0) leave(kExitLaunchFailed);
-  forget_spec(spec);
-  become_harmless();
+  raw_syscall(SYS_close, says);
   idle();
 }
 

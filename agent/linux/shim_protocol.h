@@ -26,13 +26,14 @@ inline constexpr const char* kShimReportFile = "report";  // a ShimReport, for a
 inline constexpr const char* kExitRecordFile = "exit";
 inline constexpr const char* kExitRecordDraft = "exit.draft";
 
-inline constexpr uint32_t kShimSpecMagic = 0x32505354;    // "TSP2"
+inline constexpr uint32_t kShimSpecMagic = 0x33505354;    // "TSP3"
 inline constexpr uint32_t kShimReportMagic = 0x32505254;  // "TRP2"
 inline constexpr uint32_t kExitRecordMagic = 0x31585445;  // "ETX1"
 
 // Followed by filter_count instructions of seccomp (struct sock_filter), step_count ShimStep,
-// group_count ids of 4 bytes, then by strings that each end with a zero byte: the program, the
-// working directory, argument_count arguments, variable_count "NAME=value", and four for each step.
+// rlimit_count ShimRlimit, group_count ids of 4 bytes, then by strings that each end with a zero
+// byte: the program, the working directory, argument_count arguments, variable_count "NAME=value",
+// and four for each step.
 struct ShimSpecHeader {
   uint32_t magic = kShimSpecMagic;
   uint32_t bytes = 0;  // of everything, this header included
@@ -48,22 +49,32 @@ struct ShimSpecHeader {
   uint32_t filter_count = 0;
   uint32_t set_capabilities = 0;
   uint32_t no_new_privileges = 0;
+  uint32_t rlimit_count = 0;
+  uint32_t reserved = 0;
   uint64_t bounding = 0;   // one bit per capability
-  uint64_t effective = 0;  // permitted and inheritable too, and ambient for other users than root
+  uint64_t effective = 0;  // permitted and inheritable too; 0 for other users than root
 };
-static_assert(sizeof(ShimSpecHeader) == 72);
+static_assert(sizeof(ShimSpecHeader) == 80);
 
 inline constexpr size_t kShimFilterBytes = 8;  // of an instruction
 
 // What is done inside the container's own namespaces before the command is born, in order.
 // Strings: source, target, type, data.
 enum class ShimStepKind : uint32_t {
-  kMount = 1,       // mount(source, target, type, flags, data); an empty string is a null pointer
-  kOpenTree = 2,    // a copy of the tree at source into `slot`; flags: MOUNT_ATTR_... for all of it
-  kAttach = 3,      // the tree in `slot` to target
-  kDirectory = 4,   // target, and what is missing on the way; flags: its mode
+  kMount = 1,      // mount(source, target, type, flags, data); an empty string is a null pointer
+  kOpenTree = 2,   // a copy of the tree at source into `slot`; flags: MOUNT_ATTR_... for all of it;
+                   // data: the directory that no part of source leads out of, or nothing
+  kAttach = 3,     // the tree in `slot` to target; flags: kShimMake
+  kDirectory = 4,  // target, and what is missing on the way; flags: its mode
   kAttributes = 5,  // flags: MOUNT_ATTR_... for the mount at target and all below it
   kHide = 6,        // nothing is seen at target: an empty directory, or /dev/null
+  kHostname = 7,    // sethostname(source)
+  kLoopback = 8,    // the interface lo is up
+  kEnter = 9,       // chdir(target)
+  kPivot = 10,      // what is mounted at target is the root, and the old one is gone; from here on
+                    // no link leads a target out of it
+  kFile = 11,       // after kPivot: a file at target with the bytes of data
+  kLink = 12,       // a symbolic link to source at target
 };
 
 struct ShimStep {
@@ -73,8 +84,18 @@ struct ShimStep {
   uint64_t flags = 0;
 };
 static_assert(sizeof(ShimStep) == 16);
+// After kPivot: the target is made if it is not there, a directory or a file as what is attached.
+inline constexpr uint64_t kShimMake = 1;
 inline constexpr size_t kShimStepTexts = 4;
-inline constexpr size_t kShimSlots = 64;
+inline constexpr size_t kShimSlots = 192;
+
+struct ShimRlimit {
+  uint32_t resource = 0;  // RLIMIT_...
+  uint32_t reserved = 0;
+  uint64_t soft = 0;
+  uint64_t hard = 0;
+};
+static_assert(sizeof(ShimRlimit) == 24);
 
 // How far a launch came.
 enum class ShimStage : uint32_t {
@@ -92,8 +113,9 @@ enum class ShimStage : uint32_t {
   kCapabilities = 11,
   kFilter = 12,
   kPrivileges = 13,
-  kInit = 14,         // who holds the namespaces ended before it had said anything
-  kFirstStep = 1024,  // and on: by the place of the step
+  kInit = 14,          // who holds the namespaces ended before it had said anything
+  kFirstRlimit = 512,  // and on: by the place of the limit
+  kFirstStep = 1024,   // and on: by the place of the step
 };
 
 struct ShimReport {

@@ -102,6 +102,7 @@ Failure read_spec(Spec* spec) {
   Cursor cursor(start + sizeof header, start + bytes);
   spec->filter = cursor.take<unsigned char>(size_t{header.filter_count} * kShimFilterBytes);
   spec->steps = cursor.take<ShimStep>(header.step_count);
+  spec->rlimits = cursor.take<ShimRlimit>(header.rlimit_count);
   spec->groups = cursor.take<uint32_t>(header.group_count);
   spec->program = cursor.take_text();
   spec->directory = cursor.take_text();

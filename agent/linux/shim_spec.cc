@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
+#include <sys/resource.h>
 
 #include <string_view>
 #include <utility>
@@ -21,7 +22,7 @@ uint32_t namespace_flags(const IsolatorSet& namespaces) {
   constexpr std::pair<Isolator, uint32_t> kFlags[] = {
       {Isolator::kPidNamespace, CLONE_NEWPID},       {Isolator::kMountNamespace, CLONE_NEWNS},
       {Isolator::kIpcNamespace, CLONE_NEWIPC},       {Isolator::kUtsNamespace, CLONE_NEWUTS},
-      {Isolator::kCgroupNamespace, CLONE_NEWCGROUP},
+      {Isolator::kCgroupNamespace, CLONE_NEWCGROUP}, {Isolator::kNetNamespace, CLONE_NEWNET},
   };
   uint32_t flags = 0;
   for (const auto& [isolator, flag] : kFlags) {
@@ -56,15 +57,66 @@ ShimStep encode_step(const ConfinementStep& step) {
     case StepKind::kOpen:
       return make(ShimStepKind::kOpenTree, attribute_flags(step.flags));
     case StepKind::kAttach:
-      return make(ShimStepKind::kAttach, 0);
+      return make(ShimStepKind::kAttach, (step.flags & kMake) != 0 ? kShimMake : 0);
     case StepKind::kDirectory:
       return make(ShimStepKind::kDirectory, step.mode);
     case StepKind::kAttributes:
       return make(ShimStepKind::kAttributes, attribute_flags(step.flags));
     case StepKind::kHide:
       return make(ShimStepKind::kHide, 0);
+    case StepKind::kFile:
+      return make(ShimStepKind::kFile, 0);
+    case StepKind::kLink:
+      return make(ShimStepKind::kLink, 0);
+    case StepKind::kEnter:
+      return make(ShimStepKind::kEnter, 0);
+    case StepKind::kRoot:
+    case StepKind::kPivot:
+      return make(ShimStepKind::kPivot, 0);
+    case StepKind::kHostname:
+      return make(ShimStepKind::kHostname, 0);
+    case StepKind::kLoopback:
+      return make(ShimStepKind::kLoopback, 0);
   }
   return make(ShimStepKind::kMount, 0);
+}
+
+uint32_t resource_of(RlimitType type) {
+  switch (type) {
+    case RlimitType::kAs:
+      return RLIMIT_AS;
+    case RlimitType::kCore:
+      return RLIMIT_CORE;
+    case RlimitType::kCpu:
+      return RLIMIT_CPU;
+    case RlimitType::kData:
+      return RLIMIT_DATA;
+    case RlimitType::kFsize:
+      return RLIMIT_FSIZE;
+    case RlimitType::kLocks:
+      return RLIMIT_LOCKS;
+    case RlimitType::kMemlock:
+      return RLIMIT_MEMLOCK;
+    case RlimitType::kMsgqueue:
+      return RLIMIT_MSGQUEUE;
+    case RlimitType::kNice:
+      return RLIMIT_NICE;
+    case RlimitType::kNofile:
+      return RLIMIT_NOFILE;
+    case RlimitType::kNproc:
+      return RLIMIT_NPROC;
+    case RlimitType::kRss:
+      return RLIMIT_RSS;
+    case RlimitType::kRtprio:
+      return RLIMIT_RTPRIO;
+    case RlimitType::kRttime:
+      return RLIMIT_RTTIME;
+    case RlimitType::kSigpending:
+      return RLIMIT_SIGPENDING;
+    case RlimitType::kStack:
+      return RLIMIT_STACK;
+  }
+  return RLIM_NLIMITS;  // which the kernel refuses
 }
 
 Result<void> append_text(std::string& bytes, std::string_view text, std::string_view what) {
@@ -115,20 +167,90 @@ ShimSpecHeader make_header(const ShimSpec& spec) {
   }
   header.namespaces = namespace_flags(confinement.namespaces);
   header.joins = namespace_flags(spec.joined);
-  header.step_count = static_cast<uint32_t>(confinement.steps.size());
+  header.rlimit_count = static_cast<uint32_t>(confinement.rlimits.size());
   header.filter_count = static_cast<uint32_t>(spec.filter.size() / kShimFilterBytes);
   header.no_new_privileges = confinement.no_new_privileges ? 1 : 0;
   if (confinement.capabilities.has_value()) {
     header.set_capabilities = 1;
     header.bounding = confinement.capabilities->bounding;
-    header.effective = confinement.capabilities->effective;
+    const bool is_root = !spec.user || spec.user->uid == 0;
+    header.effective = is_root ? confinement.capabilities->effective : 0;
   }
   return header;
 }
 
+// What separates the parts of a mount's options stands for itself in a path.
+std::string escape(std::string_view path) {
+  std::string escaped;
+  for (const char c : path) {
+    if (c == ':' || c == ',' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  return escaped;
+}
+
+std::string_view parent_of(std::string_view path) { return path.substr(0, path.rfind('/')); }
+
+// Layers beside each other are named by their last part: all options together must fit into a page.
+std::string list_layers(const std::vector<std::string>& layers, std::string& folder) {
+  folder = layers.empty() ? "" : parent_of(layers.front());
+  for (const std::string& layer : layers) {
+    if (parent_of(layer) != folder) folder.clear();
+  }
+  std::string list;
+  for (const std::string& layer : layers) {
+    if (!list.empty()) list += ':';
+    list += escape(folder.empty() ? std::string_view(layer)
+                                  : std::string_view(layer).substr(folder.size() + 1));
+  }
+  if (folder.empty()) folder = "/";
+  return list;
+}
+
+// An overlay, so that the layers are never changed; what makes places in a read-only one is memory.
+void append_root(std::vector<ConfinementStep>& steps, const ContainerRoot& root,
+                 const std::string& place) {
+  const std::string& above = root.upper.empty() ? place : root.upper;
+  if (root.upper.empty()) {
+    steps.push_back({.kind = StepKind::kMount,
+                     .flags = kNoDevices,
+                     .target = place,
+                     .type = "tmpfs",
+                     .data = "mode=0755,size=1m"});
+  }
+  for (const char* name : {"/upper", "/work"}) {
+    steps.push_back({.kind = StepKind::kDirectory, .mode = 0755, .target = above + name});
+  }
+  std::string folder;
+  const std::string layers = list_layers(root.layers, folder);
+  steps.push_back({.kind = StepKind::kEnter, .target = std::move(folder)});
+  steps.push_back({.kind = StepKind::kMount,
+                   .flags = kNoDevices,
+                   .source = "overlay",
+                   .target = place,
+                   .type = "overlay",
+                   .data = fmt::format("lowerdir={},upperdir={}/upper,workdir={}/work,volatile",
+                                       layers, escape(above), escape(above))});
+  steps.push_back({.kind = StepKind::kPivot, .target = place});
+}
+
+Result<void> check_step(const ConfinementStep& step, const Confinement& confinement) {
+  if (step.kind == StepKind::kPivot && confinement.root->layers.empty()) {
+    return fail("the container's root file system has not a single layer");
+  }
+  constexpr size_t kOptionsMax = 4095;  // a page, of the kernel
+  if (step.kind == StepKind::kMount && step.data.size() > kOptionsMax) {
+    return fail(fmt::format("the {} layers of the root file system have too long names: {} bytes",
+                            confinement.root ? confinement.root->layers.size() : 0,
+                            step.data.size()));
+  }
+  return {};
+}
+
 Result<void> append_steps(std::string& bytes, const std::vector<ConfinementStep>& steps) {
   for (const ConfinementStep& step : steps) {
-    for (const std::string* text : {&step.source, &step.target, &step.type, &step.data}) {
+    const std::string& last = step.kind == StepKind::kOpen ? step.within : step.data;
+    for (const std::string* text : {&step.source, &step.target, &step.type, &last}) {
       TRY(append_text(bytes, *text, "confinement"));
     }
   }
@@ -137,14 +259,34 @@ Result<void> append_steps(std::string& bytes, const std::vector<ConfinementStep>
 
 }  // namespace
 
+std::vector<ConfinementStep> complete_steps(const Confinement& confinement) {
+  std::vector<ConfinementStep> steps;
+  for (const ConfinementStep& step : confinement.steps) {
+    if (step.kind == StepKind::kRoot && confinement.root) {
+      append_root(steps, *confinement.root, step.target);
+    } else {
+      steps.push_back(step);
+    }
+  }
+  return steps;
+}
+
 Result<std::string> encode_shim_spec(const ShimSpec& spec) {
+  const std::vector<ConfinementStep> steps = complete_steps(spec.confinement);
   std::string bytes;
   ShimSpecHeader header = make_header(spec);
+  header.step_count = static_cast<uint32_t>(steps.size());
   append_raw(bytes, header);
   bytes += spec.filter;
-  for (const ConfinementStep& step : spec.confinement.steps) {
+  for (const ConfinementStep& step : steps) {
+    TRY(check_step(step, spec.confinement));
     if (step.slot >= kShimSlots) return fail("the container has too many volumes");
     append_raw(bytes, encode_step(step));
+  }
+  for (const Rlimit& limit : spec.confinement.rlimits) {
+    append_raw(bytes, ShimRlimit{.resource = resource_of(limit.type),
+                                 .soft = limit.soft.value_or(RLIM_INFINITY),
+                                 .hard = limit.hard.value_or(RLIM_INFINITY)});
   }
   if (spec.user.has_value()) {
     for (uint32_t group : spec.user->groups) append_raw(bytes, group);
@@ -162,7 +304,7 @@ Result<std::string> encode_shim_spec(const ShimSpec& spec) {
     }
     TRY(append_text(bytes, variable.name + "=" + variable.value, "environment"));
   }
-  TRY(append_steps(bytes, spec.confinement.steps));
+  TRY(append_steps(bytes, steps));
   header.bytes = static_cast<uint32_t>(bytes.size());
   bytes.replace(0, sizeof header, reinterpret_cast<const char*>(&header), sizeof header);
   return bytes;

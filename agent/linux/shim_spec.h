@@ -37,6 +37,9 @@ ShimSpec make_shim_spec(const CommandInfo& command,
                         const std::vector<EnvironmentVariable>& environment,
                         const std::string& sandbox);
 
+// The steps as the shim does them: how a root is put together depends on its layers.
+std::vector<ConfinementStep> complete_steps(const Confinement& confinement);
+
 // Refuses what no program could receive: a zero byte in a string, a '=' in a variable's name; and
 // more steps than a shim has slots for.
 Result<std::string> encode_shim_spec(const ShimSpec& spec);

@@ -236,10 +236,31 @@ Result<Fd> make_way(int sandbox, std::string_view path, const std::optional<User
 
 }  // namespace
 
+Result<void> remove_tree(int parent, const std::string& name) {
+  struct stat status{};
+  if (fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) {
+    return {};
+  }
+  {
+    const Fd directory = TRY(open_to_empty(parent, name));
+    TRY(empty_directory(directory.get()));
+  }
+  if (unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
+  return std::unexpected(system_error(errno, "removing directory " + name));
+}
+
+Result<void> make_in_sandbox(int sandbox, const std::string& path,
+                             const std::optional<UserIds>& user) {
+  TRY(make_way(sandbox, path, user));
+  return {};
+}
+
 Result<void> prepare_volume(int sandbox, const VolumeMount& mount,
                             const std::optional<UserIds>& user) {
   TRY(give_volume(path_of(mount.place), user));
-  TRY(make_way(sandbox, mount.container_path, user));
+  if (!mount.container_path.starts_with('/')) {
+    TRY(make_way(sandbox, mount.container_path, user));
+  }
   return {};
 }
 

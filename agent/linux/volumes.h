@@ -23,6 +23,14 @@ Result<void> create_volume(const VolumePlace& place);
 // touched, whatever symbolic links the contents have.
 Result<void> destroy_volume(const VolumePlace& place);
 
+// Removes a directory and all that is in it, but nothing that is mounted there. It need not be
+// there.
+Result<void> remove_tree(int parent, const std::string& name);
+
+// Makes a directory below an open sandbox, with those on the way, for the user. Follows no link.
+Result<void> make_in_sandbox(int sandbox, const std::string& path,
+                             const std::optional<UserIds>& user);
+
 // Makes the directory at which a volume will be mounted, with those on the way, for the user; and
 // gives him the volume's own directory if it is still root's.
 Result<void> prepare_volume(int sandbox, const VolumeMount& mount,

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <iterator>
 #include <optional>
@@ -137,6 +138,33 @@ std::vector<std::string> private_directories(const GroundOptions& options,
   return directories;
 }
 
+// Without links; as it is if it is not there.
+std::string real_path(const std::string& path) {
+  const std::unique_ptr<char, decltype(&free)> real(realpath(path.c_str(), nullptr), &free);
+  return real == nullptr ? path : real.get();
+}
+
+// Directories that an option shows to tasks, which hold nothing of other tasks or of the agent.
+Result<std::vector<std::string>> check_shown(const std::vector<std::string>& paths,
+                                             const std::vector<std::string>& private_directories) {
+  std::vector<std::string> shown;
+  for (const std::string& path : paths) {
+    struct stat status{};
+    if (!path.starts_with('/') || stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
+      return fail(fmt::format("'{}' is not the absolute path of a directory", path));
+    }
+    const std::string real = real_path(path);
+    for (const std::string& one : private_directories) {
+      const std::string hidden = real_path(one);
+      if (find_above({real}, hidden) == nullptr && find_above({hidden}, real) == nullptr) continue;
+      return fail(
+          fmt::format("'{}' and '{}', which tasks must not see, are one in the other", path, one));
+    }
+    shown.push_back(plain_path(path));
+  }
+  return shown;
+}
+
 // Nobody gives what he does not have: every launch would fail.
 void limit_capabilities(Ground& ground) {
   CapabilitySet& wanted = ground.confinement.capabilities;
@@ -169,8 +197,15 @@ Result<Ground> prepare_ground(const GroundOptions& options) {
   Ground ground;
   ground.isolation = options.isolation;
   ground.confinement.capabilities = options.capabilities;
+  ground.confinement.allow_unconfined = options.allow_unconfined;
   ground.machine = TRY(detect_machine(options.work_dir, options.resources));
   ground.confinement.private_directories = private_directories(options, ground.machine.resources);
+  auto shown = check_shown(options.volume_host_paths, ground.confinement.private_directories);
+  if (!shown) return std::unexpected(std::move(shown).error().in("--volume-host-paths"));
+  ground.confinement.volume_host_paths = *std::move(shown);
+  auto images = check_shown(options.image_directories, ground.confinement.private_directories);
+  if (!images) return std::unexpected(std::move(images).error().in("--image-dir"));
+  ground.confinement.image_directories = *std::move(images);
   ground.boot_id = TRY(read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id"));
   while (ground.boot_id.ends_with('\n')) ground.boot_id.pop_back();
   const CgroupFacts facts = TRY(read_cgroup_facts());

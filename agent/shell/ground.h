@@ -27,6 +27,9 @@ struct GroundOptions {
   std::vector<std::string> io_devices;  // paths; none: the disk of the work directory
   IsolationSettings isolation;          // as it is configured
   CapabilitySet capabilities = kDefaultCapabilities;
+  std::vector<std::string> image_directories;  // of what tasks may ask for as roots
+  std::vector<std::string> volume_host_paths;  // what tasks may ask for as volumes
+  bool allow_unconfined = false;               // a container may ask for no filter of system calls
 };
 
 struct Ground {

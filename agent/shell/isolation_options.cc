@@ -113,6 +113,14 @@ std::vector<Option> isolation_options() {
       list_option("capabilities", "default",
                   "What root may in a container, as CAP_NET_RAW,CAP_KILL; default: be root among "
                   "its own files, users and ports; all; none."),
+      flag_option("allow-unconfined",
+                  "A task may ask for a container without the filter of system calls."),
+      list_option("volume-host-paths", "",
+                  "Directories of this machine of which tasks may have everything as volumes, to "
+                  "read and to write; none if none is given."),
+      list_option("image-dir", "",
+                  "Directories of this machine below which the root file systems and images are "
+                  "that tasks may ask for; none if none is given."),
       flag_option("enforce-cpu-requests",
                   "What a task requests of cpus is also the most it gets, where it has no limit."),
       percent_option("cpu-burst-percent", kPercent,
@@ -156,6 +164,9 @@ std::vector<Option> isolation_options() {
 Result<void> read_isolation(const Settings& settings, GroundOptions& ground) {
   ground.isolators = settings.list("isolation");
   ground.capabilities = TRY(read_capabilities(settings));
+  ground.allow_unconfined = settings.flag("allow-unconfined");
+  ground.image_directories = settings.list("image-dir");
+  ground.volume_host_paths = settings.list("volume-host-paths");
   ground.io_devices = settings.list("io-devices");
   IsolationSettings& isolation = ground.isolation;
   isolation.cpu_max_of_requests = settings.flag("enforce-cpu-requests");

@@ -18,12 +18,14 @@ ConfinementSettings everything() {
 
 struct Planned {
   explicit Planned(const ConfinementSettings& config, std::vector<VolumeMount> mounts = {},
-                   std::string shared = "")
+                   std::string shared = "", const ContainerInfo& asked = {})
       : volumes(std::move(mounts)),
         plan(plan_confinement({.config = config,
                                .sandbox = "/var/lib/agent/runs/c",
                                .volumes = volumes,
-                               .shared_directory = std::move(shared)})) {}
+                               .shared_directory = std::move(shared),
+                               .container = &asked,
+                               .memory_bytes = 64 << 20})) {}
 
   // The place of the first such step, or -1.
   int place(StepKind kind, const std::string& target) const {
@@ -106,6 +108,82 @@ TEST(Confinement, APidNamespaceAloneMountsNothing) {
   const Planned planned(config);
   EXPECT_TRUE(has(planned.plan.namespaces, Isolator::kPidNamespace));
   EXPECT_TRUE(planned.plan.steps.empty());
+}
+
+TEST(Confinement, ShowsVolumesLastAndTheOuterOnesFirst) {
+  ConfinementSettings config = everything();
+  config.volume_host_paths = {"/srv", "/srv/deep"};
+  ContainerInfo asked;
+  using Source = ContainerVolume::Source;
+  asked.volumes = {
+      {.source = Source::kTmpfs, .container_path = "data/./memory"},
+      {.source = Source::kHostPath, .container_path = "data", .source_path = "/srv/deep//x"},
+      {.source = Source::kSandboxPath,
+       .container_path = "/opt/own",
+       .source_path = "own",
+       .read_only = true}};
+  const Planned planned(config, {}, "", asked);
+  const int data = planned.place(StepKind::kAttach, "/var/lib/agent/runs/c/data");
+  const int memory = planned.place(StepKind::kMount, "/var/lib/agent/runs/c/data/memory");
+  const int own = planned.place(StepKind::kAttach, "/opt/own");
+  ASSERT_GE(own, 0);
+  EXPECT_GT(data, planned.place(StepKind::kAttach, "/var/lib/agent/runs/c"));
+  EXPECT_GT(memory, data);
+  const auto step = [&](int place) { return planned.plan.steps[static_cast<size_t>(place)]; };
+  EXPECT_EQ(step(memory).data, "mode=1777,size=33554432");
+  EXPECT_EQ(planned.opened(step(data).slot).within, "/srv/deep");
+  EXPECT_EQ(planned.opened(step(data).slot).source, "./x");
+  EXPECT_EQ(planned.opened(step(own).slot).within, "/var/lib/agent/runs/c");
+  EXPECT_EQ(planned.opened(step(own).slot).flags, kReadOnly | kNoDevices);
+  EXPECT_THAT(planned.plan.directories, testing::ElementsAre("data/memory", "data", "own"));
+}
+
+TEST(Confinement, GainsNoPrivilegesWhereItReplacesFilesOfTheMachine) {
+  ContainerInfo asked;
+  asked.volumes = {{.source = ContainerVolume::Source::kTmpfs, .container_path = "inside"}};
+  EXPECT_FALSE(Planned(everything(), {}, "", asked).plan.no_new_privileges);
+  asked.volumes[0].container_path = "/etc";
+  EXPECT_TRUE(Planned(everything(), {}, "", asked).plan.no_new_privileges);
+}
+
+TEST(Confinement, FindsTheNearestDirectoryAbove) {
+  const std::vector<std::string> some = {"/srv", "/srv/deep"};
+  EXPECT_EQ(*find_above(some, "/srv/deep/x"), "/srv/deep");
+  EXPECT_EQ(*find_above(some, "/srv/deeper"), "/srv");
+  EXPECT_EQ(*find_above(some, "/srv"), "/srv");
+  EXPECT_EQ(find_above(some, "/srvx"), nullptr);
+  EXPECT_EQ(find_above({}, "/"), nullptr);
+  EXPECT_EQ(*find_above({"/"}, "/x"), "/");
+  EXPECT_EQ(plain_path("//a/./b//"), "/a/b");
+  EXPECT_EQ(plain_path("a/./b"), "a/b");
+  EXPECT_EQ(plain_path("/"), "/");
+}
+
+TEST(Confinement, OpensAllSourcesBeforeItEntersARoot) {
+  ConfinementSettings config = everything();
+  config.image_directories = {"/images"};
+  ContainerInfo asked;
+  asked.rootfs = RootFilesystem{.path = "/images/./debian", .read_only = true};
+  asked.volumes = {{.source = ContainerVolume::Source::kSandboxPath,
+                    .container_path = "rel",
+                    .source_path = "own"}};
+  const Planned planned(config, {}, "/var/lib/agent/executors", asked);
+  const int root = planned.place(StepKind::kRoot, "/var/lib/agent/runs/c");
+  ASSERT_GE(root, 0);
+  for (const char* target : {"/mnt/mesos/sandbox", "/var/lib/agent/executors", "/dev/null",
+                             "/etc/resolv.conf", "/mnt/mesos/sandbox/rel"}) {
+    const int place = planned.place(StepKind::kAttach, target);
+    ASSERT_GT(place, root) << target;
+    const ConfinementStep& step = planned.plan.steps[static_cast<size_t>(place)];
+    EXPECT_EQ(step.flags, uint32_t{kMake});
+    EXPECT_LT(&planned.opened(step.slot) - planned.plan.steps.data(), root) << target;
+  }
+  EXPECT_EQ(planned.plan.steps[0].within, "/images");
+  EXPECT_EQ(planned.plan.steps[0].source, "./debian");
+  // The machine's files are gone, so nothing of them must be covered; the root is closed last.
+  EXPECT_EQ(planned.place(StepKind::kMount, "/var/lib/agent"), -1);
+  EXPECT_GT(planned.place(StepKind::kMount, "/"),
+            planned.place(StepKind::kAttach, "/mnt/mesos/sandbox/rel"));
 }
 
 TEST(Confinement, EveryStepHasASlotOfItsOwnAndASentence) {

@@ -83,6 +83,34 @@ TEST(LaunchSpec, WorksInTheSandboxUnlessToldOtherwise) {
   EXPECT_EQ(given.make().command.working_directory, sandbox);
 }
 
+TEST(LaunchSpec, SpeaksOfTheSandboxAsItIsSeenInARootOfItsOwn) {
+  Given given;
+  put(given.config.confinement.isolators, Isolator::kMountNamespace);
+  given.config.confinement.image_directories = {"/images"};
+  given.spec.container = ContainerInfo{};
+  given.spec.container->rootfs = RootFilesystem{.path = "/images/debian"};
+  given.spec.command.working_directory = "data";
+  LaunchSpec spec = given.make();
+  const auto variables = given.environment();
+  EXPECT_EQ(variables.at("MESOS_SANDBOX"), "/mnt/mesos/sandbox");
+  EXPECT_EQ(variables.at("MESOS_DIRECTORY"), "/var/lib/tepui/" + spec.sandbox);
+  EXPECT_EQ(spec.command.working_directory, "/mnt/mesos/sandbox/data");
+  ASSERT_TRUE(spec.confinement.root.has_value());
+  EXPECT_EQ(spec.confinement.root->layers, std::vector<std::string>{"/images/debian"});
+  EXPECT_EQ(spec.confinement.root->upper, "/var/lib/tepui/roots/c");
+  // A command beside it is in the same root, which it does not make.
+  make_probe_spec(spec, CommandInfo{.value = "true"}, ContainerId{"p"});
+  EXPECT_EQ(spec.command.working_directory, "/mnt/mesos/sandbox");
+  ASSERT_TRUE(spec.confinement.root.has_value());
+  EXPECT_EQ(spec.confinement.root->upper, "");
+  // What an image consists of is found out later.
+  given.spec.container->rootfs->type = RootFilesystem::Type::kOciLayout;
+  given.spec.container->rootfs->read_only = true;
+  spec = given.make();
+  EXPECT_TRUE(spec.confinement.root->layers.empty());
+  EXPECT_EQ(spec.confinement.root->upper, "");
+}
+
 TEST(LaunchSpec, ResolvesUserAndPlan) {
   const LaunchSpec spec = Given().make();
   EXPECT_EQ(spec.command.user, "worker");
@@ -101,6 +129,18 @@ TEST(LaunchSpec, PrefersTheUserOfTheCommandToThatOfTheFramework) {
   bench.launch("inherited");
   EXPECT_EQ(bench.effects.launches[0].command.user, "other");
   EXPECT_EQ(bench.effects.launches[1].command.user, "worker");
+}
+
+TEST(LaunchSpec, RefusesAContainerThatTheAgentDoesNotGrant) {
+  Given given;
+  EXPECT_EQ(given.make().refusal, "");
+  given.spec.container = ContainerInfo{};
+  given.spec.container->capabilities = CapabilitySet{1} << 21;
+  put(given.config.confinement.isolators, Isolator::kCapabilities);
+  EXPECT_EQ(given.make().refusal, "the agent does not grant CAP_SYS_ADMIN (its --capabilities)");
+  given.config.confinement.capabilities |= CapabilitySet{1} << 21;
+  EXPECT_EQ(given.make().refusal, "");
+  EXPECT_EQ(given.make().confinement.capabilities->bounding, CapabilitySet{1} << 21);
 }
 
 }  // namespace

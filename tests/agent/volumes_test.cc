@@ -83,5 +83,18 @@ TEST(Volumes, InEachOthersWayAreRefused) {
   EXPECT_EQ(refusal({volume(at("a", "v1")), volume(at("ab", "v2"))}), "");
 }
 
+TEST(Volumes, MayBeAnywhereInARootOfTheTasksOwn) {
+  const auto mounts_with = [](const std::optional<ContainerInfo>& container) {
+    return volume_mounts(Resources::create({volume(at("/var//data/"))}).value(), "/srv", container);
+  };
+  ContainerInfo container;
+  EXPECT_FALSE(mounts_with(container).has_value());
+  container.rootfs = RootFilesystem{.path = "/images/x"};
+  EXPECT_EQ(mounts_with(container).value()[0].container_path, "/var/data");
+  container.volumes = {{.container_path = "/var/data", .source_path = "/srv/x"}};
+  EXPECT_EQ(mounts_with(container).error().message,
+            "volume 'v' is at '/var/data', and another of the container too");
+}
+
 }  // namespace
 }  // namespace tepui

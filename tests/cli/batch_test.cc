@@ -50,6 +50,35 @@ TEST(Batch, ACommandIsTextForTheShellOrAListOfArguments) {
   EXPECT_EQ(command.arguments, (std::vector<std::string>{"ls", "-l", "a b"}));
 }
 
+TEST(Batch, ATaskSaysWhatItsContainerLooksLike) {
+  const auto batch = parse(R"(
+rootfs = "/images/debian"
+[[task]]
+command = "true"
+read_only_rootfs = true
+volumes = ["/srv/data:/data:ro", "out:/out"]
+tmpfs = ["/scratch:1MB"]
+rlimits = ["nofile=10:20"]
+capabilities = ["none"]
+hostname = "web"
+network = "loopback"
+)");
+  ASSERT_TRUE(batch) << batch.error().message;
+  const ContainerInfo& container = *batch->tasks[0].spec->container;
+  EXPECT_EQ(container.rootfs->path, "/images/debian");
+  EXPECT_TRUE(container.rootfs->read_only);
+  EXPECT_EQ(container.volumes.size(), 3u);
+  EXPECT_EQ(container.rlimits[0].hard, 20u);
+  EXPECT_EQ(container.capabilities, CapabilitySet{0});
+  EXPECT_EQ(problem("[[task]]\ncommand = 'x'\nvolumes = 'x'\n"),
+            "jobs.toml:3: volumes is text, expected a list of texts");
+  EXPECT_EQ(problem("[[task]]\ncommand = 'x'\nuser_namespace = 'x'\n"),
+            "jobs.toml:3: user_namespace is text, expected true or false");
+  EXPECT_EQ(problem("[[task]]\ncommand = 'x'\nread_only_rootfs = true\n"),
+            "jobs.toml:1: read-only-rootfs: there is no rootfs");
+  EXPECT_FALSE(parse("[[task]]\ncommand = 'x'\n")->tasks[0].spec->container.has_value());
+}
+
 TEST(Batch, TasksInheritWhatTheyDoNotSay) {
   const auto batch = parse(R"(
 name = "nightly"
@@ -108,12 +137,15 @@ TEST(Batch, WhatIsWrongIsNamedWithItsLine) {
   const std::string task = "[[task]]\ncommand = 'true'\n";
   EXPECT_EQ(problem(task + "color = 'red'\n"),
             "jobs.toml:3: a task has no key 'color'; it may have name, command, instances, cpus, "
-            "mem, user, env, kill_grace, max_completion_time, health_check and "
-            "health_check_options");
+            "mem, user, env, kill_grace, max_completion_time, health_check, "
+            "health_check_options, rootfs, read_only_rootfs, volumes, tmpfs, "
+            "rlimits, capabilities, hostname, network, seccomp, user_namespace and shm_size");
   EXPECT_EQ(
       problem("color = 'red'\n" + task),
       "jobs.toml:1: a batch has no key 'color'; it may have name, role, cpus, mem, user, env, "
-      "kill_grace, max_completion_time, health_check, health_check_options and tasks");
+      "kill_grace, max_completion_time, health_check, health_check_options, tasks, "
+      "rootfs, read_only_rootfs, volumes, tmpfs, "
+      "rlimits, capabilities, hostname, network, seccomp, user_namespace and shm_size");
   EXPECT_EQ(problem(task + "role = 'x'\n").substr(0, 33), "jobs.toml:3: a task has no key 'r");
   EXPECT_EQ(problem("[[task]]\nname = 'x'\n"), "jobs.toml:1: a task has no command");
   EXPECT_EQ(problem("[[task]]\ncommand = ''\n"), "jobs.toml:2: command is empty");

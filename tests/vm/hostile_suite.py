@@ -118,6 +118,33 @@ def who_hoards_descriptors_has_no_more_than_its_own(cluster):
     task.kill("--grace=0secs")
 
 
+TRACER = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+for pid in (1, os.getppid(), SHIM):
+    done = libc.ptrace(16, pid, 0, 0)  # PTRACE_ATTACH
+    print('attached' if done == 0 else os.strerror(ctypes.get_errno()), flush=True)
+    try:
+        os.open(f'/proc/{pid}/mem', os.O_RDWR)
+        print('opened its memory')
+    except OSError as error:
+        pass
+"""
+
+
+def who_traces_its_supervisor_is_refused(cluster):
+    other = Limited(cluster, "traced", "sleep 1005", "--cpus=0.1").wait_running()
+    with open(f"/proc/{min(other.pids())}/stat", encoding="ascii") as file:
+        shim = file.read().rsplit(")", 1)[1].split()[1]
+    done = cluster.tepui("run", "--cpus=0.1", "--mem=64MB", "--", "python3", "-S", "-c",
+                         TRACER.replace("SHIM", shim))
+    lines = done.stdout.splitlines()
+    expect_equal(len(lines), 3, f"attempts ({done.stdout} {done.stderr})")
+    expect(not {"attached", "opened its memory"} & set(lines), f"what it could do: {lines}")
+    expect_equal(other.row()["state"], "TASK_RUNNING", "the other")
+    other.kill("--grace=0secs")
+
+
 def ten_thousand_files_hurt_nobody(cluster):
     done = cluster.tepui("run", "--cpus=0.1", "--mem=64MB", "--", "sh", "-c",
                          "mkdir many; cd many; seq 10000 | xargs touch; ls | wc -l")
@@ -148,6 +175,7 @@ TESTS = [
     who_ignores_sigterm_is_killed_after_its_grace,
     who_tries_to_get_out_stays_in,
     who_hoards_descriptors_has_no_more_than_its_own,
+    who_traces_its_supervisor_is_refused,
     ten_thousand_files_hurt_nobody,
     a_command_that_dies_at_once_again_and_again_leaves_nothing,
 ]

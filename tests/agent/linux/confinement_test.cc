@@ -40,11 +40,18 @@ class ConfinementTest : public ContainersTest {
     confine(spec);
     return spec;
   }
-  void confine(LaunchSpec& spec) {
+  // The same, and what it asks of its container.
+  LaunchSpec asking(const std::string& id, const std::string& command, const ContainerInfo& asked) {
+    LaunchSpec spec = life_->spec(id, command);
+    confine(spec, &asked);
+    return spec;
+  }
+  void confine(LaunchSpec& spec, const ContainerInfo* asked = nullptr) {
     spec.confinement = plan_confinement({.config = config_,
                                          .sandbox = life_->sandbox(spec.id.value),
                                          .volumes = spec.volumes,
-                                         .shared_directory = ""});
+                                         .shared_directory = "",
+                                         .container = asked});
   }
   // What it printed; the command must succeed.
   std::string output(const LaunchSpec& spec) {
@@ -210,11 +217,12 @@ TEST_P(ConfinementTest, HasOnlyTheCapabilitiesThatItIsGiven) {
   config_.capabilities = 0;
   EXPECT_EQ(output("b", "grep CapEff /proc/self/status; chown 1:1 . 2>/dev/null || echo no"),
             "CapEff:\t0000000000000000\nno\n");
-  LaunchSpec given = confined("c", "grep CapEff /proc/self/status");
+  LaunchSpec given =
+      confined("c", "grep CapEff /proc/self/status; head -c 1 /etc/shadow || echo no");
   given.command.user = "nobody";
   given.confinement.capabilities =
       CapabilityLimits{.bounding = kDefaultCapabilities, .effective = CapabilitySet{1} << 10};
-  EXPECT_EQ(output(given), "CapEff:\t0000000000000400\n");
+  EXPECT_EQ(output(given), "CapEff:\t0000000000000000\nno\n") << "what root may, others may not";
   LaunchSpec fewer = confined("d", "grep -E 'CapEff' /proc/self/status");
   fewer.confinement.capabilities = given.confinement.capabilities;
   EXPECT_EQ(output(fewer), "CapEff:\t0000000000000400\n");
@@ -227,6 +235,101 @@ TEST_P(ConfinementTest, PromisesNotToGainPrivilegesWhereThatIsWanted) {
   LaunchSpec spec = confined("b", "grep -E 'NoNewPrivs|Seccomp:' /proc/self/status");
   spec.command.user = "nobody";
   EXPECT_EQ(output(spec), "NoNewPrivs:\t1\nSeccomp:\t2\n");
+}
+
+TEST_P(ConfinementTest, HasTheLimitsThatItIsGiven) {
+  ContainerInfo asked;
+  asked.rlimits = {{.type = RlimitType::kNofile, .soft = 100, .hard = 200},
+                   {.type = RlimitType::kCore, .soft = 0, .hard = 0}};
+  LaunchSpec spec = asking("a", "ulimit -Sn; ulimit -Hn; ulimit -c", asked);
+  EXPECT_EQ(output(spec), "100\n200\n0\n");
+  asked.rlimits[0].hard = 1'000'000'000'000;
+  const Error refused = life_->run_to_failure(asking("b", "true", asked));
+  EXPECT_THAT(refused.message, HasSubstr("setting the rlimit nofile to 100:1000000000000"));
+  EXPECT_EQ(refused.code, EPERM);
+}
+
+TEST_P(ConfinementTest, HasFewerCapabilitiesWhereItAsksForThem) {
+  ContainerInfo asked;
+  asked.capabilities = CapabilitySet{1} << 10;
+  EXPECT_EQ(output(asking("a", "grep -E 'Cap(Bnd|Eff)' /proc/self/status", asked)),
+            "CapEff:\t0000000000000400\nCapBnd:\t0000000000000400\n");
+}
+
+TEST_P(ConfinementTest, RunsWithoutAFilterWhereItAsksForThat) {
+  config_.allow_unconfined = true;
+  ContainerInfo asked;
+  asked.seccomp = ContainerInfo::Seccomp::kUnconfined;
+  EXPECT_EQ(output(asking("a", "grep Seccomp: /proc/self/status", asked)), "Seccomp:\t0\n");
+}
+
+TEST_P(ConfinementTest, HasANameAndANetworkOfItsOwn) {
+  char machine[256] = {};
+  ASSERT_EQ(gethostname(machine, sizeof machine - 1), 0);
+  ContainerInfo asked;
+  asked.hostname = "web-1.example";
+  asked.network = ContainerInfo::Network::kLoopback;
+  EXPECT_EQ(output(asking("a",
+                          "uname -n; tail -n +3 /proc/net/dev | cut -d: -f1; "
+                          "grep -c : /proc/net/route; cat /proc/net/if_inet6 | wc -l",
+                          asked)),
+            "web-1.example\n    lo\n0\n1\n");
+  char after[256] = {};
+  ASSERT_EQ(gethostname(after, sizeof after - 1), 0);
+  EXPECT_STREQ(after, machine);
+}
+
+TEST_P(ConfinementTest, HasTheVolumesThatItAsksFor) {
+  const std::string shown = home_.directory / "shown";
+  std::filesystem::create_directories(shown + "/sub");
+  std::ofstream(shown + "/sub/file") << "shown\n";
+  config_.volume_host_paths = {shown};
+  using Source = ContainerVolume::Source;
+  ContainerInfo asked;
+  asked.volumes = {
+      {.source = Source::kHostPath, .container_path = "host", .source_path = shown + "/sub"},
+      {.source = Source::kHostPath,
+       .container_path = "/mnt",
+       .source_path = shown,
+       .read_only = true},
+      {.source = Source::kSandboxPath, .container_path = "/opt", .source_path = "kept/here"},
+      {.source = Source::kTmpfs, .container_path = "memory", .size_bytes = 1 << 20}};
+  LaunchSpec spec = asking("a",
+                           "cat host/file; echo new > host/new; cat /mnt/sub/new; "
+                           "touch /mnt/x 2>/dev/null || echo read-only; echo own > /opt/own; "
+                           "df -k --output=size,target memory | tail -1; echo x > memory/x",
+                           asked);
+  EXPECT_THAT(output(spec), testing::AllOf(HasSubstr("shown\nnew\nread-only\n"),
+                                           HasSubstr(" 1024 " + life_->sandbox("a").string())));
+  EXPECT_EQ(text_of(shown + "/sub/new"), "new\n");
+  EXPECT_EQ(text_of(life_->sandbox("a") / "kept/here/own"), "own\n");
+  EXPECT_TRUE(std::filesystem::is_empty(life_->sandbox("a") / "memory"));
+  life_->destroy_all({"a"});
+}
+
+TEST_P(ConfinementTest, VolumesDoNotFollowLinksOutOfWhatIsShown) {
+  const std::string shown = home_.directory / "shown";
+  std::filesystem::create_directories(shown);
+  std::filesystem::create_directory_symlink("/etc", shown + "/absolute");
+  std::filesystem::create_directory_symlink("../work", shown + "/relative");
+  config_.volume_host_paths = {shown};
+  ContainerInfo asked;
+  asked.volumes = {{.container_path = "data", .source_path = shown + "/absolute"}};
+  EXPECT_EQ(life_->run_to_failure(asking("a", "ls data", asked)).code, EXDEV);
+  asked.volumes[0].source_path = shown + "/relative";
+  EXPECT_THAT(life_->run_to_failure(asking("b", "ls data", asked)).message,
+              HasSubstr("opening ./relative in " + shown + ": EXDEV"));
+  asked.volumes[0] = {.container_path = "/nonesuch/there", .source_path = shown};
+  EXPECT_THAT(life_->run_to_failure(asking("c", "true", asked)).message,
+              HasSubstr("/nonesuch/there: ENOENT"));
+  EXPECT_FALSE(std::filesystem::exists("/nonesuch"));
+}
+
+TEST_P(ConfinementTest, DoesNotBeginWhereTheAgentRefusesIt) {
+  LaunchSpec spec = confined("a", "true");
+  spec.refusal = "no such thing here";
+  EXPECT_EQ(life_->run_to_failure(spec).message, "no such thing here");
+  EXPECT_FALSE(std::filesystem::exists(life_->sandbox("a")));
 }
 
 TEST_P(ConfinementTest, HasMemoryOfItsOwnToShare) {

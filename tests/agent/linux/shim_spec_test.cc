@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cstring>
 
@@ -54,6 +55,46 @@ TEST(ShimSpec, IsLaidOutAsTheShimReadsIt) {
   EXPECT_EQ(header.group_count, 2u);
   using namespace std::string_view_literals;
   EXPECT_EQ(std::string_view(*bytes).substr(sizeof header + 8), "/p\0/d\0p\0-x\0A=1\0B=\0"sv);
+}
+
+TEST(ShimSpec, NamesLimitsAsTheKernelDoes) {
+  ShimSpec spec{.program = "/p", .directory = "/"};
+  spec.confinement.rlimits = {{.type = RlimitType::kNofile, .soft = 3, .hard = 4},
+                              {.type = RlimitType::kStack, .soft = {}, .hard = {}}};
+  auto bytes = encode_shim_spec(spec);
+  ASSERT_TRUE(bytes.has_value());
+  ShimSpecHeader header;
+  std::memcpy(&header, bytes->data(), sizeof header);
+  ASSERT_EQ(header.rlimit_count, 2u);
+  ShimRlimit limits[2];
+  std::memcpy(limits, bytes->data() + sizeof header, sizeof limits);
+  EXPECT_EQ(limits[0].resource, static_cast<uint32_t>(RLIMIT_NOFILE));
+  EXPECT_EQ(limits[0].soft, 3u);
+  EXPECT_EQ(limits[0].hard, 4u);
+  EXPECT_EQ(limits[1].resource, static_cast<uint32_t>(RLIMIT_STACK));
+  EXPECT_EQ(limits[1].soft, RLIM_INFINITY);
+  EXPECT_EQ(limits[1].hard, RLIM_INFINITY);
+}
+
+TEST(ShimSpec, PutsARootTogetherOfItsLayers) {
+  Confinement confinement;
+  confinement.steps = {{.kind = StepKind::kRoot, .target = "/box"}};
+  confinement.root = ContainerRoot{.layers = {"/store/b", "/store/a,1"}, .upper = "/up"};
+  std::vector<ConfinementStep> steps = complete_steps(confinement);
+  ASSERT_EQ(steps.size(), 5u);
+  EXPECT_EQ(steps[0].target, "/up/upper");
+  EXPECT_EQ(steps[1].target, "/up/work");
+  EXPECT_EQ(steps[2].target, "/store");
+  EXPECT_EQ(steps[3].target, "/box");
+  EXPECT_EQ(steps[3].data, "lowerdir=b:a\\,1,upperdir=/up/upper,workdir=/up/work,volatile");
+  EXPECT_EQ(steps[4].kind, StepKind::kPivot);
+  // Not beside each other; and nothing is written to a disk.
+  confinement.root = ContainerRoot{.layers = {"/store/b", "/a"}, .read_only = true};
+  steps = complete_steps(confinement);
+  ASSERT_EQ(steps.size(), 6u);
+  EXPECT_EQ(steps[0].type, "tmpfs");
+  EXPECT_EQ(steps[3].target, "/");
+  EXPECT_EQ(steps[4].data, "lowerdir=/store/b:/a,upperdir=/box/upper,workdir=/box/work,volatile");
 }
 
 TEST(ShimSpec, RefusesWhatNoProgramCouldReceive) {

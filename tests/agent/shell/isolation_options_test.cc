@@ -34,6 +34,9 @@ TEST(IsolationOptions, IsolateByEverythingAndLimitNothingMoreByDefault) {
   const GroundOptions ground = read({}).value();
   EXPECT_THAT(ground.isolators, ElementsAre("auto"));
   EXPECT_EQ(ground.capabilities, kDefaultCapabilities);
+  EXPECT_THAT(ground.image_directories, ElementsAre());
+  EXPECT_THAT(ground.volume_host_paths, ElementsAre());
+  EXPECT_FALSE(ground.allow_unconfined);
   IsolationSettings expected;
   expected.devices = default_devices();
   EXPECT_EQ(ground.isolation, expected);
@@ -44,11 +47,15 @@ TEST(IsolationOptions, AreReadIntoTheSettings) {
       read({"--isolation=cpu,io", "--capabilities=none", "--enforce-cpu-requests",
             "--cpu-burst-percent=20", "--revocable-cpu-idle", "--memory-high-percent=80",
             "--swap-percent=10", "--io-devices=/dev/vda,/srv", "--io-max=rbps=10MB,wiops=30",
-            "--io-latency=5ms", "--pids-max=7", "--devices=c 10:200 rw"})
+            "--io-latency=5ms", "--pids-max=7", "--devices=c 10:200 rw", "--image-dir=/i,/j",
+            "--volume-host-paths=/srv", "--allow-unconfined"})
           .value();
   EXPECT_THAT(ground.isolators, ElementsAre("cpu", "io"));
   EXPECT_EQ(ground.capabilities, CapabilitySet{0});
   EXPECT_THAT(ground.io_devices, ElementsAre("/dev/vda", "/srv"));
+  EXPECT_THAT(ground.image_directories, ElementsAre("/i", "/j"));
+  EXPECT_THAT(ground.volume_host_paths, ElementsAre("/srv"));
+  EXPECT_TRUE(ground.allow_unconfined);
   IsolationSettings expected{.cpu_max_of_requests = true,
                              .cpu_burst_percent = 20,
                              .revocable_idle = true,
