@@ -61,13 +61,21 @@ struct CapabilityLimits {
   bool operator==(const CapabilityLimits&) const = default;
 };
 
+// A root file system made of layers.
+struct ContainerRoot {
+  std::vector<std::string> layers;  // uppermost first, absolute
+  bool read_only = false;
+  std::string upper;  // where what is written goes; absolute
+};
+
 struct Confinement {
   IsolatorSet namespaces;  // among its own
   ContainerId joins;       // all namespaces of this one, and none of its own; empty: nobody's
   std::vector<ConfinementStep> steps;
   std::optional<CapabilityLimits> capabilities;  // absent: those of the agent
   bool no_new_privileges = false;
-  bool filters_calls = false;  // by the seccomp profile
+  bool filters_calls = false;         // by the seccomp profile
+  std::optional<ContainerRoot> root;  // absent: the machine's
 };
 
 // What an agent's containers have in common.

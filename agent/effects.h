@@ -16,6 +16,7 @@
 #include "agent/isolation_plan.h"
 #include "agent/records.h"
 #include "agent/volumes.h"
+#include "common/container_info.h"
 #include "common/events.h"
 #include "common/executor_messages.h"
 #include "common/ids.h"
@@ -43,6 +44,9 @@ struct LaunchSpec {
   // Shown in the sandbox: by the confinement where it has files of its own, else by links.
   std::vector<VolumeMount> volumes;
   Confinement confinement;
+  // Whose layers are its root, and what it says of the command; until it is unpacked, neither is in
+  // here. Absent: there is none.
+  std::optional<RootFilesystem> image;
 };
 
 // How a container's command ended, as its shim recorded it.
@@ -54,7 +58,7 @@ struct ExitRecord {
   int64_t memory_peak_bytes = 0;  // 0: not known
   // What was still charged to its cgroup at its end: files in memory, and what others hold.
   int64_t memory_usage_bytes = 0;
-  std::string stderr_tail;        // the last lines, valid UTF-8, bounded
+  std::string stderr_tail;  // the last lines, valid UTF-8, bounded
 };
 
 // What must be durable before an operation is confirmed: all of it together, or nothing.
@@ -77,6 +81,9 @@ class AgentEffects : public EventSink {
   // -> on_launched or on_launch_failed, and after on_launched exactly one on_exit. Of a launch that
   // failed nothing is left: there is nothing to destroy.
   virtual void launch(const LaunchSpec& spec) = 0;
+  // The launch need not go on: what it still fetches is not wanted. -> on_launch_failed, if it can
+  // still be stopped; else as without.
+  virtual void cancel_launch(const ContainerId& id) = 0;
   // Takes up a container that an earlier life launched, or was about to. -> on_launched,
   // on_launch_failed, or on_exit (nobody knows whether the command ever ran); after on_launched
   // exactly one on_exit, also if it has ended meanwhile; or on_absent, if it never was there.

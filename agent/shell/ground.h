@@ -27,6 +27,8 @@ struct GroundOptions {
   std::vector<std::string> io_devices;  // paths; none: the disk of the work directory
   IsolationSettings isolation;          // as it is configured
   CapabilitySet capabilities = kDefaultCapabilities;
+  std::vector<std::string> image_dirs;  // below which root file systems of tasks may lie
+  std::vector<std::string> stores;      // absolute directories of the agent's own, made by others
 };
 
 struct Ground {

@@ -118,6 +118,10 @@ class AgentShellTest : public testing::Test {
     config.shim = shim != nullptr ? shim : "TEPUI_SHIM is not set";
     config.ground.work_dir = directory.path() + "/work";
     config.ground.runtime_dir = directory.path() + "/run";
+    const char* fetcher = getenv("TEPUI_FETCH");
+    config.fetcher = {.program = fetcher != nullptr ? fetcher : "TEPUI_FETCH is not set",
+                      .user = "nobody",
+                      .cache_dir = config.ground.work_dir + "/fetched"};
     config.ground.cgroup_root = "tepui-test-" + std::to_string(getpid());
     config.ground.isolators = {"auto"};
     config.ground.resources = "cpus:2;mem:512MB;disk:100MB;ports:[31000-31009]";
