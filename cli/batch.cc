@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cli/check_text.h"
+#include "cli/fetch_text.h"
 #include "cli/file_values.h"
 #include "common/ids.h"
 #include "common/limits.h"
@@ -32,6 +33,8 @@ struct Settings {
   std::optional<Duration> max_completion_time;
   std::string health_check;
   std::string health_check_options;
+  std::vector<Uri> uris;
+  std::optional<ContainerInfo> container;
 };
 
 // A number may be written as a number or as text with a unit.
@@ -56,6 +59,21 @@ Result<void> add_environment(std::string_view file, const Document& value, Setti
     }
   }
   return {};
+}
+
+// Each as `tepui run --uri` takes it.
+Result<std::vector<Uri>> uris_of(std::string_view file, const Document& value) {
+  const Document::List* list = value.list();
+  if (list == nullptr) return wrong(file, value, "uris", "a list of texts");
+  std::vector<Uri> uris;
+  for (const Document& one : *list) {
+    Result<Uri> uri = parse_uri(TRY(text_of(file, "uris", one)));
+    if (!uri) {
+      return std::unexpected(std::move(uri).error().in(fmt::format("{}: uris", where(file, one))));
+    }
+    uris.push_back(*std::move(uri));
+  }
+  return uris;
 }
 
 // True if `key` is one of the settings.
@@ -91,6 +109,12 @@ Result<bool> set(std::string_view file, const std::string& key, const Document& 
     settings.health_check = TRY(text_of(file, key, value));
   } else if (key == "health_check_options") {
     settings.health_check_options = TRY(text_of(file, key, value));
+  } else if (key == "uris") {
+    settings.uris = TRY(uris_of(file, value));
+  } else if (key == "image") {
+    Result<RootFilesystem> image = parse_image(TRY(text_of(file, key, value)));
+    if (!image) return at(std::move(image).error());
+    settings.container = ContainerInfo{.rootfs = *std::move(image)};
   } else {
     return false;
   }
@@ -122,6 +146,7 @@ Result<std::shared_ptr<const TaskSpec>> spec_of(Settings settings, CommandInfo c
   }
   command.user = settings.user;
   command.environment = std::move(settings.environment);
+  command.uris = std::move(settings.uris);
   return std::make_shared<const TaskSpec>(TaskSpec{
       .resources = Resources::scalars({{"cpus", settings.cpus_milli}, {"mem", settings.mem_milli}}),
       .limits = {},
@@ -134,7 +159,8 @@ Result<std::shared_ptr<const TaskSpec>> spec_of(Settings settings, CommandInfo c
       .data = {},
       .executor = {},
       .health_check = std::move(health_check),
-      .check = {}});
+      .check = {},
+      .container = std::move(settings.container)});
 }
 
 Result<void> add_task(std::string_view file, const Document& document, Settings settings,
@@ -156,11 +182,13 @@ Result<void> add_task(std::string_view file, const Document& document, Settings 
     } else if (!TRY(set(file, key, value, settings))) {
       return fail(
           fmt::format("{}: a task has no key '{}'; it may have name, command, instances, "
-                      "cpus, mem, user, env, kill_grace, max_completion_time, health_check and "
-                      "health_check_options",
+                      "cpus, mem, user, env, kill_grace, max_completion_time, health_check, "
+                      "health_check_options, uris and image",
                       where(file, value), key));
     }
   }
+  // An image may know what to run.
+  if (!command && settings.container) command = CommandInfo{.shell = false};
   if (!command) return fail(fmt::format("{}: a task has no command", where(file, document)));
   const std::string name = settings.name;
   const auto made = spec_of(std::move(settings), *std::move(command));
@@ -197,7 +225,9 @@ Result<Batch> parse_batch(const Document& document, std::string_view file,
                     .kill_policy = {},
                     .max_completion_time = {},
                     .health_check = {},
-                    .health_check_options = {}};
+                    .health_check_options = {},
+                    .uris = {},
+                    .container = {}};
   const Document::List* tasks = nullptr;
   for (const auto& [key, value] : *document.table()) {
     if (key == "role") {
@@ -212,7 +242,7 @@ Result<Batch> parse_batch(const Document& document, std::string_view file,
       return fail(
           fmt::format("{}: a batch has no key '{}'; it may have name, role, cpus, mem, "
                       "user, env, kill_grace, max_completion_time, health_check, "
-                      "health_check_options and tasks",
+                      "health_check_options, uris, image and tasks",
                       where(file, value), key));
     }
   }

@@ -17,6 +17,7 @@
 #include "cli/batch_framework.h"
 #include "cli/check_text.h"
 #include "cli/commands.h"
+#include "cli/fetch_text.h"
 #include "cli/output.h"
 #include "cli/output_streams.h"
 #include "common/io/fd.h"
@@ -288,6 +289,25 @@ Outcome<ResourceLimits> limits_of(const Settings& settings) {
   return limits;
 }
 
+// What it fetches first.
+Outcome<std::vector<Uri>> uris_of(const Settings& settings) {
+  std::vector<Uri> uris;
+  for (const std::string& text : settings.list("uri")) {
+    auto uri = parse_uri(text);
+    if (!uri) return std::unexpected(usage("--uri: " + uri.error().message));
+    uris.push_back(*std::move(uri));
+  }
+  return uris;
+}
+
+Outcome<std::optional<ContainerInfo>> container_of(const Settings& settings) {
+  const std::string text = settings.text("image");
+  if (text.empty()) return std::nullopt;
+  auto image = parse_image(text);
+  if (!image) return std::unexpected(usage("--image: " + image.error().message));
+  return ContainerInfo{.rootfs = *std::move(image)};
+}
+
 Outcome<Batch> batch_of_run(const Settings& settings) {
   CommandInfo command{
       .shell = false, .value = settings.rest().front(), .arguments = settings.rest()};
@@ -302,6 +322,11 @@ Outcome<Batch> batch_of_run(const Settings& settings) {
   if (!limits) return std::unexpected(limits.error());
   auto labels = labels_of(settings);
   if (!labels) return std::unexpected(labels.error());
+  auto uris = uris_of(settings);
+  if (!uris) return std::unexpected(uris.error());
+  command.uris = *std::move(uris);
+  auto container = container_of(settings);
+  if (!container) return std::unexpected(container.error());
   command.user = settings.text("user");
   const std::string role = settings.text("role");
   if (auto valid = validate_role(role); !valid) {
@@ -333,7 +358,8 @@ Outcome<Batch> batch_of_run(const Settings& settings) {
                                                 .data = {},
                                                 .executor = {},
                                                 .health_check = std::move(health_check),
-                                                .check = {}});
+                                                .check = {},
+                                                .container = *std::move(container)});
   auto constraints = constraints_of(settings);
   if (!constraints) return std::unexpected(constraints.error());
   Batch batch{.name = name,
