@@ -131,7 +131,7 @@ std::vector<Command> running_commands() {
                     .kind = OptionKind::kTexts,
                     .help = "Fetched into the sandbox first: a URL or a path of the agent's "
                             "machine, then perhaps ,extract=no ,executable ,cache ,output=NAME and "
-                            ",checksum=sha256:DIGITS. May be repeated."},
+                            ",checksum=sha256:DIGITS."},
                    {.name = "image",
                     .help = "Run in this image on the agent's machine: oci:/PATH[:NAME] for an OCI "
                             "layout, oci-archive:/PATH[:NAME] for one in a tar file."},
