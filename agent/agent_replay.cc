@@ -66,6 +66,7 @@ struct AgentReplay::Machine final : AgentEffects {
   void reconnect(std::string_view) override {}
   void launch(const LaunchSpec&) override {}
   void adopt(const LaunchSpec&) override {}
+  void cancel_launch(const ContainerId&) override {}
   void signal(const ContainerId&, int) override {}
   void kill(const ContainerId&) override {}
   void destroy(const ContainerId&) override {}

@@ -16,6 +16,7 @@
 #include "agent/isolation_plan.h"
 #include "agent/records.h"
 #include "agent/volumes.h"
+#include "common/container_info.h"
 #include "common/events.h"
 #include "common/executor_messages.h"
 #include "common/ids.h"
@@ -45,6 +46,9 @@ struct LaunchSpec {
   Confinement confinement;
   // Why the agent does not run it as it is asked for: the launch fails with that. Empty: it does.
   std::string refusal;
+  // Whose layers are its root, and what it says of the command; until it is unpacked, neither is in
+  // here. Absent: there is none.
+  std::optional<RootFilesystem> image;
 };
 
 // How a container's command ended, as its shim recorded it.
@@ -79,6 +83,9 @@ class AgentEffects : public EventSink {
   // -> on_launched or on_launch_failed, and after on_launched exactly one on_exit. Of a launch that
   // failed nothing is left: there is nothing to destroy.
   virtual void launch(const LaunchSpec& spec) = 0;
+  // The launch need not go on: what it still fetches is not wanted. -> on_launch_failed, if it can
+  // still be stopped; else as without.
+  virtual void cancel_launch(const ContainerId& id) = 0;
   // Takes up a container that an earlier life launched, or was about to. -> on_launched,
   // on_launch_failed, or on_exit (nobody knows whether the command ever ran); after on_launched
   // exactly one on_exit, also if it has ended meanwhile; or on_absent, if it never was there.

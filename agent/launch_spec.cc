@@ -84,6 +84,10 @@ void confine(LaunchSpec& spec, const AgentConfig& config,
        .upper = below(config.work_dir, fmt::format("{}/{}", kRootsFolder, spec.id.value))});
 }
 
+std::optional<RootFilesystem> image_of(const std::optional<ContainerInfo>& container) {
+  return has_image(container) ? container->rootfs : std::nullopt;
+}
+
 std::string resolve(const std::string& working_directory, std::string_view sandbox) {
   if (working_directory.empty()) return std::string(sandbox);
   return working_directory.starts_with('/') ? working_directory : below(sandbox, working_directory);
@@ -132,6 +136,7 @@ LaunchSpec make_executor_spec(ExecutorLaunchInput input) {
   if (spec.command.user.empty()) spec.command.user = input.framework.user;
   spec.command.working_directory =
       resolve(spec.command.working_directory, inside(executor.container, directory));
+  spec.image = image_of(executor.container);
   const std::string& socket = config.executor_socket;
   confine(spec, config, executor.container,
           socket.substr(0, std::min(socket.rfind('/'), socket.size())),
@@ -165,6 +170,7 @@ LaunchSpec make_launch_spec(const LaunchInput& input) {
   spec.command.user = input.task.kind->user;
   spec.command.working_directory =
       resolve(spec.command.working_directory, inside(input.spec.container, directory));
+  spec.image = image_of(input.spec.container);
   confine(spec, input.config, input.spec.container, "",
           check_container(input.spec, input.config.confinement));
   return spec;
@@ -176,6 +182,7 @@ void make_probe_spec(LaunchSpec& spec, const CommandInfo& command, const Contain
   spec.parent.value = spec.parent.empty() ? task.value : spec.parent.value + "/" + task.value;
   spec.makes_parent = false;
   spec.plan.clear();
+  spec.image.reset();
   spec.volumes.clear();
   // It is where the task is, and may no more.
   spec.confinement.namespaces.reset();

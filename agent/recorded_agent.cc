@@ -29,6 +29,7 @@ enum Verb : uint64_t {
   kCheckpoint,
   kWakeAt,
   kExit,
+  kCancelLaunch,
 };
 
 // What there is in the memory of an earlier life, as records that make it again.
@@ -272,6 +273,11 @@ void RecordedAgent::launch(const LaunchSpec& spec) {
     }
   }
   effects_.launch(spec);
+}
+
+void RecordedAgent::cancel_launch(const ContainerId& id) {
+  hash_text(kCancelLaunch, id.value);
+  effects_.cancel_launch(id);
 }
 
 void RecordedAgent::adopt(const LaunchSpec& spec) {

@@ -120,6 +120,7 @@ class RecordedAgent final : private AgentEffects {
   void reconnect(std::string_view why) override;
   void launch(const LaunchSpec& spec) override;
   void adopt(const LaunchSpec& spec) override;
+  void cancel_launch(const ContainerId& id) override;
   void signal(const ContainerId& id, int signal_number) override;
   void kill(const ContainerId& id) override;
   void destroy(const ContainerId& id) override;

@@ -21,6 +21,8 @@ void Workload::request_kill(Now now, AgentFramework& framework, AgentTask& task,
     case AgentTask::Phase::kLaunching:
       task.termination.request_at_launch(cause);
       task.remembered = recorder_.append(course_of(task));
+      // Of one container of its own: others may need that of an executor.
+      if (!task.custom) effects_.cancel_launch(task.task.container_id);
       return;
     case AgentTask::Phase::kEnded:
       return;

@@ -9,6 +9,7 @@
 
 #include "cli/check_text.h"
 #include "cli/container_text.h"
+#include "cli/fetch_text.h"
 #include "cli/file_values.h"
 #include "common/ids.h"
 #include "common/limits.h"
@@ -34,6 +35,7 @@ struct Settings {
   std::string health_check;
   std::string health_check_options;
   ContainerTexts container;
+  std::vector<Uri> uris;
 };
 
 // A number may be written as a number or as text with a unit.
@@ -61,8 +63,8 @@ Result<void> add_environment(std::string_view file, const Document& value, Setti
 }
 
 constexpr std::string_view kContainerKeys =
-    "rootfs, read_only_rootfs, volumes, tmpfs, rlimits, capabilities, hostname, network, seccomp, "
-    "user_namespace and shm_size";
+    "rootfs, image, read_only_rootfs, volumes, tmpfs, rlimits, capabilities, hostname, network, "
+    "seccomp, user_namespace and shm_size";
 
 Result<std::vector<std::string>> texts_of(std::string_view file, const std::string& key,
                                           const Document& value) {
@@ -81,11 +83,9 @@ Result<bool> flag_of(std::string_view file, const std::string& key, const Docume
 // True if `key` says something about the container.
 Result<bool> set_container(std::string_view file, const std::string& key, const Document& value,
                            ContainerTexts& texts) {
-  const std::pair<std::string_view, std::string*> words[] = {{"rootfs", &texts.rootfs},
-                                                             {"hostname", &texts.hostname},
-                                                             {"network", &texts.network},
-                                                             {"seccomp", &texts.seccomp},
-                                                             {"shm_size", &texts.shm_size}};
+  const std::pair<std::string_view, std::string*> words[] = {
+      {"rootfs", &texts.rootfs},   {"image", &texts.image},     {"hostname", &texts.hostname},
+      {"network", &texts.network}, {"seccomp", &texts.seccomp}, {"shm_size", &texts.shm_size}};
   const std::pair<std::string_view, bool*> flags[] = {{"read_only_rootfs", &texts.read_only_rootfs},
                                                       {"user_namespace", &texts.user_namespace}};
   const std::pair<std::string_view, std::vector<std::string>*> lists[] = {
@@ -109,6 +109,21 @@ Result<bool> set_container(std::string_view file, const std::string& key, const 
     return true;
   }
   return false;
+}
+
+// Each as `tepui run --uri` takes it.
+Result<std::vector<Uri>> uris_of(std::string_view file, const Document& value) {
+  const Document::List* list = value.list();
+  if (list == nullptr) return wrong(file, value, "uris", "a list of texts");
+  std::vector<Uri> uris;
+  for (const Document& one : *list) {
+    Result<Uri> uri = parse_uri(TRY(text_of(file, "uris", one)));
+    if (!uri) {
+      return std::unexpected(std::move(uri).error().in(fmt::format("{}: uris", where(file, one))));
+    }
+    uris.push_back(*std::move(uri));
+  }
+  return uris;
 }
 
 // True if `key` is one of the settings.
@@ -144,6 +159,8 @@ Result<bool> set(std::string_view file, const std::string& key, const Document& 
     settings.health_check = TRY(text_of(file, key, value));
   } else if (key == "health_check_options") {
     settings.health_check_options = TRY(text_of(file, key, value));
+  } else if (key == "uris") {
+    settings.uris = TRY(uris_of(file, value));
   } else {
     return set_container(file, key, value, settings.container);
   }
@@ -176,6 +193,7 @@ Result<std::shared_ptr<const TaskSpec>> spec_of(Settings settings, CommandInfo c
   std::optional<ContainerInfo> container = TRY(parse_container(settings.container));
   command.user = settings.user;
   command.environment = std::move(settings.environment);
+  command.uris = std::move(settings.uris);
   return std::make_shared<const TaskSpec>(TaskSpec{
       .resources = Resources::scalars({{"cpus", settings.cpus_milli}, {"mem", settings.mem_milli}}),
       .limits = {},
@@ -212,10 +230,12 @@ Result<void> add_task(std::string_view file, const Document& document, Settings 
       return fail(
           fmt::format("{}: a task has no key '{}'; it may have name, command, instances, "
                       "cpus, mem, user, env, kill_grace, max_completion_time, health_check, "
-                      "health_check_options, {}",
+                      "health_check_options, uris, {}",
                       where(file, value), key, kContainerKeys));
     }
   }
+  // An image may know what to run.
+  if (!command && !settings.container.image.empty()) command = CommandInfo{.shell = false};
   if (!command) return fail(fmt::format("{}: a task has no command", where(file, document)));
   const std::string name = settings.name;
   const auto made = spec_of(std::move(settings), *std::move(command));
@@ -253,7 +273,8 @@ Result<Batch> parse_batch(const Document& document, std::string_view file,
                     .max_completion_time = {},
                     .health_check = {},
                     .health_check_options = {},
-                    .container = {}};
+                    .container = {},
+                    .uris = {}};
   const Document::List* tasks = nullptr;
   for (const auto& [key, value] : *document.table()) {
     if (key == "role") {
@@ -268,7 +289,7 @@ Result<Batch> parse_batch(const Document& document, std::string_view file,
       return fail(
           fmt::format("{}: a batch has no key '{}'; it may have name, role, cpus, mem, "
                       "user, env, kill_grace, max_completion_time, health_check, "
-                      "health_check_options, tasks, {}",
+                      "health_check_options, uris, tasks, {}",
                       where(file, value), key, kContainerKeys));
     }
   }

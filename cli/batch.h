@@ -37,9 +37,10 @@ struct BatchDefaults {
 };
 
 // A table with `tasks` (JSON) or `task` (TOML's [[task]]), and, for all tasks that say nothing
-// else: name, role, cpus, mem, user, env, kill_grace, max_completion_time, health_check and
-// health_check_options (see check_text.h). A task has `command` (text for the shell, or a list: the
-// program and its arguments), and may have name, instances and all of the above but role. An
+// else: name, role, cpus, mem, user, env, kill_grace, max_completion_time, health_check,
+// health_check_options (see check_text.h), uris and image (see fetch_text.h). A task has `command`
+// (text for the shell, or a list: the program and its arguments) unless its image knows one, and
+// may have name, instances and all of the above but role. An
 // unknown key is an error that names it, with its line where the file's syntax tells it.
 Result<Batch> parse_batch(const Document& document, std::string_view file,
                           const BatchDefaults& defaults);

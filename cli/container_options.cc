@@ -11,6 +11,9 @@ std::vector<Option> container_options() {
       {.name = "rootfs",
        .help = "A directory of the agent's machine that the command sees as its root; it is never "
                "changed. The agent must permit it (--image-dir)."},
+      {.name = "image",
+       .help = "An image of the agent's machine as root: oci:/PATH[:NAME] for an OCI layout, "
+               "oci-archive:/PATH[:NAME] for one in a tar file (--image-dir)."},
       {.name = "read-only-rootfs",
        .kind = OptionKind::kFlag,
        .help = "The root cannot be written to, except /tmp, /run and volumes."},
@@ -47,6 +50,7 @@ std::vector<Option> container_options() {
 
 Outcome<std::optional<ContainerInfo>> container_of(const Settings& settings) {
   auto container = parse_container({.rootfs = settings.text("rootfs"),
+                                    .image = settings.text("image"),
                                     .read_only_rootfs = settings.flag("read-only-rootfs"),
                                     .volumes = settings.list("volume"),
                                     .tmpfs = settings.list("tmpfs"),

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "cli/fetch_text.h"
 #include "common/text.h"
 
 namespace tepui::cli {
@@ -103,11 +104,17 @@ Result<void> parse_names(const ContainerTexts& texts, ContainerInfo& container) 
 Result<std::optional<ContainerInfo>> parse_container(const ContainerTexts& texts) {
   if (texts == ContainerTexts{}) return std::nullopt;
   ContainerInfo container{.rootfs = {}, .volumes = {}, .rlimits = {}, .capabilities = {}};
-  if (!texts.rootfs.empty()) {
+  if (!texts.rootfs.empty() && !texts.image.empty()) {
+    return fail("image: there is a rootfs too, and a container has one root");
+  }
+  if (!texts.image.empty()) {
+    container.rootfs = TRY(in("image", parse_image(texts.image)));
+    container.rootfs->read_only = texts.read_only_rootfs;
+  } else if (!texts.rootfs.empty()) {
     container.rootfs =
         RootFilesystem{.path = texts.rootfs, .reference = {}, .read_only = texts.read_only_rootfs};
   } else if (texts.read_only_rootfs) {
-    return fail("read-only-rootfs: there is no rootfs");
+    return fail("read-only-rootfs: there is neither a rootfs nor an image");
   }
   for (const std::string& text : texts.volumes) {
     container.volumes.push_back(TRY(in("volume", parse_volume(text))));

@@ -13,6 +13,7 @@ namespace tepui::cli {
 
 struct ContainerTexts {
   std::string rootfs;  // a directory of the agent's machine
+  std::string image;   // one of its OCI images, as parse_image() takes it
   bool read_only_rootfs = false;
   std::vector<std::string> volumes;  // SOURCE:CONTAINER[:ro]; a relative source is in the sandbox
   std::vector<std::string> tmpfs;    // CONTAINER[:SIZE]

@@ -128,6 +128,11 @@ std::vector<Command> running_commands() {
                    {.name = "env",
                     .kind = OptionKind::kTexts,
                     .help = "NAME=VALUE in the command's environment; may be repeated."},
+                   {.name = "uri",
+                    .kind = OptionKind::kTexts,
+                    .help = "Fetched into the sandbox first: a URL or a path of the agent's "
+                            "machine, then perhaps ,extract=no ,executable ,cache ,output=NAME and "
+                            ",checksum=sha256:DIGITS."},
                    {.name = "health-check",
                     .help = "http:PORT/PATH, tcp:PORT or command:TEXT; a task that fails it three "
                             "times in a row is killed."},
@@ -142,6 +147,7 @@ std::vector<Command> running_commands() {
                    "  tepui run --instances=3 -- hostname\n"
                    "  tepui run --health-check=http:8080/ -- ./serve 8080\n"
                    "  tepui run --rootfs=/images/debian --tmpfs=/scratch:1GB -- ./crunch\n"
+                   "  tepui run --uri=https://example.org/job.tgz,cache -- ./job/start\n"
                    "  tepui run --constraint=rack=r12 --constraint='!gpu-model' -- hostname\n"},
       {.name = "batch",
        .help = "Run the tasks of a file to their end, with progress and a summary.",

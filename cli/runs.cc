@@ -18,6 +18,7 @@
 #include "cli/check_text.h"
 #include "cli/commands.h"
 #include "cli/container_options.h"
+#include "cli/fetch_text.h"
 #include "cli/output.h"
 #include "cli/output_streams.h"
 #include "common/io/fd.h"
@@ -289,6 +290,17 @@ Outcome<ResourceLimits> limits_of(const Settings& settings) {
   return limits;
 }
 
+// What it fetches first.
+Outcome<std::vector<Uri>> uris_of(const Settings& settings) {
+  std::vector<Uri> uris;
+  for (const std::string& text : settings.list("uri")) {
+    auto uri = parse_uri(text);
+    if (!uri) return std::unexpected(usage("--uri: " + uri.error().message));
+    uris.push_back(*std::move(uri));
+  }
+  return uris;
+}
+
 Outcome<Batch> batch_of_run(const Settings& settings) {
   CommandInfo command{
       .shell = false, .value = settings.rest().front(), .arguments = settings.rest()};
@@ -303,6 +315,11 @@ Outcome<Batch> batch_of_run(const Settings& settings) {
   if (!limits) return std::unexpected(limits.error());
   auto labels = labels_of(settings);
   if (!labels) return std::unexpected(labels.error());
+  auto uris = uris_of(settings);
+  if (!uris) return std::unexpected(uris.error());
+  command.uris = *std::move(uris);
+  auto container = container_of(settings);
+  if (!container) return std::unexpected(container.error());
   command.user = settings.text("user");
   const std::string role = settings.text("role");
   if (auto valid = validate_role(role); !valid) {
@@ -322,8 +339,6 @@ Outcome<Batch> batch_of_run(const Settings& settings) {
   if (settings.given("max-completion-time")) {
     max_completion_time = settings.duration("max-completion-time");
   }
-  auto container = container_of(settings);
-  if (!container) return std::unexpected(container.error());
   const auto spec =
       std::make_shared<const TaskSpec>(TaskSpec{.resources = *std::move(requests),
                                                 .limits = *limits,

@@ -41,6 +41,7 @@ Result<void> check_fields(const CheckInfo& check) {
   if (check.interval == Duration::zero()) return fail("the interval is zero");
   switch (check.type) {
     case CheckInfo::Type::kCommand:
+      if (!check.command.uris.empty()) return fail("the command of a check fetches nothing");
       return validate(check.command);
     case CheckInfo::Type::kHttp:
       TRY(check_path(check.path));

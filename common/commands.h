@@ -3,7 +3,9 @@
 //
 // Pure.
 
+#include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/result.h"
@@ -41,7 +43,21 @@ struct CommandInfo {
   bool operator==(const CommandInfo&) const = default;
 };
 
-// Something to run, and nothing in it that cannot be.
+// One task with more of them has something better to do than to fetch files one by one.
+inline constexpr size_t kUrisMax = 256;
+
+// Something to run, and nothing in it that cannot be. URIs can be fetched, as far as their text
+// says, and lead to places below the sandbox.
 Result<void> validate(const CommandInfo& command);
+// The same where an image may say what runs.
+Result<void> validate_in_image(const CommandInfo& command);
+
+// For people: without user and password.
+std::string shown(std::string_view uri);
+// The path that a file: URI or an absolute path names; empty: it is neither.
+std::string_view local_path(std::string_view uri);
+// Where it is put, below the sandbox: the output file, or the last part of its path. Empty: it has
+// none.
+std::string output_name(const Uri& uri);
 
 }  // namespace tepui

@@ -106,6 +106,12 @@ inline constexpr int kSeccompCount = 2;
 inline constexpr size_t kContainerVolumesMax = 64;
 inline constexpr size_t kHostnameBytesMax = 64;  // of the kernel
 
+// Its root file system is unpacked from an image, which says how it is to be run.
+inline bool has_image(const std::optional<ContainerInfo>& container) {
+  return container && container->rootfs &&
+         container->rootfs->type != RootFilesystem::Type::kDirectory;
+}
+
 // Paths that lead where they say ('..' leads elsewhere), no place taken twice, soft limits at most
 // hard ones, a hostname of RFC 1123. The error is the message of the TASK_ERROR status.
 Result<void> validate(const ContainerInfo& container);

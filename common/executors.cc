@@ -17,7 +17,10 @@ constexpr int64_t kDefaultCpusMilliMin = 10;
 constexpr int64_t kDefaultMemMilliMin = 32'000;
 
 Result<void> check_command(const ExecutorInfo& executor) {
-  if (executor.type == ExecutorInfo::Type::kCustom) return validate(executor.command);
+  if (executor.type == ExecutorInfo::Type::kCustom) {
+    return has_image(executor.container) ? validate_in_image(executor.command)
+                                         : validate(executor.command);
+  }
   if (executor.command == CommandInfo{}) return {};
   return fail("it is the default one, which takes no command");
 }

@@ -80,6 +80,23 @@ inline constexpr Duration kResumeSpread = 500ms;
 // Agent. Containers that are being launched at once: enough to hide the two durable steps of a
 // launch, few enough that starting them all fits one turn. Others wait in TASK_STAGING.
 inline constexpr uint32_t kLaunchesInFlightMax = 16;
+// Fetching for tasks. What one report of the helper may say: the directories of a large layer.
+inline constexpr size_t kFetchReportBytesMax = 64 << 20;
+// Bounds of one archive or layer: a distribution's root has some 100,000 entries. What grows by
+// more than the ratio once it is large is a bomb; text of zeroes that people do pack is small.
+inline constexpr size_t kArchiveEntriesMax = 1 << 20;
+inline constexpr uint64_t kArchiveRatioMax = 200;
+inline constexpr uint64_t kArchiveRatioFrom = uint64_t{256} << 20;
+// What tepui-fetch may take of the machine: of memory the windows of zstd and xz need most.
+inline constexpr uint64_t kFetchMemoryBytesMax = uint64_t{2} << 30;
+inline constexpr uint64_t kFetchCpuSecsMax = 1800;
+inline constexpr long kFetchRedirectsMax = 10;
+inline constexpr Duration kFetchConnectTimeout = 30s;
+// Images. overlayfs takes 500 lower directories; words of an entry point or an environment; an
+// index, a manifest or a configuration.
+inline constexpr size_t kImageLayersMax = 500;
+inline constexpr size_t kImageWordsMax = 4096;
+inline constexpr size_t kImageJsonBytesMax = 4 << 20;
 // What a master says while the agent makes an operation durable waits in order; an agent whose disk
 // is so slow that more than this waits registers again.
 inline constexpr size_t kMessagesHeldMax = 4096;

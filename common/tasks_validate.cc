@@ -61,7 +61,9 @@ Result<void> check_limit(std::string_view name, std::optional<int64_t> limit,
 
 // Exactly one of command and executor.
 Result<void> check_runner(const TaskSpec& spec) {
-  if (spec.executor == nullptr) return validate(spec.command);
+  if (spec.executor == nullptr) {
+    return has_image(spec.container) ? validate_in_image(spec.command) : validate(spec.command);
+  }
   if (spec.command != CommandInfo{}) return fail("task has both a command and an executor");
   if (spec.executor->type == ExecutorInfo::Type::kDefault) {
     return fail(fmt::format("executor '{}' is the default one, which only runs groups of tasks",

@@ -159,6 +159,7 @@ class World final : private AgentEffects, private AgentMemoryOwner {
   void exit(std::string_view why) override { trouble_ = why; }
   // What this agent is never asked for.
   void adopt(const LaunchSpec&) override {}
+  void cancel_launch(const ContainerId&) override {}
   void signal(const ContainerId&, int) override {}
   void kill(const ContainerId&) override {}
   void destroy(const ContainerId&) override {}

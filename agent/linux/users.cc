@@ -6,13 +6,36 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
+#include <optional>
 #include <vector>
 
 #include "agent/linux/files.h"
 
 namespace tepui {
 
+namespace {
+
+// "1000" or "1000:100"; without the second the group has the same number.
+std::optional<UserIds> parse_ids(const std::string& text) {
+  UserIds ids;
+  const char* end = text.data() + text.size();
+  const auto [after, problem] = std::from_chars(text.data(), end, ids.uid);
+  if (problem != std::errc()) return std::nullopt;
+  ids.gid = ids.uid;
+  if (after != end) {
+    if (*after != ':') return std::nullopt;
+    const auto [last, wrong] = std::from_chars(after + 1, end, ids.gid);
+    if (wrong != std::errc() || last != end) return std::nullopt;
+  }
+  ids.groups = {ids.gid};
+  return ids;
+}
+
+}  // namespace
+
 Result<UserIds> find_user(const std::string& name) {
+  if (std::optional<UserIds> ids = parse_ids(name)) return *std::move(ids);
   std::vector<char> buffer(4096);
   passwd entry{};
   passwd* found = nullptr;

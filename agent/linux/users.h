@@ -9,6 +9,7 @@
 
 namespace tepui {
 
+// By name; or by numbers, as "1000" or "1000:100".
 Result<UserIds> find_user(const std::string& name);
 
 // What the shim must switch to: nothing if `name` is empty or the agent's own user. Refuses another

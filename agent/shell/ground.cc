@@ -127,6 +127,9 @@ std::vector<MissingIsolator> find_missing(const CgroupFacts& facts, const Ground
 std::vector<std::string> private_directories(const GroundOptions& options,
                                              const Resources& resources) {
   std::vector<std::string> directories = {options.work_dir, options.runtime_dir};
+  for (const std::string& store : options.stores) {
+    if (!store.starts_with(options.work_dir + "/")) directories.push_back(store);
+  }
   for (const Resource& one : resources.items()) {
     const std::optional<Disk>& disk = one.kind->disk;
     if (!disk || disk->source == Disk::Source::kRoot) continue;

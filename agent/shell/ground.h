@@ -30,6 +30,7 @@ struct GroundOptions {
   std::vector<std::string> image_directories;  // of what tasks may ask for as roots
   std::vector<std::string> volume_host_paths;  // what tasks may ask for as volumes
   bool allow_unconfined = false;               // a container may ask for no filter of system calls
+  std::vector<std::string> stores;  // absolute directories of the agent's own, made by others
 };
 
 struct Ground {

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "agent/shell/fetch_options.h"
 #include "agent/shell/isolation_options.h"
 #include "agent/shell/shell.h"
 #include "common/io/config.h"
@@ -215,25 +216,27 @@ Program program() {
       .options = {},
       .commands = {}};
   for (std::vector<Option> part :
-       {master_options(), machine_options(), isolation_options(), recovery_options(),
-        task_options(), measuring_options(), Log::option_table()}) {
+       {master_options(), machine_options(), isolation_options(), fetch_options(),
+        recovery_options(), task_options(), measuring_options(), Log::option_table()}) {
     std::ranges::move(part, std::back_inserter(program.options));
   }
   return program;
 }
 
 // Beside this program: as it is installed, or as it is built.
-Result<std::string> find_shim() {
+Result<std::string> find_beside(const char* name, const char* folder, std::string_view option) {
   char self[PATH_MAX];
   const ssize_t length = readlink("/proc/self/exe", self, sizeof self);
-  if (length <= 0) return fail("cannot tell where this program is; set --shim");
+  if (length <= 0) {
+    return fail(fmt::format("cannot tell where this program is; set --{}", option));
+  }
   std::string directory(self, static_cast<size_t>(length));
   directory.resize(directory.rfind('/'));
-  for (const char* place : {"/tepui-shim", "/../linux/tepui-shim"}) {
-    std::string path = directory + place;
+  for (const std::string& path : {fmt::format("{}/{}", directory, name),
+                                  fmt::format("{}/../{}/{}", directory, folder, name)}) {
     if (access(path.c_str(), X_OK) == 0) return path;
   }
-  return fail(fmt::format("there is no tepui-shim in {}; set --shim", directory));
+  return fail(fmt::format("there is no {} in {}; set --{}", name, directory, option));
 }
 
 Result<std::string> absolute(std::string_view option, const std::string& path) {
@@ -265,8 +268,10 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
                           .listen = settings.text("listen"),
                           .shim = settings.text("shim"),
                           .ground = {},
+                          .fetcher = {},
+                          .images = {},
                           .agent = {}};
-  if (config.shim.empty()) config.shim = TRY(find_shim());
+  if (config.shim.empty()) config.shim = TRY(find_beside("tepui-shim", "linux", "shim"));
   config.shim = TRY(absolute("shim", config.shim));
   config.ground = {.work_dir = TRY(absolute("work-dir", settings.text("work-dir"))),
                    .runtime_dir = TRY(absolute("runtime-dir", settings.text("runtime-dir"))),
@@ -276,6 +281,11 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
                    .io_devices = {},
                    .isolation = {}};
   TRY(read_isolation(settings, config.ground));
+  std::string& fetcher = config.fetcher.program;
+  fetcher = settings.text("fetcher");
+  if (fetcher.empty()) fetcher = TRY(find_beside("tepui-fetch", "fetch", "fetcher"));
+  fetcher = TRY(absolute("fetcher", fetcher));
+  TRY(read_fetching(settings, config));
   config.journal_dir = settings.text("journal");
   config.journal_bytes_max = static_cast<uint64_t>(settings.bytes("journal-bytes"));
   config.terms.cleanup = settings.text("recover") == "cleanup";

@@ -123,22 +123,6 @@ Result<void> AgentShell::recover_memory(const AgentInfo& configured) {
   return {};
 }
 
-Result<void> AgentShell::open_containers() {
-  containers_ = TRY(Containers::create(*reactor_,
-                                       {.work_dir = config_.ground.work_dir,
-                                        .runtime_dir = config_.ground.runtime_dir,
-                                        .shim = config_.shim,
-                                        .cgroups = ground_.cgroups.get(),
-                                        .disk_quota = ground_.disk_quota.get()},
-                                       *this));
-  std::set<std::string> known;
-  for (const ContainerId& id : containers_to_adopt(recovered_, recovery_)) known.insert(id.value);
-  unknown_ended_ = TRY(containers_->end_unknown(known));
-  measuring_ =
-      std::make_unique<Measuring>(*reactor_, log_, ground_.cgroups.get(), config_.measuring);
-  return {};
-}
-
 // The total is what operations made of the configured resources before.
 Result<void> AgentShell::recover_resources() {
   CheckpointsOwner& owner = *this;
@@ -238,6 +222,7 @@ void AgentShell::close_all() {
 }
 
 void AgentShell::leave_ground() {
+  provisioner_.reset();
   containers_.reset();
   if (ground_.cgroups == nullptr) return;
   ground_.cgroups->remove_if_empty();
@@ -382,30 +367,6 @@ void AgentShell::on_disconnected(LinkId, std::string_view why) {
 
 // ------------------------------------------------------------------------------------- machine
 
-void AgentShell::on_launched(const ContainerId& id, int64_t pid) {
-  measuring_->on_launched(id);
-  agent_->on_launched(reactor_->now(), id, pid);
-}
-
-void AgentShell::on_launch_failed(const ContainerId& id, const Error& error) {
-  measuring_->forget(id);
-  agent_->on_launch_failed(reactor_->now(), id, error);
-}
-
-void AgentShell::on_absent(const ContainerId& id) {
-  measuring_->forget(id);
-  agent_->on_absent(reactor_->now(), id);
-}
-
-void AgentShell::on_exit(const ContainerId& id, const ExitRecord& record) {
-  agent_->on_exit(reactor_->now(), id, record);
-}
-
-void AgentShell::on_destroyed(const ContainerId& id) {
-  measuring_->forget(id);
-  agent_->on_destroyed(reactor_->now(), id);
-}
-
 void AgentShell::on_appended(uint64_t serial) { agent_->on_appended(reactor_->now(), serial); }
 
 void AgentShell::on_append_failed(const Error& error) {
@@ -445,46 +406,6 @@ void AgentShell::on_signal(int signal) {
   } else {
     agent_->on_leave(reactor_->now());
   }
-}
-
-std::vector<MetricRow> AgentShell::metrics() const {
-  std::vector<MetricRow> rows = metrics_.snapshot();
-  const auto add = [&rows](std::string key, double value) {
-    rows.push_back({.key = std::move(key), .value = value});
-  };
-  const auto count = [&add](std::string key, uint64_t value) {
-    add(std::move(key), static_cast<double>(value));
-  };
-  const AgentTotals totals = agent_->agent().totals();
-  add("slave/uptime_secs", to_secs(reactor_->now().mono - started_));
-  count("slave/frameworks_active", totals.frameworks);
-  count("slave/containers", totals.containers);
-  count("slave/status_updates_pending", totals.updates_pending);
-  Quantities used;
-  for (const Task& task : agent_->agent().tasks()) {
-    if (!is_terminal(task.state)) used.add(task.kind->resources.quantities());
-  }
-  for (const char* name : {"cpus", "mem", "disk", "gpus"}) {
-    const auto total =
-        static_cast<double>(agent_->agent().info().resources.total_milli(name)) / 1000;
-    const auto taken = static_cast<double>(used.get(name)) / 1000;
-    add(fmt::format("slave/{}_total", name), total);
-    add(fmt::format("slave/{}_used", name), taken);
-    add(fmt::format("slave/{}_percent", name), total > 0 ? taken / total : 0);
-  }
-  const TransportStats& links = transport_->stats();
-  count("links/open", links.links_opened - links.links_ended);
-  count("links/frames_received", links.frames_received);
-  count("links/frames_sent", links.frames_sent);
-  count("links/connects_failed", links.connects_failed);
-  count("links/peers_foreign", links.peers_foreign);
-  for (size_t i = 0; i < links.refused.size(); ++i) {
-    count(fmt::format("links/frames_refused/{}", to_text(static_cast<FrameError>(i))),
-          links.refused[i]);
-  }
-  measuring_->add_metrics(rows);
-  std::ranges::sort(rows, {}, &MetricRow::key);
-  return rows;
 }
 
 }  // namespace tepui

@@ -13,6 +13,7 @@
 
 #include "agent/effects.h"
 #include "agent/linux/containers.h"
+#include "agent/linux/provisioner.h"
 #include "agent/recorded_agent.h"
 #include "agent/shell/checkpoints.h"
 #include "agent/shell/endpoints.h"
@@ -39,6 +40,9 @@ struct AgentShellConfig {
   std::string listen;  // "127.0.0.1:5051"
   std::string shim;    // the program
   GroundOptions ground;
+  // Where helpers run is filled in from the ground.
+  FetcherOptions fetcher;
+  ImageStoreOptions images;
   MeasuringOptions measuring;
   // With terms.cleanup the agent ends all that an earlier life left, and itself.
   RecoveryTerms terms;
@@ -54,6 +58,7 @@ class AgentShell final : private AgentEffects,
                          private ConnectorOwner,
                          private MasterFinderOwner,
                          private ContainersOwner,
+                         private ProvisionerOwner,
                          private EndpointsOwner,
                          private SandboxFilesOwner,
                          private CheckpointsOwner,
@@ -90,16 +95,14 @@ class AgentShell final : private AgentEffects,
   void on_event(const Event& event) override;
   void send(const AgentToMaster& message) override;
   void reconnect(std::string_view why) override { connector_->reconnect(why); }
-  void launch(const LaunchSpec& spec) override {
-    measuring_->expect(spec);
-    containers_->launch(spec);
-  }
+  void launch(const LaunchSpec& spec) override;
   void adopt(const LaunchSpec& spec) override {
     measuring_->expect(spec);
     containers_->adopt(spec);
   }
   void append(uint64_t serial, AgentRecord record) override { memory_->append(serial, record); }
   void signal(const ContainerId& id, int number) override { containers_->signal(id, number); }
+  void cancel_launch(const ContainerId& id) override { provisioner_->cancel(id); }
   void kill(const ContainerId& id) override { containers_->kill(id); }
   void destroy(const ContainerId& id) override { containers_->destroy(id); }
   void resize(const ContainerId& id, const IsolationPlan& plan) override {
@@ -137,6 +140,11 @@ class AgentShell final : private AgentEffects,
   void on_absent(const ContainerId& id) override;
   void on_exit(const ContainerId& id, const ExitRecord& record) override;
   void on_destroyed(const ContainerId& id) override;
+
+  // ProvisionerOwner
+  void on_provisioned(const LaunchSpec& spec) override;
+  void on_provision_failed(const ContainerId& id, const Error& error) override;
+  void on_provision_progress(const ContainerId& id, uint64_t bytes) override;
 
   // AgentMemoryOwner
   void on_appended(uint64_t serial) override;
@@ -185,6 +193,7 @@ class AgentShell final : private AgentEffects,
   std::unique_ptr<MasterFinder> finder_;
   std::unique_ptr<SandboxFiles> files_;
   std::unique_ptr<Containers> containers_;
+  std::unique_ptr<Provisioner> provisioner_;
   std::unique_ptr<Measuring> measuring_;
   std::unique_ptr<Checkpoints> checkpoints_;
   std::unique_ptr<Probes> probes_;

@@ -35,6 +35,7 @@ class FakeEffects : public AgentEffects {
   void send(const AgentToMaster& message) override { sent.push_back(message); }
   void reconnect(std::string_view why) override { reconnects.emplace_back(why); }
   void launch(const LaunchSpec& spec) override { launches.push_back(spec); }
+  void cancel_launch(const ContainerId& id) override { cancelled.push_back(id); }
   void adopt(const LaunchSpec& spec) override { adoptions.push_back(spec); }
   void append(uint64_t serial, AgentRecord record) override {
     EXPECT_EQ(serial, appended + 1);
@@ -80,6 +81,7 @@ class FakeEffects : public AgentEffects {
   std::vector<LaunchSpec> adoptions;
   std::vector<AgentRecord> records;
   uint64_t appended = 0;
+  std::vector<ContainerId> cancelled;
   std::vector<std::pair<ContainerId, int>> signals;
   std::vector<ContainerId> kills;
   std::vector<ContainerId> destroys;

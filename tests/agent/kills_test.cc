@@ -121,6 +121,7 @@ TEST(Kills, WhileTheLaunchIsUnderWayEndItAsSoonAsItIsDone) {
   bench.kill("t");
   EXPECT_TRUE(bench.effects.signals.empty());
   EXPECT_TRUE(bench.effects.kills.empty());
+  EXPECT_EQ(bench.effects.cancelled, std::vector{bench.container("t")});
   bench.started("t");
   EXPECT_EQ(bench.effects.kills, std::vector{bench.container("t")});
   bench.dies("t", 9);

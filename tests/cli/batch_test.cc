@@ -133,18 +133,35 @@ TEST(Batch, InstancesShareOneSpecUnderNumberedNames) {
   EXPECT_EQ(batch->tasks[0].spec, batch->tasks[2].spec) << "the same object";
 }
 
+TEST(Batch, TasksFetchAndRunInImages) {
+  const auto batch = parse(
+      "uris = ['http://x/all']\nimage = 'oci:/img'\n"
+      "[[task]]\ncommand = 'true'\n[[task]]\nuris = ['/etc/hosts,output=h']\n");
+  ASSERT_TRUE(batch) << batch.error().message;
+  EXPECT_EQ(batch->tasks[0].spec->command.uris, std::vector{Uri{.value = "http://x/all"}});
+  EXPECT_EQ(batch->tasks[1].spec->command.uris,
+            (std::vector{Uri{.value = "/etc/hosts", .output_file = "h"}}));
+  ASSERT_TRUE(batch->tasks[1].spec->container.has_value());
+  EXPECT_EQ(batch->tasks[1].spec->container->rootfs->path, "/img");
+  EXPECT_EQ(batch->tasks[1].spec->command,
+            (CommandInfo{.shell = false, .uris = {{.value = "/etc/hosts", .output_file = "h"}}}));
+  EXPECT_EQ(problem("[[task]]\ncommand = 'true'\nuris = ['ftp://x/y']\n"),
+            "jobs.toml:3: uris: URI 'ftp://x/y': is neither file:, http: nor https:, nor an "
+            "absolute path");
+}
+
 TEST(Batch, WhatIsWrongIsNamedWithItsLine) {
   const std::string task = "[[task]]\ncommand = 'true'\n";
   EXPECT_EQ(problem(task + "color = 'red'\n"),
             "jobs.toml:3: a task has no key 'color'; it may have name, command, instances, cpus, "
             "mem, user, env, kill_grace, max_completion_time, health_check, "
-            "health_check_options, rootfs, read_only_rootfs, volumes, tmpfs, "
+            "health_check_options, uris, rootfs, image, read_only_rootfs, volumes, tmpfs, "
             "rlimits, capabilities, hostname, network, seccomp, user_namespace and shm_size");
   EXPECT_EQ(
       problem("color = 'red'\n" + task),
       "jobs.toml:1: a batch has no key 'color'; it may have name, role, cpus, mem, user, env, "
-      "kill_grace, max_completion_time, health_check, health_check_options, tasks, "
-      "rootfs, read_only_rootfs, volumes, tmpfs, "
+      "kill_grace, max_completion_time, health_check, health_check_options, uris, tasks, "
+      "rootfs, image, read_only_rootfs, volumes, tmpfs, "
       "rlimits, capabilities, hostname, network, seccomp, user_namespace and shm_size");
   EXPECT_EQ(problem(task + "role = 'x'\n").substr(0, 33), "jobs.toml:3: a task has no key 'r");
   EXPECT_EQ(problem("[[task]]\nname = 'x'\n"), "jobs.toml:1: a task has no command");

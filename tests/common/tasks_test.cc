@@ -139,8 +139,50 @@ TEST(TaskValidation, RefusesCommandsThatCannotRun) {
             "environment: a variable has no name");
   EXPECT_EQ(command({.value = "ls", .environment = {{"A=B", "x"}}}),
             "environment: the name 'A=B' contains '=' or a zero byte");
-  EXPECT_EQ(command({.value = "ls", .uris = {{.value = "http://x/y"}}}),
-            "command names 1 URIs ('http://x/y' first), this version cannot fetch any");
+  EXPECT_EQ(command({.value = "ls", .uris = {{.value = "http://x/y"}}}), "accepted");
+}
+
+TEST(TaskValidation, RefusesUrisThatCannotBeFetched) {
+  const auto uri = [](Uri one) {
+    return refusal([&one](TaskSpec& spec) { spec.command.uris = {one}; });
+  };
+  const std::string digits(64, 'a');
+  EXPECT_EQ(uri({.value = "HTTPS://x/y?z#a", .checksum = "sha256:" + digits}), "accepted");
+  EXPECT_EQ(uri({.value = "file:///etc/hosts", .output_file = "a/b"}), "accepted");
+  EXPECT_EQ(uri({.value = "/etc/hosts"}), "accepted");
+  const std::string scheme = "is neither file:, http: nor https:, nor an absolute path";
+  EXPECT_EQ(uri({.value = "ftp://x/y"}), "URI 'ftp://x/y': " + scheme);
+  EXPECT_EQ(uri({.value = "a/b"}), "URI 'a/b': " + scheme);
+  EXPECT_EQ(uri({.value = "file://far/etc/hosts"}), "URI 'file://far/etc/hosts': " + scheme);
+  EXPECT_EQ(uri({.value = "http://x/a b"}), "URI 'http://x/a b': is not a URL");
+  const std::string name = "has no file name at its end, and there is no output file";
+  EXPECT_EQ(uri({.value = "http://me:secret@x/"}), "URI 'http://***@x/': " + name);
+  EXPECT_EQ(uri({.value = "http://x"}), "URI 'http://x': " + name);
+  EXPECT_EQ(uri({.value = "http://x/.."}), "URI 'http://x/..': " + name);
+  for (const char* output : {"../a", "/a", "a/../b", "a//b", "a/", "."}) {
+    EXPECT_EQ(uri({.value = "http://x/y", .output_file = output}),
+              std::string("URI 'http://x/y': the output file '") + output +
+                  "' is not a path below the sandbox");
+  }
+  for (const std::string& sum :
+       {digits, "sha256:" + digits + "a", "md5:" + digits, "sha256:" + std::string(64, 'A')}) {
+    EXPECT_EQ(
+        uri({.value = "http://x/y", .checksum = sum}),
+        "URI 'http://x/y': the checksum '" + sum + "' is not sha256: and 64 digits of 0-9a-f");
+  }
+}
+
+TEST(TaskValidation, AsksForAProgramUnlessAnImageMayNameIt) {
+  const auto run = [](std::optional<RootFilesystem> rootfs, CommandInfo command) {
+    return refusal([&](TaskSpec& spec) {
+      spec.command = command;
+      spec.container = ContainerInfo{.rootfs = rootfs};
+    });
+  };
+  const RootFilesystem image{.type = RootFilesystem::Type::kOciLayout, .path = "/img"};
+  EXPECT_EQ(run(image, {.shell = false}), "accepted");
+  EXPECT_EQ(run(image, {.shell = true}), "command is empty");
+  EXPECT_EQ(run(RootFilesystem{.path = "/tree"}, {.shell = false}), "command names no program");
 }
 
 TEST(TaskValidation, RefusesLimitsBelowTheRequest) {

@@ -81,6 +81,7 @@ class AgentNode final : public End,
   void launch(const LaunchSpec& spec) override;
   void adopt(const LaunchSpec& spec) override;
   void append(uint64_t serial, AgentRecord record) override;
+  void cancel_launch(const ContainerId& id) override { host_.cancel_launch(id); }
   void signal(const ContainerId& id, int signal_number) override;
   void kill(const ContainerId& id) override;
   void destroy(const ContainerId& id) override;

@@ -68,12 +68,14 @@ void SimHost::launch(const LaunchSpec& spec) {
 void SimHost::finish_launch(const ContainerId& id, uint64_t serial) {
   Container* container = find(id, serial);
   if (container == nullptr) return;
-  if (one_in(world_.rng(), faults_.host.launch_fails_one_in)) {
-    world_.reached("container.launch_failed");
+  const bool fails = one_in(world_.rng(), faults_.host.launch_fails_one_in);
+  if (fails || container->cancelled) {
+    world_.reached(fails ? "container.launch_failed" : "container.launch_cancelled");
     container->phase = Phase::kFailed;
     if (!container->watched) return;
     containers_.erase(id);
-    listener_->on_launch_failed(id, Error{.message = "no space left on device", .code = 28});
+    listener_->on_launch_failed(id, fails ? Error{.message = "no space left on device", .code = 28}
+                                          : Error{.message = "it was cancelled"});
     return;
   }
   container->phase = Phase::kRunning;
@@ -86,6 +88,13 @@ void SimHost::finish_launch(const ContainerId& id, uint64_t serial) {
     exit_after(world_.up_to(faults_.host.run_max), id, serial, draw_exit());
   }
   if (container->watched) listener_->on_launched(id, static_cast<int64_t>(serial));
+}
+
+// In every other launch there is nothing left that could be stopped.
+void SimHost::cancel_launch(const ContainerId& id) {
+  const auto at = containers_.find(id);
+  if (at == containers_.end() || at->second.phase != Phase::kLaunching) return;
+  at->second.cancelled = at->second.serial % 2 == 0;
 }
 
 void SimHost::adopt(const ContainerId& id) {

@@ -59,6 +59,7 @@ class SimHost {
   void reboot();
 
   void launch(const LaunchSpec& spec);
+  void cancel_launch(const ContainerId& id);
   void adopt(const ContainerId& id);
   void signal(const ContainerId& id, int signal_number);
   void kill(const ContainerId& id);
@@ -84,6 +85,7 @@ class SimHost {
   struct Container {
     uint64_t serial = 0;
     Phase phase = Phase::kLaunching;
+    bool cancelled = false;
     bool ignores_term = false;
     bool stubborn = false;  // it was asked to end, and will not but by SIGKILL
     bool destroying = false;

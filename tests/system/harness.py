@@ -23,7 +23,7 @@ BUILD = os.environ.get("TEPUI_BUILD", os.path.join(ROOT, "build"))
 def program(name):
     """The path of one of our programs in the build directory."""
     folder = {"tepui-master": "master/shell", "tepui-agent": "agent/shell",
-              "tepui-shim": "agent/linux", "tepui": "cli"}.get(name, "sdk")
+              "tepui-shim": "agent/linux", "tepui-fetch": "agent/fetch", "tepui": "cli"}.get(name, "sdk")
     return os.path.join(BUILD, folder, name)
 
 

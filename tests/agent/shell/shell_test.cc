@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "common/limits.h"
+#include "tests/agent/fetch/http_server.h"
 #include "tests/common/io/loop.h"
 
 namespace tepui {
@@ -68,10 +69,11 @@ class PlayedMaster : public LinkHandler {
   void say(const MasterToAgent& message) {
     transport->send(agent, Conversation::kAgent, encoder.encode(number, message));
   }
-  void launch(const std::string& task, const std::string& command) {
+  void launch(const std::string& task, const std::string& command, std::vector<Uri> uris = {}) {
     TaskSpec spec;
     spec.resources = Resources::scalars({{"cpus", 100}, {"mem", 64000}});
     spec.command.value = command;
+    spec.command.uris = std::move(uris);
     LaunchTasks message;
     FrameworkInfo& framework = message.frameworks.emplace_back();
     framework.id = FrameworkId{"f"};
@@ -118,6 +120,12 @@ class AgentShellTest : public testing::Test {
     config.shim = shim != nullptr ? shim : "TEPUI_SHIM is not set";
     config.ground.work_dir = directory.path() + "/work";
     config.ground.runtime_dir = directory.path() + "/run";
+    const char* fetcher = getenv("TEPUI_FETCH");
+    config.fetcher = {.program = fetcher != nullptr ? fetcher : "TEPUI_FETCH is not set",
+                      .user = "nobody",
+                      .cache_dir = config.ground.work_dir + "/fetched",
+                      .bytes_max = 1 << 20,
+                      .stall = 60s};
     config.ground.cgroup_root = "tepui-test-" + std::to_string(getpid());
     config.ground.isolators = {"auto"};
     config.ground.resources = "cpus:2;mem:512MB;disk:100MB;ports:[31000-31009]";
@@ -219,6 +227,36 @@ TEST_F(AgentShellTest, RunsCommandsAndTellsTheirFate) {
   const auto& list = std::get<ListReply>(reader.answers[file_first ? 2 : 1]);
   ASSERT_EQ(list.rows.metrics.size(), 1u);
   EXPECT_EQ(list.rows.metrics[0].value, 1);
+}
+
+TEST_F(AgentShellTest, FetchesWhatATaskNamesBeforeItBegins) {
+  HttpServer server;
+  server.answers("/data", ok("data"));
+  start();
+  master.launch("good", "grep data data && test -x host",
+                {{.value = server.url("/data")},
+                 {.value = "/etc/hostname", .executable = true, .output_file = "host"}});
+  master.launch("bad", "true", {{.value = "/no/such/file"}});
+  ASSERT_TRUE(run_until([&] { return master.ended("good") && master.ended("bad"); }));
+  EXPECT_EQ(master.ended("good")->state, TaskState::kFinished) << master.ended("good")->message;
+  EXPECT_EQ(master.ended("bad")->state, TaskState::kFailed);
+  EXPECT_EQ(master.ended("bad")->reason, TaskReason::kContainerLaunchFailed);
+  EXPECT_EQ(master.ended("bad")->message,
+            "fetching /no/such/file: opening it: ENOENT (No such file or directory)");
+}
+
+TEST_F(AgentShellTest, AKillDoesNotWaitForAServer) {
+  HttpServer server;
+  server.holds("/x", "");
+  start();
+  master.launch("slow", "true", {{.value = server.url("/x")}});
+  ASSERT_TRUE(run_until([&] { return server.requests("/x") > 0; }));
+  master.say(KillTask{.framework_id = FrameworkId{"f"}, .task_id = TaskId{"slow"}});
+  EXPECT_TRUE(run_until([&] { return master.ended("slow"); }));
+  server.release("/x");
+  ASSERT_NE(master.ended("slow"), nullptr);
+  EXPECT_EQ(master.ended("slow")->state, TaskState::kKilled);
+  EXPECT_EQ(master.ended("slow")->reason, TaskReason::kTaskKilledDuringLaunch);
 }
 
 TEST_F(AgentShellTest, KillsATaskAndAllThatItStarted) {
