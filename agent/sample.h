@@ -62,6 +62,14 @@ struct Sample {
   Measured run_queue_p50_ns;
   Measured run_queue_p99_ns;
 
+  // Source: counters of the processors, where there are any, with what is inside the container.
+  // Counted in turns where there are many containers: the last says in how many thousandths of the
+  // time since the agent knows it, and the others are of that part alone.
+  Measured cycles;
+  Measured instructions;
+  Measured cache_misses;  // of the last cache
+  Measured counted_permille;
+
   // Memory. Source: cgroup (memory.current, memory.peak, memory.swap.current, memory.events); needs
   // the memory controller. The first three are of the moment or the highest ever, not sums.
   Measured memory_bytes;

@@ -68,6 +68,7 @@ Result<void> Sampler::begin() {
   if (!cgroup_) cgroup_ = TRY(open_directory_at(AT_FDCWD, options_.cgroup));
   if (reader_ == nullptr) reader_ = TRY(CgroupFiles::create(reactor_, options_.slots, *this));
   if (events_ != nullptr) events_->start();
+  if (source_ != SampleSource::kFiles) open_counters();
   reactor_.set(due_, later(reactor_.now().mono, options_.interval));
   return {};
 }
@@ -102,10 +103,21 @@ void Sampler::open_iterator() {
   source_ = SampleSource::kIterator;
 }
 
+void Sampler::open_counters() {
+  Result<std::unique_ptr<Counters>> counters =
+      Counters::create(reactor_, {.cgroup = options_.cgroup, .slots = options_.slots});
+  if (counters.has_value()) {
+    counters_ = *std::move(counters);
+  } else {
+    notes_.push_back("no counters of processors: " + counters.error().message);
+  }
+}
+
 bool Sampler::add(const ContainerId& id, const std::string& cgroup) {
   if (slots_.contains(id)) return true;
+  const Result<Fd> directory = open_directory_at(cgroup_.get(), cgroup);
   struct stat facts{};
-  if (fstatat(cgroup_.get(), cgroup.c_str(), &facts, AT_SYMLINK_NOFOLLOW) != 0) return false;
+  if (!directory || fstat(directory->get(), &facts) != 0) return false;
   if (free_slots_.empty()) {
     ++counts_.refused;
     return false;
@@ -153,6 +165,7 @@ Sampler::Counts Sampler::counts() const {
 void Sampler::apply_changes() {
   for (const uint32_t slot : leaving_) {
     reader_->remove(slot);
+    if (counters_ != nullptr) counters_->remove(slot);
     free_slots_.push_back(slot);
   }
   leaving_.clear();
@@ -160,6 +173,7 @@ void Sampler::apply_changes() {
     Container& container = *containers_[slot];
     container.is_read = true;
     reader_->add(slot, container.cgroup_id, container.path);
+    if (counters_ != nullptr) counters_->add(slot, container.path);
   }
   coming_.clear();
 }
@@ -174,6 +188,7 @@ void Sampler::on_due() {
   apply_changes();
   reading_ = true;
   began_ = reactor_.now().mono;
+  if (counters_ != nullptr) counters_->start(began_);
   reader_->start();
 }
 
@@ -198,6 +213,7 @@ void Sampler::fill_slice() {
     Sample sample{.at = began_};
     reader_->fill(to_fill_, sample);
     if (hooks_ != nullptr) hooks_->fill(to_fill_, sample);
+    if (counters_ != nullptr) counters_->fill(to_fill_, sample);
     container->history.add(sample);
   }
   ++counts_.samplings;
