@@ -30,6 +30,8 @@ enum class Isolator : uint8_t {
   kHugetlb,
   kDevices,
   kDisk,
+  kEgress,
+  kPorts,
   kPidNamespace,
   kMountNamespace,
   kIpcNamespace,
@@ -39,7 +41,7 @@ enum class Isolator : uint8_t {
   kSeccomp,
   kNoNewPrivileges,
 };
-inline constexpr size_t kIsolatorCount = 16;
+inline constexpr size_t kIsolatorCount = 18;
 
 using IsolatorSet = std::bitset<kIsolatorCount>;
 inline bool has(const IsolatorSet& set, Isolator one) { return set[static_cast<size_t>(one)]; }

@@ -103,12 +103,15 @@ struct Sample {
   Measured io_some_ns;
   Measured io_full_ns;
 
-  // IP, at the socket, also to itself. Source: hooks.
+  // IP, at the socket, also to itself. Source: hooks. What the egress limit dropped is not sent.
   Measured net_received_bytes;
   Measured net_received_packets;
   Measured net_sent_bytes;
   Measured net_sent_packets;
   Measured net_retransmissions;
+  // By the egress limit, since the agent knows the container; absent if it has none.
+  Measured net_dropped_bytes;
+  Measured net_dropped_packets;
 
   bool operator==(const Sample&) const = default;
 };

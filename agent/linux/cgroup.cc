@@ -271,6 +271,10 @@ bool CgroupRoot::has_file(const std::string& file) const {
 
 Result<void> CgroupRoot::try_devices() const { return devices_.probe(shims_.get()); }
 
+Result<void> CgroupRoot::try_network(std::string_view isolator) const {
+  return network_.probe(shims_.get(), isolator);
+}
+
 Result<void> CgroupRoot::write_fresh(int cgroup, const IsolationPlan& plan) const {
   std::vector<std::string> devices;
   for (const ControlWrite& write : plan) {
@@ -278,6 +282,8 @@ Result<void> CgroupRoot::write_fresh(int cgroup, const IsolationPlan& plan) cons
       devices.push_back(write.value);
     } else if (write.controller == kDisk) {
       continue;
+    } else if (NetworkPrograms::is_for(write)) {
+      TRY(network_.attach(cgroup, write));
     } else if (const std::optional<int64_t> request = numa_request(write)) {
       TRY(place_on_node(cgroup, *request));
     } else {
@@ -356,6 +362,11 @@ Result<void> CgroupRoot::update_container(const std::string& id, const Isolation
   const std::string name = container_directory(id);
   for (const ControlWrite& write : plan) {
     if (write.controller == kDevices || write.controller == kDisk || numa_request(write)) continue;
+    if (NetworkPrograms::is_for(write)) {
+      const Fd cgroup = TRY(open_directory_at(directory_.get(), name));
+      TRY(NetworkPrograms::change(cgroup.get(), write));
+      continue;
+    }
     TRY(write_control_at(directory_.get(), name + "/" + write.file, write.value));
   }
   return {};

@@ -125,6 +125,7 @@ bool Sampler::add(const ContainerId& id, const std::string& cgroup) {
   const uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
   if (hooks_ != nullptr && !hooks_->add(facts.st_ino, slot)) ++counts_.refused;
+  drops_.add(directory->get(), facts.st_ino);
   containers_[slot].emplace(
       Container{.id = id, .cgroup_id = facts.st_ino, .path = options_.cgroup + "/" + cgroup});
   slots_[id] = slot;
@@ -139,6 +140,7 @@ void Sampler::remove(const ContainerId& id) {
   slots_.erase(found);
   const Container& container = *containers_[slot];
   if (hooks_ != nullptr) hooks_->remove(container.cgroup_id);
+  drops_.remove(container.cgroup_id);
   if (container.is_read) {
     leaving_.push_back(slot);
   } else {
@@ -214,11 +216,23 @@ void Sampler::fill_slice() {
     reader_->fill(to_fill_, sample);
     if (hooks_ != nullptr) hooks_->fill(to_fill_, sample);
     if (counters_ != nullptr) counters_->fill(to_fill_, sample);
+    fill_drops(*container, sample);
     container->history.add(sample);
   }
   ++counts_.samplings;
   counts_.last = reactor_.now().mono - began_;
   reading_ = false;
+}
+
+// The hook of packets runs whatever the limit says of them, and has counted those, too.
+void Sampler::fill_drops(const Container& container, Sample& sample) const {
+  const std::optional<EgressDrops::Count> dropped = drops_.read(container.cgroup_id);
+  if (!dropped) return;
+  sample.net_dropped_bytes = dropped->bytes;
+  sample.net_dropped_packets = dropped->packets;
+  if (!sample.net_sent_bytes.known()) return;
+  sample.net_sent_bytes = sample.net_sent_bytes.value() - dropped->bytes;
+  sample.net_sent_packets = sample.net_sent_packets.value() - dropped->packets;
 }
 
 void Sampler::on_kernel_event(const kernel_event& event) {

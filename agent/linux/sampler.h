@@ -26,6 +26,7 @@
 #include "agent/linux/counters.h"
 #include "agent/linux/hooks.h"
 #include "agent/linux/kernel_events.h"
+#include "agent/linux/network.h"
 #include "agent/sample.h"
 #include "common/ids.h"
 #include "common/io/reactor.h"
@@ -123,6 +124,7 @@ class Sampler final : private CgroupReaderOwner, private KernelEventsOwner {
   void apply_changes();
   void on_due();
   void fill_slice();
+  void fill_drops(const Container& container, Sample& sample) const;
   void on_cgroups_read(const Result<void>& result) override;
   void on_kernel_event(const kernel_event& event) override;
 
@@ -138,6 +140,7 @@ class Sampler final : private CgroupReaderOwner, private KernelEventsOwner {
   std::unique_ptr<KernelEvents> events_;
   std::unique_ptr<CgroupReader> reader_;
   std::unique_ptr<Counters> counters_;  // null: the machine has none
+  EgressDrops drops_;
   std::map<ContainerId, uint32_t> slots_;
   // By slot, which is how all that is read for them lies in memory.
   std::vector<std::optional<Container>> containers_;

@@ -93,6 +93,14 @@ Result<void> find_devices(Ground& ground) {
   return {};
 }
 
+// Likewise.
+Result<void> find_network(Isolator isolator, Ground& ground) {
+  if (ground.cgroups == nullptr) return fail("containers have no cgroup");
+  TRY(ground.cgroups->try_network(to_text(isolator)));
+  ground.controllers.emplace_back(to_text(isolator));
+  return {};
+}
+
 Result<void> find_disk_quota(const std::string& work_dir, Ground& ground) {
   ground.disk_quota = TRY(DiskQuota::create(work_dir));
   ground.controllers.emplace_back(to_text(Isolator::kDisk));
@@ -116,6 +124,9 @@ std::vector<MissingIsolator> find_missing(const CgroupFacts& facts, const Ground
   if (has(wanted, Isolator::kDevices)) look(Isolator::kDevices, find_devices(ground));
   if (has(wanted, Isolator::kDisk)) {
     look(Isolator::kDisk, find_disk_quota(options.work_dir, ground));
+  }
+  for (const Isolator isolator : {Isolator::kEgress, Isolator::kPorts}) {
+    if (has(wanted, isolator)) look(isolator, find_network(isolator, ground));
   }
   std::ranges::move(find_missing_confinement(wanted), std::back_inserter(missing));
   std::ranges::sort(ground.controllers);
