@@ -52,9 +52,7 @@ static __always_inline struct sched_counts* counts_of(__u32 cpu, __u32 slot) {
 // cpu.stat adds up. It also notes itself where a stint began, but a task that moves between groups,
 // as every one does that exits, begins anew there: that is for stints of which the begin was not
 // seen. (There are kernels that hide some switches from programs.)
-static __always_inline __u64 end_stint(__u32 cpu, struct task_struct* prev) {
-  struct processor* processor = bpf_map_lookup_elem(&processors, &cpu);
-  if (!processor) return 0;
+static __always_inline __u64 stint_of(const struct processor* processor, struct task_struct* prev) {
   __u64 begin = prev->se.prev_sum_exec_runtime;
   barrier_var(begin);  // or the compiler makes one load of two
   if (processor->task == (__u64)prev) begin = processor->stint_begin;
@@ -63,9 +61,9 @@ static __always_inline __u64 end_stint(__u32 cpu, struct task_struct* prev) {
 }
 
 // After the stint before has been counted: until then it goes on, for those who look.
-static __always_inline void begin_stint(__u32 cpu, struct task_struct* next) {
-  struct processor* processor = bpf_map_lookup_elem(&processors, &cpu);
-  if (!processor) return;
+static __always_inline void begin_stint(struct processor* processor, struct task_struct* next) {
+  processor->task = 0;  // so that nobody takes the begin of one for that of the other
+  barrier();
   processor->stint_begin = next->se.sum_exec_runtime;
   barrier();
   processor->task = (__u64)next;
@@ -92,8 +90,10 @@ static __always_inline void count_wait(__u32 cpu, struct task_struct* next) {
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempted, struct task_struct* prev, struct task_struct* next,
              unsigned int prev_state) {
-  const __u32 cpu = bpf_get_smp_processor_id();
-  const __u64 stint = end_stint(cpu, prev);
+  __u32 cpu = bpf_get_smp_processor_id();
+  struct processor* processor = bpf_map_lookup_elem(&processors, &cpu);
+  if (!processor) return 0;
+  const __u64 stint = stint_of(processor, prev);
   const __u32 slot = slot_of_task(prev);
   if (slot) {
     struct sched_counts* counts = counts_of(cpu, slot);
@@ -107,7 +107,7 @@ int BPF_PROG(on_switch, bool preempted, struct task_struct* prev, struct task_st
       }
     }
   }
-  begin_stint(cpu, next);
+  begin_stint(processor, next);
   if (measure_waits) count_wait(cpu, next);
   return 0;
 }

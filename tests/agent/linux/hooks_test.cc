@@ -93,6 +93,23 @@ TEST_F(HooksTest, ProcessorTimeCountsWhileATaskGoesOn) {
   expect_close(before.on_cpu_ns.value(), usage_ns, 0.05, 20'000'000);
 }
 
+// Whoever waits for a task may go on before the switch that ends it has been counted. What it used
+// is then as of the last tick of the scheduler, some milliseconds old.
+TEST_F(HooksTest, ProcessorTimeIsThereAsSoonAsATaskHasEnded) {
+  const CgroupTree::Cgroup cgroup = tree_->make("container-a");
+  ASSERT_TRUE(hooks_->add(cgroup.id, 1));
+  constexpr int64_t kBurnt = 25'000'000;
+  int64_t before = 0;
+  for (int i = 0; i < 60; ++i) {
+    tree_->wait_for(tree_->start(cgroup, [] { burn(kBurnt); }));
+    const int64_t after = sample(1).on_cpu_ns.value();
+    ASSERT_GE(after - before, kBurnt / 2) << "at task " << i;
+    before = after;
+  }
+  const int64_t usage_ns = keyed_value(cgroup.directory.get(), "cpu.stat", "usage_usec") * 1000;
+  expect_close(before, usage_ns, 0.03, 0);
+}
+
 TEST_F(HooksTest, SwitchesAreThoseOfTheKernel) {
   const CgroupTree::Cgroup cgroup = tree_->make("container-a");
   ASSERT_TRUE(hooks_->add(cgroup.id, 1));
