@@ -49,6 +49,7 @@ const std::vector<std::string>& isolator_names() {
                                                   "hugetlb",
                                                   "devices",
                                                   "disk",
+                                                  std::string(kDiskImageIsolator),
                                                   std::string(kEgressIsolator),
                                                   std::string(kPortsIsolator)};
   return kNames;

@@ -14,7 +14,7 @@ struct Known {
 
 // In the order of the enum. What many tasks do is refused only where that is asked for by name:
 // programs that gain privileges when they are executed, such as sudo, are part of many images, and
-// many tasks take ports that they did not request.
+// many tasks take ports that they did not request. And an image costs each launch some time.
 constexpr Known kKnown[kIsolatorCount] = {
     {"cpu"},
     {"cpuset"},
@@ -24,6 +24,7 @@ constexpr Known kKnown[kIsolatorCount] = {
     {"hugetlb"},
     {"devices"},
     {"disk"},
+    {"disk/image", false},
     {"network/egress"},
     {"network/ports", false},
     {"namespaces/pid"},

@@ -30,6 +30,7 @@ enum class Isolator : uint8_t {
   kHugetlb,
   kDevices,
   kDisk,
+  kDiskImage,
   kEgress,
   kPorts,
   kPidNamespace,
@@ -41,7 +42,7 @@ enum class Isolator : uint8_t {
   kSeccomp,
   kNoNewPrivileges,
 };
-inline constexpr size_t kIsolatorCount = 18;
+inline constexpr size_t kIsolatorCount = 19;
 
 using IsolatorSet = std::bitset<kIsolatorCount>;
 inline bool has(const IsolatorSet& set, Isolator one) { return set[static_cast<size_t>(one)]; }

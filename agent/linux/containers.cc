@@ -102,15 +102,27 @@ class Containers::Container {
 
   // On a thread of the worker, while the loop leaves alone what they write.
   void start_now() {
-    // Before anything is in the sandbox: what is made there later inherits the bound.
-    const std::optional<int64_t> limit = disk_limit(spec_.plan);
-    if (limit && all_.disk_quota_ != nullptr) {
-      if (Result<void> bounded = all_.disk_quota_->bound(spec_.sandbox, *limit); !bounded) {
-        started_ = std::unexpected(std::move(bounded).error());
-        return;
-      }
+    if (Result<void> bounded = bound_sandbox(); !bounded) {
+      started_ = std::unexpected(std::move(bounded).error());
+      return;
     }
     started_ = start_container(all_.places_, spec_);
+    // If that fails, the next start of the agent tries again.
+    if (!started_) (void)release_image().has_value();
+  }
+  // Before anything is in the sandbox: what is made there later inherits the bound.
+  Result<void> bound_sandbox() {
+    if (const auto size = image_size(spec_.plan); size && all_.disk_images_ != nullptr) {
+      return all_.disk_images_->mount(spec_.id.value, spec_.sandbox, *size);
+    }
+    if (const auto limit = disk_limit(spec_.plan); limit && all_.disk_quota_ != nullptr) {
+      return all_.disk_quota_->bound(spec_.sandbox, *limit);
+    }
+    return {};
+  }
+  Result<void> release_image() const {
+    return all_.disk_images_ == nullptr ? Result<void>()
+                                        : all_.disk_images_->release(spec_.id.value);
   }
   void find_now() {
     found_ = find_container(all_.places_, spec_, kReportPatience);
@@ -131,7 +143,7 @@ class Containers::Container {
   void end_now() { record_ = end_container(all_.places_, spec_, *started_); }
   void remove_now() {
     Result<bool> removed = remove_container(all_.places_, spec_, kRemovePatience);
-    removed_ = removed.has_value() && *removed;
+    removed_ = removed.has_value() && *removed && release_image().has_value();
   }
 
   void write_plan() {
@@ -331,6 +343,7 @@ Result<std::unique_ptr<Containers>> Containers::create(Reactor& reactor, Options
   places.shim = std::move(options.shim);
   places.cgroups = options.cgroups;
   containers->disk_quota_ = options.disk_quota;
+  containers->disk_images_ = options.disk_images;
   containers->worker_ =
       TRY(Worker::create(reactor, {.threads = options.threads, .queue_max = kJobsMax}));
   return containers;
@@ -359,7 +372,9 @@ void Containers::adopt(const LaunchSpec& spec) {
 }
 
 Result<int> Containers::end_unknown(const std::set<std::string>& known) {
-  return end_unknown_containers(places_, known, kEarlierShimsPatience);
+  const int ended = TRY(end_unknown_containers(places_, known, kEarlierShimsPatience));
+  if (disk_images_ != nullptr) TRY(disk_images_->release_unknown(known));
+  return ended;
 }
 
 void Containers::signal(const ContainerId& id, int signal_number) {

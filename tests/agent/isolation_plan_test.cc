@@ -317,6 +317,9 @@ TEST(DiskIsolator, BoundsTheSandboxToWhatIsRequestedBesideVolumes) {
   const Resources resources =
       Resources::scalars({{"disk", 3000}}) + Resources::create({volume}).value();
   EXPECT_EQ(plan_with({}, resources).at("disk.max"), std::to_string(3 * kMb));
+  EXPECT_EQ(plan_with({}, resources).at("disk.image"), std::to_string(3 * kMb));
+  EXPECT_EQ(image_size({{"disk/image", "disk.image", "8192"}}), 8192);
+  EXPECT_EQ(image_size({{"disk", "disk.max", "4096"}}), std::nullopt);
   EXPECT_EQ(disk_limit({{"disk", "disk.max", "4096"}}), 4096);
   EXPECT_FALSE(plan_with({}, Resources::create({volume}).value()).contains("disk.max"));
   EXPECT_EQ(disk_limit({}), std::nullopt);

@@ -16,7 +16,7 @@ IsolatorSet set_of(std::initializer_list<Isolator> isolators) {
 }
 
 const IsolatorSet kByNameOnly =
-    set_of({Isolator::kPorts, Isolator::kNoNewPrivileges});
+    set_of({Isolator::kDiskImage, Isolator::kPorts, Isolator::kNoNewPrivileges});
 
 TEST(IsolatorChoice, AutoWantsAllThatHarmNobodyAndRequiresNone) {
   const IsolatorChoice choice = parse_isolation({"auto"}).value();
