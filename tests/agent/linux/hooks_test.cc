@@ -353,15 +353,19 @@ TEST_F(HooksTest, WaitingForMemoryIsCounted) {
   (void)write_control_at(tree_->top().directory.get(), "cgroup.subtree_control", "+memory")
       .has_value();
   const CgroupTree::Cgroup cgroup = tree_->make("container-a");
-  if (!write_control_at(cgroup.directory.get(), "memory.max", "8388608").has_value()) {
+  if (!write_control_at(cgroup.directory.get(), "memory.max", "16777216").has_value()) {
     GTEST_SKIP() << "no memory controller";
   }
   ASSERT_TRUE(hooks_->add(cgroup.id, 1));
-  // Pages of a file can be taken back: the writer looks for some himself, and goes on.
+  // Pages of a file that are on disk can be taken back: the writer looks for some himself, and goes
+  // on.
   const pid_t writes = tree_->start(cgroup, [&] {
     const Fd file = open_temporary(*directory, 0);
     const std::string bytes(64 << 10, 'x');
-    for (int i = 0; i < 512; ++i) CHECK(write(file.get(), bytes.data(), bytes.size()) > 0);
+    for (int i = 0; i < 1024; ++i) {
+      CHECK(write(file.get(), bytes.data(), bytes.size()) > 0);
+      if (i % 16 == 0) CHECK(fdatasync(file.get()) == 0);
+    }
   });
   EXPECT_EQ(tree_->wait_for(writes), 0);
   const Sample counted = sample(1);
