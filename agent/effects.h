@@ -44,6 +44,8 @@ struct LaunchSpec {
   // Shown in the sandbox: by the confinement where it has files of its own, else by links.
   std::vector<VolumeMount> volumes;
   Confinement confinement;
+  // It is made and bounded, and something is in it already.
+  bool has_sandbox = false;
   // Why the agent does not run it as it is asked for: the launch fails with that. Empty: it does.
   std::string refusal;
   // Whose layers are its root, and what it says of the command; until it is unpacked, neither is in

@@ -9,6 +9,7 @@
 #include "agent/isolators/hugetlb.h"
 #include "agent/isolators/io.h"
 #include "agent/isolators/memory.h"
+#include "agent/isolators/network.h"
 #include "agent/isolators/pids.h"
 
 namespace tepui {
@@ -31,6 +32,7 @@ IsolationPlan plan_isolation(const IsolationInput& input) {
   plan_hugetlb(input, plan);
   plan_devices(input, plan);
   plan_disk(input, plan);
+  plan_network(input, plan);
   std::erase_if(plan, [&input](const ControlWrite& write) {
     return !contains(input.controllers, write.controller) ||
            contains(input.settings.missing_files, write.file);
@@ -39,8 +41,17 @@ IsolationPlan plan_isolation(const IsolationInput& input) {
 }
 
 const std::vector<std::string>& isolator_names() {
-  static const std::vector<std::string> kNames = {"cpu",  "cpuset",  "memory",  "io",
-                                                  "pids", "hugetlb", "devices", "disk"};
+  static const std::vector<std::string> kNames = {"cpu",
+                                                  "cpuset",
+                                                  "memory",
+                                                  "io",
+                                                  "pids",
+                                                  "hugetlb",
+                                                  "devices",
+                                                  "disk",
+                                                  std::string(kDiskImageIsolator),
+                                                  std::string(kEgressIsolator),
+                                                  std::string(kPortsIsolator)};
   return kNames;
 }
 

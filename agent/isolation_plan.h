@@ -3,9 +3,9 @@
 // files and values of its cgroup. Each isolator (agent/isolators) contributes its files. Pure:
 // agent/linux writes the list.
 //
-// An isolator goes by the name of its controller; "devices" and "disk" have none and name their
-// own. Where the kernel does not take a value as the plan has it, the isolator's header says what
-// is made of it.
+// An isolator goes by the name of its controller; "devices", "disk", "disk/image", "network/egress"
+// and "network/ports" have none and name their own. Where the kernel does not take a value as the
+// plan has it, the isolator's header says what is made of it.
 
 #include <cstdint>
 #include <string>

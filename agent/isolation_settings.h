@@ -28,6 +28,7 @@ struct IsolationSettings {
   int64_t pids_max = 4096;           // 0: unlimited
   IoMaximum io_max;                  // of a container that does not request its own
   int64_t io_latency_us = 0;         // target of what is not revocable; 0: none
+  int64_t egress_max_bytes = 0;      // a second, of what requests no network_egress; 0: all
   // Block devices, "254:0", to which what is said of io applies.
   std::vector<std::string> io_devices;
   std::vector<std::string> hugepage_sizes;  // "2MB", those that the kernel has

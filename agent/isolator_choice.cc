@@ -12,8 +12,9 @@ struct Known {
   bool is_automatic = true;
 };
 
-// In the order of the enum. Programs that gain privileges when they are executed, such as sudo, are
-// part of many images: that they may not is asked for by name.
+// In the order of the enum. What many tasks do is refused only where that is asked for by name:
+// programs that gain privileges when they are executed, such as sudo, are part of many images, and
+// many tasks take ports that they did not request. And an image costs each launch some time.
 constexpr Known kKnown[kIsolatorCount] = {
     {"cpu"},
     {"cpuset"},
@@ -23,6 +24,9 @@ constexpr Known kKnown[kIsolatorCount] = {
     {"hugetlb"},
     {"devices"},
     {"disk"},
+    {"disk/image", false},
+    {"network/egress"},
+    {"network/ports", false},
     {"namespaces/pid"},
     {"namespaces/mount"},
     {"namespaces/ipc"},

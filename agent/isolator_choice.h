@@ -30,6 +30,9 @@ enum class Isolator : uint8_t {
   kHugetlb,
   kDevices,
   kDisk,
+  kDiskImage,
+  kEgress,
+  kPorts,
   kPidNamespace,
   kMountNamespace,
   kIpcNamespace,
@@ -40,7 +43,7 @@ enum class Isolator : uint8_t {
   kNoNewPrivileges,
   kNetNamespace,  // of containers that ask for one
 };
-inline constexpr size_t kIsolatorCount = 17;
+inline constexpr size_t kIsolatorCount = 20;
 
 using IsolatorSet = std::bitset<kIsolatorCount>;
 inline bool has(const IsolatorSet& set, Isolator one) { return set[static_cast<size_t>(one)]; }

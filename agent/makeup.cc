@@ -9,7 +9,7 @@
 namespace tepui {
 
 // Whoever adds a setting must write and read it here, or a replay would be of another agent.
-static_assert(sizeof(IsolationSettings) == 184);
+static_assert(sizeof(IsolationSettings) == 192);
 static_assert(sizeof(AgentTunables) == 72 + sizeof(IsolationSettings));
 
 namespace {
@@ -37,7 +37,8 @@ void write_isolation(JournalWriter& out, const IsolationSettings& settings) {
       .number(settings.io_max.write_bytes)
       .number(settings.io_max.read_operations)
       .number(settings.io_max.write_operations)
-      .number(settings.io_latency_us);
+      .number(settings.io_latency_us)
+      .number(settings.egress_max_bytes);
   for (const auto* texts : {&settings.io_devices, &settings.hugepage_sizes, &settings.devices,
                             &settings.missing_files}) {
     write_texts(out, *texts);
@@ -57,6 +58,7 @@ IsolationSettings read_isolation(JournalFields& in) {
   settings.io_max.read_operations = in.signed_number();
   settings.io_max.write_operations = in.signed_number();
   settings.io_latency_us = in.signed_number();
+  settings.egress_max_bytes = in.signed_number();
   for (auto* texts : {&settings.io_devices, &settings.hugepage_sizes, &settings.devices,
                       &settings.missing_files}) {
     *texts = read_texts(in);

@@ -62,6 +62,14 @@ struct Sample {
   Measured run_queue_p50_ns;
   Measured run_queue_p99_ns;
 
+  // Source: counters of the processors, where there are any, with what is inside the container.
+  // Counted in turns where there are many containers: the last says in how many thousandths of the
+  // time since the agent knows it, and the others are of that part alone.
+  Measured cycles;
+  Measured instructions;
+  Measured cache_misses;  // of the last cache
+  Measured counted_permille;
+
   // Memory. Source: cgroup (memory.current, memory.peak, memory.swap.current, memory.events); needs
   // the memory controller. The first three are of the moment or the highest ever, not sums.
   Measured memory_bytes;
@@ -95,12 +103,15 @@ struct Sample {
   Measured io_some_ns;
   Measured io_full_ns;
 
-  // IP, at the socket, also to itself. Source: hooks.
+  // IP, at the socket, also to itself. Source: hooks. What the egress limit dropped is not sent.
   Measured net_received_bytes;
   Measured net_received_packets;
   Measured net_sent_bytes;
   Measured net_sent_packets;
   Measured net_retransmissions;
+  // By the egress limit, since the agent knows the container; absent if it has none.
+  Measured net_dropped_bytes;
+  Measured net_dropped_packets;
 
   bool operator==(const Sample&) const = default;
 };

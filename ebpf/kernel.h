@@ -163,7 +163,13 @@ struct signal_struct {
   struct mm_struct* oom_mm;
 };
 
+struct thread_info {
+  __u32 cpu;
+};
+
 struct task_struct {
+  struct thread_info thread_info;
+  int on_cpu;
   struct sched_entity se;
   struct sched_info sched_info;
   int exit_code;

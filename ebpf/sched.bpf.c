@@ -48,21 +48,25 @@ static __always_inline struct sched_counts* counts_of(__u32 cpu, __u32 slot) {
   return bpf_map_lookup_elem(&sched_counts, &index);
 }
 
-// Of the stint that ends; and notes where the next one begins. The scheduler's own sum is what
+// Of the stint that ends. The scheduler's own sum is what
 // cpu.stat adds up. It also notes itself where a stint began, but a task that moves between groups,
 // as every one does that exits, begins anew there: that is for stints of which the begin was not
 // seen. (There are kernels that hide some switches from programs.)
-static __always_inline __u64 end_stint(__u32 cpu, struct task_struct* prev,
-                                       struct task_struct* next) {
-  struct processor* processor = bpf_map_lookup_elem(&processors, &cpu);
-  if (!processor) return 0;
+static __always_inline __u64 stint_of(const struct processor* processor, struct task_struct* prev) {
   __u64 begin = prev->se.prev_sum_exec_runtime;
   barrier_var(begin);  // or the compiler makes one load of two
   if (processor->task == (__u64)prev) begin = processor->stint_begin;
-  processor->task = (__u64)next;
-  processor->stint_begin = next->se.sum_exec_runtime;
   const __s64 stint = prev->se.sum_exec_runtime - begin;
   return stint > 0 ? stint : 0;  // one wrong number would spoil the sum for ever
+}
+
+// After the stint before has been counted: until then it goes on, for those who look.
+static __always_inline void begin_stint(struct processor* processor, struct task_struct* next) {
+  processor->task = 0;  // so that nobody takes the begin of one for that of the other
+  barrier();
+  processor->stint_begin = next->se.sum_exec_runtime;
+  barrier();
+  processor->task = (__u64)next;
 }
 
 static __always_inline void count_wait(__u32 cpu, struct task_struct* next) {
@@ -86,13 +90,16 @@ static __always_inline void count_wait(__u32 cpu, struct task_struct* next) {
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempted, struct task_struct* prev, struct task_struct* next,
              unsigned int prev_state) {
-  const __u32 cpu = bpf_get_smp_processor_id();
-  const __u64 stint = end_stint(cpu, prev, next);
+  __u32 cpu = bpf_get_smp_processor_id();
+  struct processor* processor = bpf_map_lookup_elem(&processors, &cpu);
+  if (!processor) return 0;
+  const __u64 stint = stint_of(processor, prev);
   const __u32 slot = slot_of_task(prev);
   if (slot) {
     struct sched_counts* counts = counts_of(cpu, slot);
     if (counts) {
       counts->on_cpu_ns += stint;
+      barrier();  // who sees the switch sees the stint
       if (!preempted && prev_state) {
         counts->switches_voluntary += 1;
       } else {
@@ -100,6 +107,7 @@ int BPF_PROG(on_switch, bool preempted, struct task_struct* prev, struct task_st
       }
     }
   }
+  begin_stint(processor, next);
   if (measure_waits) count_wait(cpu, next);
   return 0;
 }
@@ -137,6 +145,20 @@ int find_run_queue(void* context) {
   return 0;
 }
 
+// The task whose stint the processor's counts do not have yet. When the scheduler switches, it
+// first says that the next one runs, and lets our hook count the stint of the one before a while
+// later.
+static __always_inline struct task_struct* task_of_stint(__u32 cpu, struct processor* processor) {
+  struct rq* queue = (struct rq*)processor->run_queue;
+  struct task_struct* current = BPF_CORE_READ(queue, curr);
+  struct task_struct* noted = (struct task_struct*)processor->task;
+  if (!noted || noted == current) return current;
+  // One that was noted before a switch that no hook saw is elsewhere, or gone.
+  const bool is_leaving =
+      BPF_CORE_READ(noted, on_cpu) && BPF_CORE_READ(noted, thread_info.cpu) == cpu;
+  return is_leaving ? noted : current;
+}
+
 SEC("raw_tp")
 int note_running(void* context) {
   for (__u32 cpu = 0; cpu < kProcessorsMax && cpu < processor_count; ++cpu) {
@@ -144,13 +166,18 @@ int note_running(void* context) {
     struct processor* processor = bpf_map_lookup_elem(&processors, &key);
     struct running_stint* stint = bpf_map_lookup_elem(&running_stints, &key);
     if (!processor || !processor->run_queue || !stint) continue;
-    struct rq* queue = (struct rq*)processor->run_queue;
-    struct task_struct* task = BPF_CORE_READ(queue, curr);
-    const __u64 begin = processor->task == (__u64)task
-                            ? processor->stint_begin
-                            : BPF_CORE_READ(task, se.prev_sum_exec_runtime);
+    struct task_struct* task = task_of_stint(cpu, processor);
+    const __u32 slot = slot_of_untrusted_cgroup(BPF_CORE_READ(task, cgroups, dfl_cgrp));
+    struct sched_counts* counts = counts_of(cpu, slot);
+    const __u64 ended = counts ? counts->switches_voluntary + counts->switches_forced : 0;
+    const bool is_known = processor->task == (__u64)task;
+    const __u64 begin =
+        is_known ? processor->stint_begin : BPF_CORE_READ(task, se.prev_sum_exec_runtime);
     const __s64 ns = BPF_CORE_READ(task, se.sum_exec_runtime) - begin;
-    stint->slot = slot_of_untrusted_cgroup(BPF_CORE_READ(task, cgroups, dfl_cgrp));
+    barrier();
+    // If it ended meanwhile, it has been counted.
+    stint->slot = is_known && processor->task != (__u64)task ? 0 : slot;
+    stint->ended = ended;
     stint->ns = ns > 0 ? ns : 0;
   }
   return 0;

@@ -21,7 +21,9 @@ struct sched_counts {
 
 // What a processor does at the moment: the stint of a container's task that has not ended.
 struct running_stint {
-  __u64 ns;  // up to the last tick of the scheduler
+  __u64 ns;     // up to the last tick of the scheduler
+  __u64 ended;  // stints that the processor's counts of the slot had then: if they have more, this
+                // one
   __u32 slot;
   __u32 unused;
 };

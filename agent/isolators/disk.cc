@@ -11,7 +11,16 @@ namespace tepui {
 
 namespace {
 
-constexpr std::string_view kFile = "disk.max";
+constexpr std::string_view kQuotaFile = "disk.max";
+constexpr std::string_view kImageFile = "disk.image";
+
+std::optional<int64_t> bytes_of(const IsolationPlan& plan, std::string_view file) {
+  const auto write = std::ranges::find(plan, file, &ControlWrite::file);
+  if (write == plan.end()) return std::nullopt;
+  int64_t bytes = 0;
+  std::from_chars(write->value.data(), write->value.data() + write->value.size(), bytes);
+  return bytes;
+}
 
 }  // namespace
 
@@ -20,15 +29,13 @@ void plan_disk(const IsolationInput& input, IsolationPlan& plan) {
       input.resources.filter([](const Resource& item) { return !item.kind->disk; })
           .total_milli("disk");
   if (requested == 0) return;
-  plan.push_back({"disk", std::string(kFile), fmt::format("{}", paged_bytes_of(requested))});
+  const std::string bytes = fmt::format("{}", paged_bytes_of(requested));
+  plan.push_back({"disk", std::string(kQuotaFile), bytes});
+  plan.push_back({std::string(kDiskImageIsolator), std::string(kImageFile), bytes});
 }
 
-std::optional<int64_t> disk_limit(const IsolationPlan& plan) {
-  const auto write = std::ranges::find(plan, kFile, &ControlWrite::file);
-  if (write == plan.end()) return std::nullopt;
-  int64_t bytes = 0;
-  std::from_chars(write->value.data(), write->value.data() + write->value.size(), bytes);
-  return bytes;
-}
+std::optional<int64_t> disk_limit(const IsolationPlan& plan) { return bytes_of(plan, kQuotaFile); }
+
+std::optional<int64_t> image_size(const IsolationPlan& plan) { return bytes_of(plan, kImageFile); }
 
 }  // namespace tepui

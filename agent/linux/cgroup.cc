@@ -13,6 +13,7 @@
 #include <ctime>
 #include <utility>
 
+#include "agent/isolators/disk.h"
 #include "agent/linux/files.h"
 #include "agent/linux/numa.h"
 
@@ -22,8 +23,11 @@ namespace {
 constexpr const char* kKillFile = "cgroup.kill";
 constexpr std::string_view kShims = "shims-";
 constexpr std::string_view kDevices = "devices";
-// Not of cgroups: DiskQuota has seen to it.
-constexpr std::string_view kDisk = "disk";
+// Not of cgroups: DiskQuota or DiskImages have seen to it.
+bool is_of_disk(const ControlWrite& write) {
+  return write.controller == "disk" || write.controller == kDiskImageIsolator;
+}
+
 // At the start of an agent: long enough for a loaded machine to bury a big tree.
 constexpr Duration kClearPatience = std::chrono::seconds(10);
 // Deeper than any sane container; the kernel's own bound may be lower.
@@ -271,13 +275,19 @@ bool CgroupRoot::has_file(const std::string& file) const {
 
 Result<void> CgroupRoot::try_devices() const { return devices_.probe(shims_.get()); }
 
+Result<void> CgroupRoot::try_network(std::string_view isolator) const {
+  return network_.probe(shims_.get(), isolator);
+}
+
 Result<void> CgroupRoot::write_fresh(int cgroup, const IsolationPlan& plan) const {
   std::vector<std::string> devices;
   for (const ControlWrite& write : plan) {
     if (write.controller == kDevices) {
       devices.push_back(write.value);
-    } else if (write.controller == kDisk) {
+    } else if (is_of_disk(write)) {
       continue;
+    } else if (NetworkPrograms::is_for(write)) {
+      TRY(network_.attach(cgroup, write));
     } else if (const std::optional<int64_t> request = numa_request(write)) {
       TRY(place_on_node(cgroup, *request));
     } else {
@@ -355,7 +365,12 @@ void CgroupRoot::remove_parent(const std::string& id) const {
 Result<void> CgroupRoot::update_container(const std::string& id, const IsolationPlan& plan) const {
   const std::string name = container_directory(id);
   for (const ControlWrite& write : plan) {
-    if (write.controller == kDevices || write.controller == kDisk || numa_request(write)) continue;
+    if (write.controller == kDevices || is_of_disk(write) || numa_request(write)) continue;
+    if (NetworkPrograms::is_for(write)) {
+      const Fd cgroup = TRY(open_directory_at(directory_.get(), name));
+      TRY(NetworkPrograms::change(cgroup.get(), write));
+      continue;
+    }
     TRY(write_control_at(directory_.get(), name + "/" + write.file, write.value));
   }
   return {};

@@ -28,6 +28,7 @@
 #include "agent/isolators/cpuset.h"
 #include "agent/linux/cgroup_discovery.h"
 #include "agent/linux/devices.h"
+#include "agent/linux/network.h"
 #include "common/io/fd.h"
 #include "common/result.h"
 #include "common/time.h"
@@ -61,6 +62,8 @@ class CgroupRoot {
   bool has_file(const std::string& file) const;
   // Whether programs for devices can be put on cgroups; the error says why not.
   Result<void> try_devices() const;
+  // The same of network/egress and network/ports.
+  Result<void> try_network(std::string_view isolator) const;
   int shims() const { return shims_.get(); }
   // Absolute.
   const std::string& path() const { return path_; }
@@ -109,6 +112,7 @@ class CgroupRoot {
   Fd shims_;
   std::vector<std::string> controllers_;
   mutable DevicePrograms devices_;
+  mutable NetworkPrograms network_;
   // One is placed at a time, so that the next one sees it.
   mutable std::mutex placing_;
 };

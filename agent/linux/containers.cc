@@ -106,19 +106,29 @@ class Containers::Container {
       started_ = fail(spec_.refusal);
       return;
     }
-    // Before anything is in the sandbox: what is made there later inherits the bound.
-    const std::optional<int64_t> limit = disk_limit(spec_.plan);
-    if (limit && all_.disk_quota_ != nullptr) {
-      if (Result<void> bounded = all_.disk_quota_->bound(spec_.sandbox, *limit); !bounded) {
-        started_ = std::unexpected(std::move(bounded).error());
-        return;
-      }
-      if (Result<void> counted = count_root(); !counted) {
-        started_ = std::unexpected(std::move(counted).error());
-        return;
-      }
+    if (Result<void> bounded = bound_sandbox(); !bounded) {
+      started_ = std::unexpected(std::move(bounded).error());
+      return;
     }
     started_ = start_container(all_.places_, spec_);
+    // If that fails, the next start of the agent tries again.
+    if (!started_) (void)release_image().has_value();
+  }
+  // Before anything is in the sandbox: what is made there later inherits the bound.
+  Result<void> bound_sandbox() {
+    if (const auto size = image_size(spec_.plan); size && all_.disk_images_ != nullptr) {
+      if (spec_.has_sandbox) return {};
+      return all_.disk_images_->mount(spec_.id.value, spec_.sandbox, *size);
+    }
+    if (const auto limit = disk_limit(spec_.plan); limit && all_.disk_quota_ != nullptr) {
+      TRY(all_.disk_quota_->bound(spec_.sandbox, *limit));
+      return count_root();
+    }
+    return {};
+  }
+  Result<void> release_image() const {
+    return all_.disk_images_ == nullptr ? Result<void>()
+                                        : all_.disk_images_->release(spec_.id.value);
   }
   // What is written to its root counts as what is written to its sandbox.
   Result<void> count_root() const {
@@ -146,7 +156,7 @@ class Containers::Container {
   void end_now() { record_ = end_container(all_.places_, spec_, *started_); }
   void remove_now() {
     Result<bool> removed = remove_container(all_.places_, spec_, kRemovePatience);
-    removed_ = removed.has_value() && *removed;
+    removed_ = removed.has_value() && *removed && release_image().has_value();
   }
 
   void write_plan() {
@@ -351,6 +361,7 @@ Result<std::unique_ptr<Containers>> Containers::create(Reactor& reactor, Options
   places.shim = std::move(options.shim);
   places.cgroups = options.cgroups;
   containers->disk_quota_ = options.disk_quota;
+  containers->disk_images_ = options.disk_images;
   containers->worker_ =
       TRY(Worker::create(reactor, {.threads = options.threads, .queue_max = kJobsMax}));
   return containers;
@@ -379,7 +390,9 @@ void Containers::adopt(const LaunchSpec& spec) {
 }
 
 Result<int> Containers::end_unknown(const std::set<std::string>& known) {
-  return end_unknown_containers(places_, known, kEarlierShimsPatience);
+  const int ended = TRY(end_unknown_containers(places_, known, kEarlierShimsPatience));
+  if (disk_images_ != nullptr) TRY(disk_images_->release_unknown(known));
+  return ended;
 }
 
 void Containers::signal(const ContainerId& id, int signal_number) {

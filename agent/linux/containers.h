@@ -22,6 +22,7 @@
 
 #include "agent/effects.h"
 #include "agent/linux/container_files.h"
+#include "agent/linux/disk_image.h"
 #include "agent/linux/disk_quota.h"
 #include "common/io/reactor.h"
 #include "common/io/worker.h"
@@ -42,12 +43,13 @@ class ContainersOwner {
 class Containers {
  public:
   struct Options {
-    std::string work_dir;                 // sandboxes; must exist
-    std::string runtime_dir;              // this agent's alone; created if it is absent
-    std::string shim;                     // the program tepui-shim
-    const CgroupRoot* cgroups = nullptr;  // null: no cgroup can be had
-    DiskQuota* disk_quota = nullptr;      // null: plans say nothing of it
-    size_t threads = 4;                   // launches and removals that run at once
+    std::string work_dir;                     // sandboxes; must exist
+    std::string runtime_dir;                  // this agent's alone; created if it is absent
+    std::string shim;                         // the program tepui-shim
+    const CgroupRoot* cgroups = nullptr;      // null: no cgroup can be had
+    DiskQuota* disk_quota = nullptr;          // null: plans say nothing of it
+    const DiskImages* disk_images = nullptr;  // likewise
+    size_t threads = 4;                       // launches and removals that run at once
   };
   static Result<std::unique_ptr<Containers>> create(Reactor& reactor, Options options,
                                                     ContainersOwner& owner);
@@ -84,6 +86,7 @@ class Containers {
   ContainersOwner& owner_;
   ContainerPlaces places_;
   DiskQuota* disk_quota_ = nullptr;
+  const DiskImages* disk_images_ = nullptr;
   std::map<ContainerId, std::unique_ptr<Container>> containers_;
   // Bounded by the containers: each has at most three jobs.
   std::deque<Job*> waiting_;

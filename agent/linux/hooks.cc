@@ -231,16 +231,36 @@ void Hooks::fill(uint32_t slot, Sample& sample) {
   if (!memory_counts_.empty()) fill_memory(slot, sample);
 }
 
+namespace {
+
+// On one processor, with a stint that went on when it was noted. If it has ended since, it is among
+// those that are counted.
+int64_t time_with(const sched_counts& counts, const running_stint& running) {
+  const auto ended = [&counts] {
+    return load_shared(counts.switches_voluntary) + load_shared(counts.switches_forced);
+  };
+  const bool goes_on = ended() == load_shared(running.ended);
+  const auto counted = static_cast<int64_t>(load_shared(counts.on_cpu_ns));
+  if (!goes_on) return counted;
+  if (ended() != load_shared(running.ended))
+    return static_cast<int64_t>(load_shared(counts.on_cpu_ns));
+  return counted + static_cast<int64_t>(load_shared(running.ns));
+}
+
+}  // namespace
+
 void Hooks::fill_sched(uint32_t slot, Sample& sample) {
   const uint32_t slots = options_.slots;
   const auto total = [&](auto field) { return sum(sched_counts_, slots, slot, field); };
-  int64_t on_cpu_ns = total(&::sched_counts::on_cpu_ns);
-  const std::span<const running_stint> running = running_.elements();
+  int64_t on_cpu_ns = 0;
   for (uint32_t cpu = 0; cpu < processors_; ++cpu) {
-    if (load_shared(running[cpu].slot) != slot) continue;
-    on_cpu_ns += static_cast<int64_t>(load_shared(running[cpu].ns));
+    const ::sched_counts& counts = sched_counts_.elements()[size_t{cpu} * slots + slot];
+    const running_stint& running = running_.elements()[cpu];
+    on_cpu_ns += load_shared(running.slot) == slot
+                     ? time_with(counts, running)
+                     : static_cast<int64_t>(load_shared(counts.on_cpu_ns));
   }
-  // A stint that ended while we read is counted twice or not at all: never backwards.
+  // It may be counted twice just when it ends: never backwards.
   Before& before = before_[slot];
   before.on_cpu_ns = std::max(before.on_cpu_ns, on_cpu_ns);
   sample.on_cpu_ns = before.on_cpu_ns;

@@ -54,10 +54,12 @@ class Provisioner::Provision final : public Job {
  private:
   Result<Fd> make_sandbox(const std::optional<UserIds>& user) {
     // Before anything is in the sandbox: what is made there later inherits the bound.
-    const std::optional<int64_t> limit = disk_limit(spec.plan);
-    if (limit && all_.disk_quota_ != nullptr) {
+    if (const auto size = image_size(spec.plan); size && all_.disk_images_ != nullptr) {
+      TRY(all_.disk_images_->mount(spec.id.value, spec.sandbox, *size));
+    } else if (const auto limit = disk_limit(spec.plan); limit && all_.disk_quota_ != nullptr) {
       TRY(all_.disk_quota_->bound(spec.sandbox, *limit));
     }
+    spec.has_sandbox = true;
     Fd sandbox = TRY(make_directories_at(all_.work_.get(), spec.sandbox, 0755));
     if (user && fchown(sandbox.get(), user->uid, user->gid) != 0) {
       return std::unexpected(system_error(errno, "giving away the sandbox"));
@@ -94,7 +96,11 @@ class Provisioner::Provision final : public Job {
 class Provisioner::Release final : public Job {
  public:
   Release(Provisioner& all, ContainerId id) : all_(all), id_(std::move(id)) {}
-  void run() override { all_.images_->release(id_); }
+  void run() override {
+    if (all_.images_ != nullptr) all_.images_->release(id_);
+    // What cannot be released now is released at the next start.
+    if (all_.disk_images_ != nullptr) (void)all_.disk_images_->release(id_.value).has_value();
+  }
   void on_done() override {
     all_.on_job_done();
     const ContainerId id = id_;
@@ -112,6 +118,7 @@ Result<std::unique_ptr<Provisioner>> Provisioner::create(Reactor& reactor, Optio
   made->work_dir_ = std::move(options.work_dir);
   made->work_ = TRY(open_directory_at(AT_FDCWD, made->work_dir_));
   made->disk_quota_ = options.disk_quota;
+  made->disk_images_ = options.disk_images;
   if (access(options.fetcher.program.c_str(), X_OK) != 0) {
     return std::unexpected(system_error(errno, "finding " + options.fetcher.program));
   }
@@ -142,7 +149,7 @@ void Provisioner::start(LaunchSpec spec) {
   CHECK(!under_way_.contains(id));
   Result<std::unique_ptr<Cancellation>> cancellation = Cancellation::create();
   CHECK(cancellation.has_value());
-  if (spec.image) with_image_.insert(id);
+  if (spec.image || (disk_images_ != nullptr && image_size(spec.plan))) with_image_.insert(id);
   auto provision = std::make_unique<Provision>(*this, std::move(spec), *std::move(cancellation));
   Job& job = *provision;
   under_way_.emplace(id, std::move(provision));
@@ -162,7 +169,7 @@ bool Provisioner::cancel(const ContainerId& id) {
 }
 
 void Provisioner::release(const ContainerId& id) {
-  if (with_image_.erase(id) == 0 || images_ == nullptr) return;
+  if (with_image_.erase(id) == 0) return;
   auto release = std::make_unique<Release>(*this, id);
   Job& job = *release;
   if (releases_.emplace(id, std::move(release)).second) run(job);

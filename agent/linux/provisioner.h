@@ -14,6 +14,7 @@
 #include <string>
 
 #include "agent/effects.h"
+#include "agent/linux/disk_image.h"
 #include "agent/linux/disk_quota.h"
 #include "agent/linux/fetcher.h"
 #include "agent/linux/image_store.h"
@@ -37,8 +38,9 @@ class ProvisionerOwner {
 class Provisioner {
  public:
   struct Options {
-    std::string work_dir;             // absolute
-    DiskQuota* disk_quota = nullptr;  // null: plans say nothing of it
+    std::string work_dir;                     // absolute
+    DiskQuota* disk_quota = nullptr;          // null: plans say nothing of it
+    const DiskImages* disk_images = nullptr;  // likewise
     FetcherOptions fetcher;
     ImageStoreOptions images;
     // That may use images of an earlier life.
@@ -56,7 +58,7 @@ class Provisioner {
   // Gives it up: on_provision_failed follows. False: it is not under way.
   bool cancel(const ContainerId& id);
   Fetcher::Counts fetches() const { return fetcher_->counts(); }
-  // The container is gone, and needs its image no longer.
+  // The container is gone, or will never be, and needs its images no longer.
   void release(const ContainerId& id);
 
  private:
@@ -73,6 +75,7 @@ class Provisioner {
   std::string work_dir_;
   Fd work_;
   DiskQuota* disk_quota_ = nullptr;
+  const DiskImages* disk_images_ = nullptr;
   std::unique_ptr<Fetcher> fetcher_;
   std::unique_ptr<ImageStore> images_;
   std::set<ContainerId> with_image_;

@@ -68,6 +68,7 @@ Result<void> Sampler::begin() {
   if (!cgroup_) cgroup_ = TRY(open_directory_at(AT_FDCWD, options_.cgroup));
   if (reader_ == nullptr) reader_ = TRY(CgroupFiles::create(reactor_, options_.slots, *this));
   if (events_ != nullptr) events_->start();
+  if (source_ != SampleSource::kFiles) open_counters();
   reactor_.set(due_, later(reactor_.now().mono, options_.interval));
   return {};
 }
@@ -102,10 +103,21 @@ void Sampler::open_iterator() {
   source_ = SampleSource::kIterator;
 }
 
+void Sampler::open_counters() {
+  Result<std::unique_ptr<Counters>> counters =
+      Counters::create(reactor_, {.cgroup = options_.cgroup, .slots = options_.slots});
+  if (counters.has_value()) {
+    counters_ = *std::move(counters);
+  } else {
+    notes_.push_back("no counters of processors: " + counters.error().message);
+  }
+}
+
 bool Sampler::add(const ContainerId& id, const std::string& cgroup) {
   if (slots_.contains(id)) return true;
+  const Result<Fd> directory = open_directory_at(cgroup_.get(), cgroup);
   struct stat facts{};
-  if (fstatat(cgroup_.get(), cgroup.c_str(), &facts, AT_SYMLINK_NOFOLLOW) != 0) return false;
+  if (!directory || fstat(directory->get(), &facts) != 0) return false;
   if (free_slots_.empty()) {
     ++counts_.refused;
     return false;
@@ -113,6 +125,7 @@ bool Sampler::add(const ContainerId& id, const std::string& cgroup) {
   const uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
   if (hooks_ != nullptr && !hooks_->add(facts.st_ino, slot)) ++counts_.refused;
+  drops_.add(directory->get(), facts.st_ino);
   containers_[slot].emplace(
       Container{.id = id, .cgroup_id = facts.st_ino, .path = options_.cgroup + "/" + cgroup});
   slots_[id] = slot;
@@ -127,6 +140,7 @@ void Sampler::remove(const ContainerId& id) {
   slots_.erase(found);
   const Container& container = *containers_[slot];
   if (hooks_ != nullptr) hooks_->remove(container.cgroup_id);
+  drops_.remove(container.cgroup_id);
   if (container.is_read) {
     leaving_.push_back(slot);
   } else {
@@ -153,6 +167,7 @@ Sampler::Counts Sampler::counts() const {
 void Sampler::apply_changes() {
   for (const uint32_t slot : leaving_) {
     reader_->remove(slot);
+    if (counters_ != nullptr) counters_->remove(slot);
     free_slots_.push_back(slot);
   }
   leaving_.clear();
@@ -160,6 +175,7 @@ void Sampler::apply_changes() {
     Container& container = *containers_[slot];
     container.is_read = true;
     reader_->add(slot, container.cgroup_id, container.path);
+    if (counters_ != nullptr) counters_->add(slot, container.path);
   }
   coming_.clear();
 }
@@ -174,6 +190,7 @@ void Sampler::on_due() {
   apply_changes();
   reading_ = true;
   began_ = reactor_.now().mono;
+  if (counters_ != nullptr) counters_->start(began_);
   reader_->start();
 }
 
@@ -198,11 +215,24 @@ void Sampler::fill_slice() {
     Sample sample{.at = began_};
     reader_->fill(to_fill_, sample);
     if (hooks_ != nullptr) hooks_->fill(to_fill_, sample);
+    if (counters_ != nullptr) counters_->fill(to_fill_, sample);
+    fill_drops(*container, sample);
     container->history.add(sample);
   }
   ++counts_.samplings;
   counts_.last = reactor_.now().mono - began_;
   reading_ = false;
+}
+
+// The hook of packets runs whatever the limit says of them, and has counted those, too.
+void Sampler::fill_drops(const Container& container, Sample& sample) const {
+  const std::optional<EgressDrops::Count> dropped = drops_.read(container.cgroup_id);
+  if (!dropped) return;
+  sample.net_dropped_bytes = dropped->bytes;
+  sample.net_dropped_packets = dropped->packets;
+  if (!sample.net_sent_bytes.known()) return;
+  sample.net_sent_bytes = sample.net_sent_bytes.value() - dropped->bytes;
+  sample.net_sent_packets = sample.net_sent_packets.value() - dropped->packets;
 }
 
 void Sampler::on_kernel_event(const kernel_event& event) {

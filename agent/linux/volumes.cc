@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -107,7 +109,16 @@ Result<void> flatten(int top, const std::string& name, uint64_t& next_name) {
   return {};
 }
 
+// Where quota is for directories, nothing can be moved into one that is another's.
+void forget_project(int directory) {
+  fsxattr attributes{};
+  if (ioctl(directory, FS_IOC_FSGETXATTR, &attributes) != 0) return;  // a file system without
+  attributes.fsx_xflags &= ~static_cast<uint32_t>(FS_XFLAG_PROJINHERIT);
+  (void)ioctl(directory, FS_IOC_FSSETXATTR, &attributes);  // then moving says what is wrong
+}
+
 Result<void> empty_directory(int top) {
+  forget_project(top);
   uint64_t next_name = 0;
   while (true) {
     const std::vector<Entry> entries = TRY(list_entries(top));

@@ -81,8 +81,8 @@ Result<std::optional<StoredCheckpoint>> load_checkpoint(const std::string& work_
 }
 
 Result<std::unique_ptr<Checkpoints>> Checkpoints::create(Reactor& reactor, CheckpointsOwner& owner,
-                                                         std::string work_dir) {
-  std::unique_ptr<Checkpoints> made(new Checkpoints(owner, std::move(work_dir)));
+                                                         std::string work_dir, VolumeQuota* quota) {
+  std::unique_ptr<Checkpoints> made(new Checkpoints(owner, std::move(work_dir), quota));
   made->worker_ = TRY(Worker::create(reactor, {.threads = 1, .queue_max = 1}));
   return made;
 }
@@ -105,6 +105,7 @@ Result<void> Checkpoints::write_now() {
     if (std::erase(left_, place) > 0) TRY(destroy_volume(place));
     TRY(create_volume(place));
   }
+  if (quota_ != nullptr) TRY(quota_->bound(wanted_.total));
   std::vector<VolumePlace> destroying = left_;
   destroying.insert(destroying.end(), wanted_.destroy.begin(), wanted_.destroy.end());
   TRY(write_file(

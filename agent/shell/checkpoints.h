@@ -7,6 +7,8 @@
 // crash in between leaves either the old state or the new one; what was still to be destroyed is
 // in the file and is destroyed at the next start.
 //
+// Where there is quota, volumes are bounded by their size before it is written that they have it.
+//
 // What blocks runs on a thread of its own, one write at a time; open() runs before the loop.
 
 #include <cstdint>
@@ -17,6 +19,7 @@
 
 #include "agent/checkpoint_wire.h"
 #include "agent/effects.h"
+#include "agent/linux/volume_quota.h"
 #include "common/io/fd.h"
 #include "common/io/worker.h"
 #include "common/result.h"
@@ -38,15 +41,16 @@ Result<std::optional<StoredCheckpoint>> load_checkpoint(const std::string& work_
 
 class Checkpoints final : private Job {
  public:
+  // Null: volumes have no bound.
   static Result<std::unique_ptr<Checkpoints>> create(Reactor& reactor, CheckpointsOwner& owner,
-                                                     std::string work_dir);
+                                                     std::string work_dir, VolumeQuota* quota);
 
   // One at a time, as the core promises.
   void write(const AgentCheckpoint& checkpoint);
 
  private:
-  Checkpoints(CheckpointsOwner& owner, std::string work_dir)
-      : owner_(owner), work_dir_(std::move(work_dir)) {}
+  Checkpoints(CheckpointsOwner& owner, std::string work_dir, VolumeQuota* quota)
+      : owner_(owner), work_dir_(std::move(work_dir)), quota_(quota) {}
   void run() override;
   Result<void> write_now();
   void destroy_left();
@@ -54,6 +58,7 @@ class Checkpoints final : private Job {
 
   CheckpointsOwner& owner_;
   const std::string work_dir_;
+  VolumeQuota* const quota_;
   AgentCheckpoint wanted_;
   Result<void> written_;
   std::vector<VolumePlace> left_;  // destroyed, but their data is still there

@@ -94,9 +94,25 @@ Result<void> find_devices(Ground& ground) {
   return {};
 }
 
+// Likewise.
+Result<void> find_network(Isolator isolator, Ground& ground) {
+  if (ground.cgroups == nullptr) return fail("containers have no cgroup");
+  TRY(ground.cgroups->try_network(to_text(isolator)));
+  ground.controllers.emplace_back(to_text(isolator));
+  return {};
+}
+
 Result<void> find_disk_quota(const std::string& work_dir, Ground& ground) {
   ground.disk_quota = TRY(DiskQuota::create(work_dir));
+  ground.volume_quota = std::make_unique<VolumeQuota>(work_dir, ground.machine.resources);
+  std::ranges::copy(ground.volume_quota->notes(), std::back_inserter(ground.degraded));
   ground.controllers.emplace_back(to_text(Isolator::kDisk));
+  return {};
+}
+
+Result<void> find_disk_images(const std::string& work_dir, Ground& ground) {
+  ground.disk_images = TRY(DiskImages::create(work_dir));
+  ground.controllers.emplace_back(to_text(Isolator::kDiskImage));
   return {};
 }
 
@@ -117,6 +133,12 @@ std::vector<MissingIsolator> find_missing(const CgroupFacts& facts, const Ground
   if (has(wanted, Isolator::kDevices)) look(Isolator::kDevices, find_devices(ground));
   if (has(wanted, Isolator::kDisk)) {
     look(Isolator::kDisk, find_disk_quota(options.work_dir, ground));
+  }
+  if (has(wanted, Isolator::kDiskImage)) {
+    look(Isolator::kDiskImage, find_disk_images(options.work_dir, ground));
+  }
+  for (const Isolator isolator : {Isolator::kEgress, Isolator::kPorts}) {
+    if (has(wanted, isolator)) look(isolator, find_network(isolator, ground));
   }
   std::ranges::move(find_missing_confinement(wanted), std::back_inserter(missing));
   std::ranges::sort(ground.controllers);
@@ -187,6 +209,8 @@ Result<void> settle(const IsolatorChoice& choice, const CgroupFacts& facts,
   ground.confinement.isolators = settled->usable;
   if (has(settled->usable, Isolator::kCapabilities)) limit_capabilities(ground);
   std::ranges::move(settled->degraded, std::back_inserter(ground.degraded));
+  // Containers of an earlier life may have images that this one would not make.
+  if (ground.disk_images == nullptr) ground.disk_images = DiskImages::left_in(options.work_dir);
   return find_means(options, ground);
 }
 

@@ -12,8 +12,10 @@
 #include "agent/confinement.h"
 #include "agent/isolation_settings.h"
 #include "agent/linux/cgroup.h"
+#include "agent/linux/disk_image.h"
 #include "agent/linux/disk_quota.h"
 #include "agent/linux/machine.h"
+#include "agent/linux/volume_quota.h"
 #include "common/result.h"
 
 namespace tepui {
@@ -35,11 +37,13 @@ struct GroundOptions {
 
 struct Ground {
   Machine machine;
-  std::string boot_id;                    // of the kernel that runs
-  std::unique_ptr<CgroupRoot> cgroups;    // null: none can be had
-  std::unique_ptr<DiskQuota> disk_quota;  // null: none can be had, or none is wanted
-  std::vector<std::string> controllers;   // the isolators that write a plan, sorted
-  IsolationSettings isolation;            // with what was found out about the machine
+  std::string boot_id;                        // of the kernel that runs
+  std::unique_ptr<CgroupRoot> cgroups;        // null: none can be had
+  std::unique_ptr<DiskQuota> disk_quota;      // null: none can be had, or none is wanted
+  std::unique_ptr<VolumeQuota> volume_quota;  // likewise
+  std::unique_ptr<DiskImages> disk_images;    // likewise
+  std::vector<std::string> controllers;       // the isolators that write a plan, sorted
+  IsolationSettings isolation;                // with what was found out about the machine
   ConfinementSettings confinement;
   std::vector<std::string> degraded;
 };

@@ -152,6 +152,10 @@ std::vector<Option> isolation_options() {
   latency.kind = OptionKind::kDuration;
   latency.fallback = "0secs";
   options.push_back(std::move(latency));
+  options.push_back(text_option(
+      "egress-max",
+      "What each container may send to the network a second, as 10MB; all if nothing is given. A "
+      "task that requests the resource network_egress (MB) gets that instead."));
   Option pids =
       text_option("pids-max", "Processes and threads that one container may have; 0 is unlimited.");
   pids.kind = OptionKind::kInteger;
@@ -179,6 +183,11 @@ Result<void> read_isolation(const Settings& settings, GroundOptions& ground) {
   Result<IoMaximum> io_max = parse_io_maximum(settings.list("io-max"));
   if (!io_max) return std::unexpected(std::move(io_max).error().in("--io-max"));
   isolation.io_max = *io_max;
+  if (const std::string text = settings.text("egress-max"); !text.empty()) {
+    Result<int64_t> bytes = parse_bytes(text);
+    if (!bytes) return std::unexpected(std::move(bytes).error().in("--egress-max"));
+    isolation.egress_max_bytes = *bytes;
+  }
   isolation.devices = TRY(read_devices(settings));
   return {};
 }

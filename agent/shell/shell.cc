@@ -126,12 +126,14 @@ Result<void> AgentShell::recover_memory(const AgentInfo& configured) {
 // The total is what operations made of the configured resources before.
 Result<void> AgentShell::recover_resources() {
   CheckpointsOwner& owner = *this;
-  checkpoints_ = TRY(Checkpoints::create(*reactor_, owner, config_.ground.work_dir));
+  checkpoints_ = TRY(
+      Checkpoints::create(*reactor_, owner, config_.ground.work_dir, ground_.volume_quota.get()));
   if (config_.terms.cleanup) return {};  // nothing is offered any more
   std::optional<StoredCheckpoint> stored = TRY(load_checkpoint(config_.ground.work_dir));
   if (!stored) return {};
   AgentInfo& info = config_.agent.info;
   info.resources = TRY(restore_total(info.resources, stored->total));
+  if (ground_.volume_quota != nullptr) TRY(ground_.volume_quota->bound(info.resources));
   config_.agent.operations = std::move(stored->operations);
   return {};
 }

@@ -17,7 +17,8 @@ Result<void> AgentShell::open_containers() {
                                         .runtime_dir = config_.ground.runtime_dir,
                                         .shim = config_.shim,
                                         .cgroups = ground_.cgroups.get(),
-                                        .disk_quota = ground_.disk_quota.get()},
+                                        .disk_quota = ground_.disk_quota.get(),
+                                        .disk_images = ground_.disk_images.get()},
                                        *this));
   std::set<std::string> known;
   for (const ContainerId& id : containers_to_adopt(recovered_, recovery_)) known.insert(id.value);
@@ -29,6 +30,7 @@ Result<void> AgentShell::open_containers() {
   provisioner_ = TRY(Provisioner::create(*reactor_,
                                          {.work_dir = config_.ground.work_dir,
                                           .disk_quota = ground_.disk_quota.get(),
+                                          .disk_images = ground_.disk_images.get(),
                                           .fetcher = std::move(fetcher),
                                           .images = std::move(images),
                                           .containers = std::move(known)},

@@ -8,6 +8,7 @@
 #include "agent/isolators/cpuset.h"
 #include "agent/isolators/devices.h"
 #include "agent/isolators/disk.h"
+#include "agent/isolators/network.h"
 
 namespace tepui {
 namespace {
@@ -70,12 +71,15 @@ TEST(IsolationPlan, ListsEveryFileInAFixedOrder) {
       {"hugetlb", "hugetlb.2MB.max", "0"},
       {"hugetlb", "hugetlb.2MB.rsvd.max", "0"},
       {"devices", "devices.allow", "c 1:3 rwm"},
+      {"network/egress", "network.egress.max", "5000"},
+      {"network/ports", "network.ports.allow", "none"},
   };
   EXPECT_EQ(plan_isolation({.resources = cpus_and_mem(1500, 512000),
                             .limits = {.cpus_milli = 2000, .mem_milli = 1024000},
                             .labels = {},
                             .settings = {.pids_max = 64,
                                          .io_max = {.read_bytes = 1024},
+                                         .egress_max_bytes = 5000,
                                          .io_devices = {"254:0"},
                                          .hugepage_sizes = {"2MB"},
                                          .devices = {"c 1:3 rwm"}},
@@ -313,9 +317,56 @@ TEST(DiskIsolator, BoundsTheSandboxToWhatIsRequestedBesideVolumes) {
   const Resources resources =
       Resources::scalars({{"disk", 3000}}) + Resources::create({volume}).value();
   EXPECT_EQ(plan_with({}, resources).at("disk.max"), std::to_string(3 * kMb));
+  EXPECT_EQ(plan_with({}, resources).at("disk.image"), std::to_string(3 * kMb));
+  EXPECT_EQ(image_size({{"disk/image", "disk.image", "8192"}}), 8192);
+  EXPECT_EQ(image_size({{"disk", "disk.max", "4096"}}), std::nullopt);
   EXPECT_EQ(disk_limit({{"disk", "disk.max", "4096"}}), 4096);
   EXPECT_FALSE(plan_with({}, Resources::create({volume}).value()).contains("disk.max"));
   EXPECT_EQ(disk_limit({}), std::nullopt);
+}
+
+TEST(NetworkIsolators, LimitEgressToWhatIsRequestedOrConfigured) {
+  const IsolationSettings settings{.egress_max_bytes = 3000};
+  EXPECT_EQ(plan_with(settings, cpus_and_mem(1, 1)).at("network.egress.max"), "3000");
+  EXPECT_EQ(
+      plan_with(settings, Resources::scalars({{"network_egress", 1500}})).at("network.egress.max"),
+      "1572864");
+  EXPECT_EQ(plan_with({}, Resources::scalars({{"network_egress", int64_t{1} << 50}}))
+                .at("network.egress.max"),
+            "79999008768")
+      << "bounded by what the program counts with";
+  EXPECT_FALSE(plan_with({}, cpus_and_mem(1, 1)).contains("network.egress.max"));
+}
+
+TEST(NetworkIsolators, PermitThePortsThatAreRequestedWhateverTheirReservation) {
+  const auto plan_ports = [](const char* resources) {
+    return plan_with({}, Resources::parse(resources).value()).at("network.ports.allow");
+  };
+  EXPECT_EQ(plan_ports("cpus:1"), "none");
+  EXPECT_EQ(plan_ports("ports:[31000-31001,31005-31005];ports(eng):[31002-31003]"),
+            "31000-31003,31005-31005");
+  EXPECT_EQ(plan_ports("ports:[65000-70000]"), "65000-65535");
+  EXPECT_EQ(plan_ports("ports:[70000-70001]"), "none");
+}
+
+TEST(NetworkIsolators, HaveABucketOfATenthOfASecond) {
+  const EgressBucket fast = parse_egress("80000000000").value();
+  EXPECT_EQ(fast.burst_bytes, 8'000'000'000);
+  EXPECT_EQ(fast.fill_ns, 100'000'001);
+  const EgressBucket slow = parse_egress("3").value();
+  EXPECT_EQ(slow.burst_bytes, 131072);
+  EXPECT_EQ(slow.fill_ns, 43'690'666'666'667);
+  for (const char* wrong : {"", "0", "-1", "10MB", "80000000001"}) {
+    EXPECT_FALSE(parse_egress(wrong).has_value()) << wrong;
+  }
+}
+
+TEST(NetworkIsolators, ReadThePortsOfAPlan) {
+  EXPECT_EQ(parse_ports("none").value(), Ranges());
+  EXPECT_EQ(parse_ports("7-9,1-2").value(), (Ranges{{1, 2}, {7, 9}}));
+  for (const char* wrong : {"", "1", "2-1", "1-65536", "1-2,", "1-2;3-4", "a-b"}) {
+    EXPECT_FALSE(parse_ports(wrong).has_value()) << wrong;
+  }
 }
 
 }  // namespace

@@ -15,9 +15,12 @@ IsolatorSet set_of(std::initializer_list<Isolator> isolators) {
   return set;
 }
 
+const IsolatorSet kByNameOnly =
+    set_of({Isolator::kDiskImage, Isolator::kPorts, Isolator::kNoNewPrivileges});
+
 TEST(IsolatorChoice, AutoWantsAllThatHarmNobodyAndRequiresNone) {
   const IsolatorChoice choice = parse_isolation({"auto"}).value();
-  EXPECT_EQ(choice.wanted, ~set_of({Isolator::kNoNewPrivileges}));
+  EXPECT_EQ(choice.wanted, ~kByNameOnly);
   EXPECT_TRUE(choice.required.none());
 }
 
@@ -32,7 +35,7 @@ TEST(IsolatorChoice, NamesAreRequired) {
 
 TEST(IsolatorChoice, ALineInFrontLeavesOneOut) {
   const IsolatorChoice choice = parse_isolation({"-namespaces/pid", "auto"}).value();
-  EXPECT_EQ(choice.wanted, ~set_of({Isolator::kNoNewPrivileges, Isolator::kPidNamespace}));
+  EXPECT_EQ(choice.wanted, ~(kByNameOnly | set_of({Isolator::kPidNamespace})));
 }
 
 TEST(IsolatorChoice, NoneIsNothing) {

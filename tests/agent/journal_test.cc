@@ -51,6 +51,7 @@ AgentMakeup makeup() {
       .pids_max = 12,
       .io_max = {.read_bytes = 4, .write_bytes = 5, .read_operations = 6, .write_operations = 7},
       .io_latency_us = 8,
+      .egress_max_bytes = 9,
       .io_devices = {"254:0", "8:16"},
       .hugepage_sizes = {"2MB"},
       .devices = {"c 1:3 rwm"},

@@ -7,6 +7,7 @@ are on a virtual disk with project quota.
 
 import os
 import re
+import socket
 import time
 
 from containers import (
@@ -16,7 +17,8 @@ from harness import expect, expect_equal, wait_until
 BUSY = "while :; do :; done"
 PIDS = 150
 MB = 1 << 20
-RESOURCES = "cpus:8;mem:4GB;disk:500;ports:[{}];io_wbps:100;io_rbps:100;hugetlb_2MB:64"
+SO_RCVBUFFORCE = 33  # which Python has no name for
+RESOURCES = "cpus:8;mem:4GB;disk:500;ports:[{}];io_wbps:100;io_rbps:100;hugetlb_2MB:64;network_egress:100"
 
 
 def start(cluster):
@@ -27,7 +29,8 @@ def start(cluster):
     start_agent(cluster, "hard", f"--pids-max={PIDS}", resources=RESOURCES.format("31000-31099"))
     start_agent(cluster, "soft", "--memory-high-percent=50", "--enforce-cpu-requests",
                 "--cpu-burst-percent=50", "--io-max=rbps=8MB", "--swap-percent=50",
-                "--isolation=auto,-capabilities,-seccomp,-namespaces/mount", resources=RESOURCES.format("31100-31199"))
+                "--isolation=auto,network/ports,-capabilities,-seccomp,-namespaces/mount",
+                resources=RESOURCES.format("31100-31199"))
     for agent in cluster.agents:
         cluster.wait_registered(agent)
 
@@ -214,6 +217,60 @@ mknod $MESOS_SANDBOX/null c 1 3 || echo could not make a null
     expect_equal(done.stdout, "", "what the task was denied or permitted wrongly")
 
 
+SEND = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(1000):
+    s.sendto(bytes(972), ('127.0.0.1', int(sys.argv[1])))
+"""
+
+
+def a_container_sends_no_more_than_its_limit(cluster):
+    # With their headers datagrams have 1,000 bytes. A bucket has 128 kB at once, then 1,048 a second.
+    def received(name, *flags):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+            receiver.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 * MB)
+            receiver.bind(("127.0.0.1", 0))
+            began = time.monotonic()
+            cluster.tepui("run", f"--name={name}", "--constraint=hostname=hard", *flags, "--",
+                          "python3", "-S", "-c", SEND, str(receiver.getsockname()[1]))
+            took = time.monotonic() - began
+            count = 0
+            try:
+                while receiver.recv(2000, socket.MSG_DONTWAIT):
+                    count += 1
+            except BlockingIOError:
+                return count, took
+
+    count, _ = received("talker")
+    expect_equal(count, 1000, "datagrams of a sender without a limit")
+    count, took = received("whisperer", "--resources=network_egress:0.001")
+    expect(131 <= count <= 131 + 1.1 * took + 1,
+           f"{count} datagrams of a limited sender came, who ran for less than {took:.1f} s")
+
+
+BIND = """
+import socket, sys
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+    for port in (0, 31110, 31111, 31112, 80):
+        try:
+            socket.socket(socket.AF_INET6, kind).bind(('::', port))
+        except OSError as error:
+            print(port, error.strerror)
+"""
+
+
+def a_task_binds_only_the_ports_that_it_requested(cluster):
+    def refused(*flags):
+        done = cluster.tepui("run", *flags, "--", "python3", "-S", "-c", BIND)
+        return done.stdout.splitlines()
+
+    denied = "Operation not permitted"
+    expect_equal(refused("--constraint=hostname=soft", "--resources=ports:[31110-31111]"),
+                 [f"31112 {denied}", f"80 {denied}"] * 2, "ports that were refused")
+    expect_equal(refused("--constraint=hostname=hard"), [], "where nobody asked for it")
+
+
 def fillers(cluster):
     """Sizes in bytes of the files of that name in sandboxes."""
     return [os.path.getsize(os.path.join(folder, "filler"))
@@ -254,6 +311,8 @@ TESTS = [
     who_asks_for_a_numa_node_gets_one,
     huge_pages_are_for_those_who_request_them,
     devices_that_are_not_permitted_are_denied,
+    a_container_sends_no_more_than_its_limit,
+    a_task_binds_only_the_ports_that_it_requested,
     a_sandbox_holds_no_more_than_its_task_requests,
     both_agents_are_well,
 ]

@@ -106,7 +106,8 @@ enum class Cgroups { kUsed, kNone };
 class Life {
  public:
   // Ends what an earlier life left, but the containers that it remembers.
-  Life(const AgentHome& home, Cgroups cgroups, const std::set<std::string>& known = {})
+  Life(const AgentHome& home, Cgroups cgroups, const std::set<std::string>& known = {},
+       const DiskImages* images = nullptr)
       : home_(home) {
     Result<std::unique_ptr<Reactor>> reactor = Reactor::create();
     EXPECT_TRUE(reactor.has_value());
@@ -122,7 +123,8 @@ class Life {
                            {.work_dir = home.directory / "work",
                             .runtime_dir = home.directory / "runtime",
                             .shim = kShimPath,
-                            .cgroups = root_.get()},
+                            .cgroups = root_.get(),
+                            .disk_images = images},
                            owner);
     EXPECT_TRUE(made.has_value()) << made.error().message;
     containers_ = *std::move(made);

@@ -364,6 +364,46 @@ TEST_P(ContainersTest, CanBeInsideOneThatIsOnlyThereForThem) {
   life_->destroy_all({"c"});
 }
 
+TEST_P(ContainersTest, MayHaveASandboxThatIsAFileSystemOfItsOwn) {
+  const auto images = DiskImages::create(home_.directory / "work");
+  if (!images) GTEST_SKIP() << images.error().message;
+  const IsolationPlan plan = {{"disk/image", "disk.image", "8388608"}};
+  {
+    life_ = nullptr;
+    Life life(home_, GetParam(), {}, images->get());
+    LaunchSpec full = life.spec("full", "echo begins; head -c 20000000 /dev/zero >filler");
+    full.plan = plan;
+    EXPECT_NE(life.run(full).exit_status, 0);
+    EXPECT_LT(std::filesystem::file_size(life.sandbox("full") / "filler"), 8'388'608u);
+    life.destroy_all({"full"});
+    EXPECT_EQ(text_of(life.sandbox("full") / "stdout"), "begins\n") << "is still to be read";
+    EXPECT_FALSE(std::filesystem::exists(life.sandbox("full") / "filler"));
+    LaunchSpec failing = life.spec("failing", "/nonesuch");
+    failing.command.shell = false;
+    failing.plan = plan;
+    EXPECT_EQ(life.run_to_failure(failing).code, ENOENT);
+    EXPECT_FALSE(std::filesystem::exists(home_.directory / "work/images/failing"));
+    LaunchSpec going = life.spec("going", "exec sleep 1000");
+    going.plan = plan;
+    life.containers().launch(going);
+    ASSERT_TRUE(life.run_until("launched going"));
+  }
+  // A next life, which would make no images, removes this one.
+  const auto left = DiskImages::left_in(home_.directory / "work");
+  ASSERT_NE(left, nullptr);
+  life_ = std::make_unique<Life>(home_, GetParam(), std::set<std::string>{"going"}, left.get());
+  LaunchSpec going = life_->spec("going", "exec sleep 1000");
+  going.plan = plan;
+  life_->containers().adopt(going);
+  ASSERT_TRUE(life_->run_until("launched going"));
+  EXPECT_TRUE(std::filesystem::exists(home_.directory / "work/images/going"));
+  life_->containers().kill({.value = "going"});
+  ASSERT_TRUE(life_->run_until("exit going"));
+  life_->destroy_all({"going"});
+  EXPECT_FALSE(std::filesystem::exists(home_.directory / "work/images/going"));
+  EXPECT_EQ(text_of("/proc/mounts").find(home_.directory), std::string::npos);
+}
+
 TEST(Containers, NeedTheirDirectoriesAndTheShim) {
   AgentHome home = make_home({});
   Result<std::unique_ptr<Reactor>> reactor = Reactor::create();

@@ -5,15 +5,23 @@
 #include "agent/linux/hooks.h"
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/bpf.h>
 #include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include <array>
+#include <cstddef>
+#include <cstring>
 #include <memory>
 #include <optional>
 
 #include "agent/linux/bpf_place.h"
+#include "agent/linux/isolation_facts.h"
+#include "common/io/clock.h"
 #include "tests/agent/linux/cgroup_tree.h"
 #include "tests/agent/linux/work.h"
 
@@ -83,6 +91,23 @@ TEST_F(HooksTest, ProcessorTimeCountsWhileATaskGoesOn) {
   // Both are as of the last tick of the scheduler, which may come between.
   EXPECT_GE(after.on_cpu_ns.value(), usage_ns * 95 / 100);
   expect_close(before.on_cpu_ns.value(), usage_ns, 0.05, 20'000'000);
+}
+
+// Whoever waits for a task may go on before the switch that ends it has been counted. What it used
+// is then as of the last tick of the scheduler, some milliseconds old.
+TEST_F(HooksTest, ProcessorTimeIsThereAsSoonAsATaskHasEnded) {
+  const CgroupTree::Cgroup cgroup = tree_->make("container-a");
+  ASSERT_TRUE(hooks_->add(cgroup.id, 1));
+  constexpr int64_t kBurnt = 25'000'000;
+  int64_t before = 0;
+  for (int i = 0; i < 60; ++i) {
+    tree_->wait_for(tree_->start(cgroup, [] { burn(kBurnt); }));
+    const int64_t after = sample(1).on_cpu_ns.value();
+    ASSERT_GE(after - before, kBurnt / 2) << "at task " << i;
+    before = after;
+  }
+  const int64_t usage_ns = keyed_value(cgroup.directory.get(), "cpu.stat", "usage_usec") * 1000;
+  expect_close(before, usage_ns, 0.03, 0);
 }
 
 TEST_F(HooksTest, SwitchesAreThoseOfTheKernel) {
@@ -268,6 +293,147 @@ TEST_F(HooksTest, PageFaultsAreCounted) {
   EXPECT_GE(counted.page_faults.value(), static_cast<int64_t>(kPages));
   EXPECT_LT(counted.page_faults.value(), static_cast<int64_t>(2 * kPages));
   EXPECT_TRUE(counted.reclaim_stalls.known());
+}
+
+// A directory on a disk, where requests are made; nothing if there is none.
+std::optional<std::string> directory_on_disk() {
+  for (const char* directory : {"/run/disk", "/var/tmp"}) {
+    const auto disks = find_io_devices({}, directory);
+    if (disks && !disks->empty()) return directory;
+  }
+  return std::nullopt;
+}
+
+// Without a name, so that nothing is left of it.
+Fd open_temporary(const std::string& directory, int flags) {
+  Fd file(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC | flags, 0600));
+  CHECK(static_cast<bool>(file));
+  return file;
+}
+
+// Where the io controller is v2: in the virtual machine, mostly.
+TEST_F(HooksTest, RequestsToADiskAreCountedWithTheirLatency) {
+  const auto directory = directory_on_disk();
+  if (!directory) GTEST_SKIP() << "no disk here";
+  (void)write_control_at(tree_->top().directory.get(), "cgroup.subtree_control", "+io").has_value();
+  const CgroupTree::Cgroup cgroup = tree_->make("container-a");
+  const CgroupTree::Cgroup other = tree_->make("container-b");
+  if (access((cgroup.path + "/io.stat").c_str(), R_OK) != 0) GTEST_SKIP() << "no io controller";
+  ASSERT_TRUE(hooks_->add(cgroup.id, 1));
+  ASSERT_TRUE(hooks_->add(other.id, 2));
+  constexpr int kWrites = 32;
+  constexpr size_t kBytes = 64 << 10;
+  const pid_t writes = tree_->start(cgroup, [&] {
+    const Fd file = open_temporary(*directory, O_DIRECT);
+    void* bytes = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    std::memset(bytes, 'x', kBytes);
+    for (int i = 0; i < kWrites; ++i) {
+      CHECK(pwrite(file.get(), bytes, kBytes, off_t{i} * off_t{kBytes}) == ssize_t{kBytes});
+    }
+    for (int i = 0; i < kWrites; ++i) {
+      CHECK(pread(file.get(), bytes, kBytes, off_t{i} * off_t{kBytes}) == ssize_t{kBytes});
+    }
+  });
+  EXPECT_EQ(tree_->wait_for(writes), 0);
+  const Sample counted = sample(1);
+  // A request may be cut in two, or made by the journal in the name of the writer.
+  EXPECT_GE(counted.block_requests.value(), 2 * kWrites);
+  EXPECT_LE(counted.block_requests.value(), 4 * kWrites);
+  EXPECT_GT(counted.block_latency_ns.value(), 0);
+  EXPECT_GT(counted.block_p50_ns.value(), 0);
+  EXPECT_GE(counted.block_p99_ns.value(), counted.block_p50_ns.value());
+  EXPECT_EQ(sample(2).block_requests.value(), 0) << "those of others";
+  EXPECT_FALSE(sample(1).block_p99_ns.known()) << "none since";
+}
+
+// Likewise, of the memory controller.
+TEST_F(HooksTest, WaitingForMemoryIsCounted) {
+  const auto directory = directory_on_disk();
+  if (!directory) GTEST_SKIP() << "no disk here";
+  (void)write_control_at(tree_->top().directory.get(), "cgroup.subtree_control", "+memory")
+      .has_value();
+  const CgroupTree::Cgroup cgroup = tree_->make("container-a");
+  if (!write_control_at(cgroup.directory.get(), "memory.max", "16777216").has_value()) {
+    GTEST_SKIP() << "no memory controller";
+  }
+  ASSERT_TRUE(hooks_->add(cgroup.id, 1));
+  // Pages of a file that are on disk can be taken back: the writer looks for some himself, and goes
+  // on.
+  const pid_t writes = tree_->start(cgroup, [&] {
+    const Fd file = open_temporary(*directory, 0);
+    const std::string bytes(64 << 10, 'x');
+    for (int i = 0; i < 1024; ++i) {
+      CHECK(write(file.get(), bytes.data(), bytes.size()) > 0);
+      if (i % 16 == 0) CHECK(fdatasync(file.get()) == 0);
+    }
+  });
+  EXPECT_EQ(tree_->wait_for(writes), 0);
+  const Sample counted = sample(1);
+  EXPECT_GT(counted.reclaim_stalls.value(), 0);
+  EXPECT_GT(counted.reclaim_stall_ns.value(), 0);
+}
+
+// A program that lets nothing of weight come in: handshakes and acknowledgements do.
+Fd load_packet_loss() {
+  constexpr int kSmall = 500;
+  const std::array<bpf_insn, 6> code = {{
+      {BPF_LDX | BPF_MEM | BPF_W, BPF_REG_0, BPF_REG_1, offsetof(__sk_buff, len), 0},
+      {BPF_JMP | BPF_JGT | BPF_K, BPF_REG_0, 0, 2, kSmall},
+      {BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 1},
+      {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
+      {BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0},
+      {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
+  }};
+  Fd program(bpf_prog_load(BPF_PROG_TYPE_CGROUP_SKB, "tepui_loss", "GPL", code.data(), code.size(),
+                           nullptr));
+  CHECK(static_cast<bool>(program));
+  return program;
+}
+
+TEST_F(HooksTest, SegmentsThatAreSentAgainAreCounted) {
+  const CgroupTree::Cgroup sender = tree_->make("container-a");
+  const CgroupTree::Cgroup receiver = tree_->make("container-b");
+  ASSERT_TRUE(hooks_->add(sender.id, 1));
+  ASSERT_TRUE(hooks_->add(receiver.id, 2));
+  const Fd loss = load_packet_loss();
+  ASSERT_EQ(bpf_prog_attach(loss.get(), receiver.directory.get(), BPF_CGROUP_INET_INGRESS,
+                            BPF_F_ALLOW_MULTI),
+            0);
+  const Signal bound;
+  auto* address = static_cast<sockaddr_in*>(mmap(
+      nullptr, sizeof(sockaddr_in), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  constexpr int kBytes = 1000;
+  const pid_t receives = tree_->start(receiver, [&] {
+    const Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    address->sin_family = AF_INET;
+    address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof *address;
+    CHECK(bind(listener.get(), reinterpret_cast<sockaddr*>(address), size) == 0);
+    CHECK(getsockname(listener.get(), reinterpret_cast<sockaddr*>(address), &size) == 0);
+    CHECK(listen(listener.get(), 1) == 0);
+    bound.give();
+    const Fd connection(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    char bytes[kBytes];
+    CHECK(recv(connection.get(), bytes, sizeof bytes, MSG_WAITALL) == kBytes);
+  });
+  bound.await();
+  const pid_t sends = tree_->start(sender, [&] {
+    const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    CHECK(connect(socket.get(), reinterpret_cast<sockaddr*>(address), sizeof *address) == 0);
+    const char bytes[kBytes] = {};
+    CHECK(send(socket.get(), bytes, sizeof bytes, 0) == kBytes);
+    char nothing = 0;
+    CHECK(recv(socket.get(), &nothing, 1, 0) == 0);  // until all has come
+  });
+  const Instant deadline = later(now().mono, std::chrono::seconds(20));
+  while (sample(1).net_retransmissions.value() == 0 && now().mono < deadline) {
+  }
+  EXPECT_GT(sample(1).net_retransmissions.value(), 0);
+  ASSERT_EQ(bpf_prog_detach2(loss.get(), receiver.directory.get(), BPF_CGROUP_INET_INGRESS), 0);
+  EXPECT_EQ(tree_->wait_for(receives), 0);
+  EXPECT_EQ(tree_->wait_for(sends), 0);
+  munmap(address, sizeof(sockaddr_in));
+  EXPECT_EQ(sample(2).net_retransmissions.value(), 0) << "those of others";
 }
 
 }  // namespace

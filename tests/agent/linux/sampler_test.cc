@@ -4,14 +4,18 @@
 
 #include "agent/linux/sampler.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include <functional>
 #include <memory>
 #include <optional>
 
 #include "agent/linux/cgroup_files.h"
+#include "agent/linux/network.h"
 #include "common/io/clock.h"
 #include "tests/agent/linux/cgroup_tree.h"
 #include "tests/agent/linux/work.h"
@@ -231,6 +235,45 @@ TEST_F(SamplerTest, AnExitIsSeen) {
   EXPECT_TRUE(run_until([&] { return sampler->counts().exits >= 3; }));
   EXPECT_EQ(sampler->counts().exits, 3u) << "of containers only";
   EXPECT_EQ(sampler->counts().events_lost, 0u);
+}
+
+TEST_F(SamplerTest, WhatALimitDroppedIsNotSent) {
+  const auto sampler = make(SampleSource::kIterator);
+  ASSERT_TRUE(sampler);
+  const CgroupTree::Cgroup limited = tree_->make("container-limited");
+  const CgroupTree::Cgroup free = tree_->make("container-free");
+  NetworkPrograms programs;
+  const Result<void> attached =
+      programs.attach(limited.directory.get(), {"network/egress", "network.egress.max", "1"});
+  if (!attached) GTEST_SKIP() << attached.error().message;
+  ASSERT_TRUE(sampler->add({.value = "limited"}, "container-limited"));
+  ASSERT_TRUE(sampler->add({.value = "free"}, "container-free"));
+  constexpr int kDatagrams = 200;
+  constexpr int kBytes = 1000;
+  for (const CgroupTree::Cgroup* cgroup : {&limited, &free}) {
+    tree_->wait_for(tree_->start(*cgroup, [] {
+      const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+      sockaddr_in nobody{};
+      nobody.sin_family = AF_INET;
+      nobody.sin_port = htons(9);
+      nobody.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      const char bytes[kBytes - 28] = {};
+      for (int i = 0; i < kDatagrams; ++i) {
+        sendto(socket, bytes, sizeof bytes, 0, reinterpret_cast<sockaddr*>(&nobody), sizeof nobody);
+      }
+    }));
+  }
+  constexpr int kFits = (128 << 10) / kBytes;
+  const Sample counted = next_sample(*sampler, "limited");
+  EXPECT_EQ(counted.net_dropped_packets.value(), kDatagrams - kFits);
+  EXPECT_EQ(counted.net_dropped_bytes.value(), (kDatagrams - kFits) * kBytes);
+  const Sample without = next_sample(*sampler, "free");
+  EXPECT_FALSE(without.net_dropped_packets.known());
+  EXPECT_FALSE(without.net_dropped_bytes.known());
+  if (sampler->source() == SampleSource::kFiles) return;
+  EXPECT_EQ(counted.net_sent_packets.value(), kFits);
+  EXPECT_EQ(counted.net_sent_bytes.value(), kFits * kBytes);
+  EXPECT_EQ(without.net_sent_packets.value(), kDatagrams);
 }
 
 void use_too_much() {

@@ -47,8 +47,8 @@ TEST(IsolationOptions, AreReadIntoTheSettings) {
       read({"--isolation=cpu,io", "--capabilities=none", "--enforce-cpu-requests",
             "--cpu-burst-percent=20", "--revocable-cpu-idle", "--memory-high-percent=80",
             "--swap-percent=10", "--io-devices=/dev/vda,/srv", "--io-max=rbps=10MB,wiops=30",
-            "--io-latency=5ms", "--pids-max=7", "--devices=c 10:200 rw", "--image-dir=/i,/j",
-            "--volume-host-paths=/srv", "--allow-unconfined"})
+            "--io-latency=5ms", "--pids-max=7", "--egress-max=2MB", "--devices=c 10:200 rw",
+            "--image-dir=/i,/j", "--volume-host-paths=/srv", "--allow-unconfined"})
           .value();
   EXPECT_THAT(ground.isolators, ElementsAre("cpu", "io"));
   EXPECT_EQ(ground.capabilities, CapabilitySet{0});
@@ -64,6 +64,7 @@ TEST(IsolationOptions, AreReadIntoTheSettings) {
                              .pids_max = 7,
                              .io_max = {.read_bytes = 10 << 20, .write_operations = 30},
                              .io_latency_us = 5000,
+                             .egress_max_bytes = 2 << 20,
                              .devices = default_devices()};
   expected.devices.emplace_back("c 10:200 rw");
   EXPECT_EQ(ground.isolation, expected);
@@ -75,6 +76,7 @@ TEST(IsolationOptions, RefuseWhatTheyDoNotUnderstandByName) {
   EXPECT_THAT(refusal("--io-max=speed=3"), HasSubstr("'speed=3'"));
   EXPECT_THAT(refusal("--io-max=riops=1k"), HasSubstr("riops: '1k' is no number"));
   EXPECT_THAT(refusal("--io-max=wbps=fast"), HasSubstr("wbps: "));
+  EXPECT_THAT(refusal("--egress-max=fast"), HasSubstr("--egress-max: "));
   EXPECT_THAT(refusal("--devices=/dev/kvm"), HasSubstr("--devices: '/dev/kvm' is no rule"));
   EXPECT_THAT(refusal("--memory-high-percent=100"), HasSubstr("memory-high-percent"));
   EXPECT_THAT(refusal("--cpu-burst-percent=101"), HasSubstr("cpu-burst-percent"));
