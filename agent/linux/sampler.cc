@@ -199,7 +199,9 @@ void Sampler::fill_slice() {
     reader_->fill(to_fill_, sample);
     if (hooks_ != nullptr) hooks_->fill(to_fill_, sample);
     container->history.add(sample);
+    if (sink_ != nullptr) sink_->on_sample(container->id, sample);
   }
+  if (sink_ != nullptr) sink_->on_sampled();
   ++counts_.samplings;
   counts_.last = reactor_.now().mono - began_;
   reading_ = false;

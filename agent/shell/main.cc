@@ -183,6 +183,20 @@ std::vector<Option> measuring_options() {
        .group = group,
        .letter = "",
        .choices = {}},
+      {.name = "record",
+       .help =
+           "Keep the samples of all containers in this directory, for replays; `tepui recording` "
+           "shows what it holds. It names tasks and what they may use, not what they run.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
+      {.name = "record-size",
+       .kind = OptionKind::kBytes,
+       .fallback = "1GB",
+       .help = "About how long that recording may become, from 16MB: the oldest of it makes room.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
       {.name = "run-queue-latency",
        .kind = OptionKind::kFlag,
        .fallback = "true",
@@ -260,6 +274,21 @@ Result<MeasuringOptions> read_measuring(const Settings& settings) {
   return options;
 }
 
+Result<RecordingOptions> read_recording(const Settings& settings) {
+  RecordingOptions options{.directory = settings.text("record"),
+                           .bytes_max = static_cast<uint64_t>(settings.bytes("record-size"))};
+  if (options.directory.empty()) return options;
+  options.directory = TRY(absolute("record", options.directory));
+  if (settings.text("sampling") == "off") {
+    return fail("--record: there is nothing to record with --sampling=off");
+  }
+  if (options.bytes_max < RecordingOptions::kBytesMin) {
+    return fail(fmt::format("--record-size: {} bytes, expected at least {}", options.bytes_max,
+                            RecordingOptions::kBytesMin));
+  }
+  return options;
+}
+
 Result<AgentShellConfig> read_settings(const Settings& settings) {
   AgentShellConfig config{.master = settings.text("master"),
                           .listen = settings.text("listen"),
@@ -283,6 +312,7 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
     config.terms.policy = ReconfigurationPolicy::kAdditive;
   }
   config.measuring = TRY(read_measuring(settings));
+  config.recording = TRY(read_recording(settings));
   AgentInfo& info = config.agent.info;
   info.hostname = settings.text("hostname");
   info.version = std::string(version_number());
