@@ -8,7 +8,7 @@
 //   change  of each of those, the lowest bit first: new value less old value, zigzag
 // An absent count is -1 here, and before its first sample all of a container's counts are absent.
 //
-// So an idle container takes two bytes and a busy one some 40, where the struct has 344; nothing is
+// So an idle container takes two bytes and a busy one some 70, where the struct has 344; nothing is
 // rounded. The price is that a segment can only be read from its beginning.
 //
 // Pure.
