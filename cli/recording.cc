@@ -132,13 +132,13 @@ void print_text(const RecordingFiles& files, const Summary& summary) {
                   verdict_of(file)});
   }
   TextTable containers(
-      {"TASK", "FRAMEWORK", "ROLE", "REQUESTS", "BEGINS", "LASTED", "SAMPLES", "END"});
+      {"TASK", "FRAMEWORK", "ROLE", "REQUESTS", "BEGINS", "LASTED", "SAMPLES", "ENDED"});
   for (const auto& [id, one] : summary.containers()) {
     containers.add({task_names(one.facts), one.facts.framework_name,
                     one.facts.tasks.empty() ? "-" : one.facts.tasks.front().role,
                     to_text(one.facts.resources()), time_text(one.span.first),
                     fmt::format("{:.0f}s", to_secs(one.span.last - one.span.first)),
-                    fmt::format("{}", one.samples), one.ended ? "recorded" : "-"});
+                    fmt::format("{}", one.samples), one.ended ? "yes" : "no"});
   }
   std::fputs(segments.to_text(colour).c_str(), stdout);
   std::fputs("\n", stdout);
