@@ -70,8 +70,9 @@ const char* name_of(SampleSource source);
 
 class Sampler final : private CgroupReaderOwner, private KernelEventsOwner {
  public:
-  // Some ten seconds for whoever decides on them; 1,000 containers have 12 MB of it.
-  static constexpr size_t kSamplesKept = 32;
+  // Some ten seconds for whoever decides on them; 1,000 containers have 10 MB of it, and no more of
+  // them fit into what the allocator gives for that.
+  static constexpr size_t kSamplesKept = 28;
 
   struct Options {
     std::string cgroup;  // the agent's subtree, absolute

@@ -357,10 +357,12 @@ int run(int argc, const char* const* argv) {
 }  // namespace tepui
 
 // jemalloc reads this. What is that large is needed for a moment (the kernel's types, while
-// programs are loaded into it) and goes back to the system at once.
+// programs are loaded into it) and goes back to the system at once; what else is free, after a
+// second. Beside the loop no thread allocates much, so two arenas are enough for all.
 extern "C" {
 extern const char* malloc_conf;
-const char* malloc_conf = "oversize_threshold:1048576";
+const char* malloc_conf =
+    "oversize_threshold:1048576,narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0";
 }
 
 int main(int argc, char** argv) { return tepui::run(argc, argv); }
