@@ -176,7 +176,8 @@ def a_recording_survives_the_agent(cluster):
     with open(os.path.join(records, first), "r+b") as file:
         file.truncate(os.path.getsize(file.name) - 3)
     told = json.loads(cluster.tepui(*show).stdout)
-    expect_equal([one["torn"] for one in told["segments"]], [True, False], "what is torn")
+    # The kill may have torn the second, too.
+    expect(told["segments"][0]["torn"], f"what is torn: {told['segments']}")
     with open(os.path.join(records, first), "r+b") as file:
         file.seek(os.path.getsize(file.name) // 2)
         file.write(b"\xff" * 64)
