@@ -400,6 +400,12 @@ AgentTotals Agent::totals() const {
 
 std::vector<Task> Agent::tasks() const { return state_->workload.tasks(); }
 
+std::optional<ContainerFacts> Agent::facts_of(const ContainerId& id) const {
+  return state_->workload.facts_of(id);
+}
+
+std::vector<ContainerFacts> Agent::containers() const { return state_->workload.containers(); }
+
 std::string Agent::sandbox_of(const FrameworkId& framework, const TaskId& task) const {
   return state_->workload.sandbox_of(framework, task);
 }

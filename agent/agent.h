@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "agent/confinement.h"
+#include "agent/container_facts.h"
 #include "agent/effects.h"
 #include "agent/isolation_settings.h"
 #include "agent/recovery.h"
@@ -120,6 +121,9 @@ class Agent {
   AgentTotals totals() const;
   // All that are not both terminal and acknowledged, by framework and id.
   std::vector<Task> tasks() const;
+  // Of a container that runs a task or an executor; nothing of one that is not here.
+  std::optional<ContainerFacts> facts_of(const ContainerId& id) const;
+  std::vector<ContainerFacts> containers() const;  // by id
   // The sandbox of a task that is running or ended not long ago, relative to the work directory.
   std::string sandbox_of(const FrameworkId& framework, const TaskId& task) const;
   bool task_ended(const FrameworkId& framework, const TaskId& task) const;

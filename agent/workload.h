@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "agent/agent.h"
+#include "agent/container_facts.h"
 #include "agent/effects.h"
 #include "agent/model.h"
 #include "agent/outcome.h"
@@ -83,6 +84,9 @@ class Workload {
   Instant next_wake() const;  // updates included
   AgentTotals totals() const;
   std::vector<Task> tasks() const;
+  // Of those that run a task or an executor; nothing of one that is not here.
+  std::optional<ContainerFacts> facts_of(const ContainerId& id) const;
+  std::vector<ContainerFacts> containers() const;  // by id
   // What the master believes to be in use.
   const Resources& charged() const { return charged_; }
   bool quiet() const { return containers_.empty(); }

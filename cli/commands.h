@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/io/config.h"
 #include "common/messages.h"
@@ -56,5 +57,10 @@ Outcome<int> logs(const Settings& settings);
 Outcome<int> run(const Settings& settings);
 Outcome<int> batch(const Settings& settings);
 Outcome<int> registry(const Settings& settings);
+Outcome<int> top(const Settings& settings);
+Outcome<int> stats(const Settings& settings);
+Outcome<int> recording(const Settings& settings);
+// How those three are called.
+std::vector<Command> usage_commands();
 
 }  // namespace tepui::cli

@@ -361,6 +361,7 @@ std::vector<Command> registry_commands() {
 Program program() {
   std::vector<Command> commands = running_commands();
   for (Command& command : reading_commands()) commands.push_back(std::move(command));
+  for (Command& command : usage_commands()) commands.push_back(std::move(command));
   for (Command& command : sharing_commands()) commands.push_back(std::move(command));
   for (Command& command : machine_commands()) commands.push_back(std::move(command));
   for (Command& command : resource_commands()) commands.push_back(std::move(command));
@@ -401,6 +402,9 @@ Outcome<int> dispatch(const Settings& settings) {
   if (command == "kill") return kill(settings);
   if (command == "logs") return logs(settings);
   if (command == "registry") return registry(settings);
+  if (command == "top") return top(settings);
+  if (command == "stats") return stats(settings);
+  if (command == "recording") return recording(settings);
   if (command == "quota") return quota(settings);
   if (command == "weights") return weights(settings);
   if (command == "why") return why(settings);

@@ -20,6 +20,9 @@ Outcome<int> show(const Common& common, Table table, const std::string& key);
 // An agent by its id or, where only one has it, by its hostname.
 Outcome<AgentRow> find_agent(Client& client, const std::string& name);
 
+// The one task with the id at TASK, of the framework in --framework or of any.
+Outcome<Task> find_task(Client& client, const Settings& settings);
+
 std::unexpected<Failure> usage(std::string message);
 std::string first(const std::vector<std::string>& texts);
 

@@ -90,7 +90,25 @@ Outcome<int> watch(const Common& common, Client& client, const ListRequest& want
   return kDone;
 }
 
-// The one task with that id, of the named framework or of any.
+class Printer final : public OutputSink {
+ public:
+  void on_bytes(std::string_view bytes) override {
+    std::fwrite(bytes.data(), 1, bytes.size(), stdout);
+    std::fflush(stdout);
+    broken = std::ferror(stdout) != 0;
+  }
+  void on_end(std::string_view why) override {
+    ended = true;
+    problem = why;
+  }
+
+  bool ended = false;
+  bool broken = false;
+  std::string problem;
+};
+
+}  // namespace
+
 Outcome<Task> find_task(Client& client, const Settings& settings) {
   const std::string id = first(settings.positional("TASK"));
   auto rows = client.list({.table = Table::kTasks,
@@ -110,25 +128,6 @@ Outcome<Task> find_task(Client& client, const Settings& settings) {
   }
   return rows->tasks.front().task;
 }
-
-class Printer final : public OutputSink {
- public:
-  void on_bytes(std::string_view bytes) override {
-    std::fwrite(bytes.data(), 1, bytes.size(), stdout);
-    std::fflush(stdout);
-    broken = std::ferror(stdout) != 0;
-  }
-  void on_end(std::string_view why) override {
-    ended = true;
-    problem = why;
-  }
-
-  bool ended = false;
-  bool broken = false;
-  std::string problem;
-};
-
-}  // namespace
 
 Common common_of(const Settings& settings) {
   return {.master = settings.text("master"),

@@ -1,21 +1,15 @@
 // replay: a core run again from its journal.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
-#include <cerrno>
 #include <cstdio>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "agent/agent_replay.h"
+#include "cli/mapped_file.h"
 #include "cli/operate.h"
 #include "common/io/document.h"
-#include "common/io/fd.h"
 #include "common/io/journal_file.h"
 #include "common/io/log.h"
 #include "master/journal_replay.h"
@@ -23,42 +17,6 @@
 namespace tepui::cli {
 
 namespace {
-
-// A whole file in memory, read as it is needed.
-class MappedFile {
- public:
-  static Result<MappedFile> open(const std::string& path) {
-    const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    struct stat status{};
-    if (!file || fstat(file.get(), &status) != 0) return refuse(path);
-    MappedFile mapped;
-    mapped.size_ = static_cast<size_t>(status.st_size);
-    if (mapped.size_ == 0) return mapped;
-    mapped.data_ = mmap(nullptr, mapped.size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
-    if (mapped.data_ == MAP_FAILED) return refuse(path);
-    return mapped;
-  }
-  MappedFile(MappedFile&& other) noexcept
-      : data_(std::exchange(other.data_, MAP_FAILED)), size_(other.size_) {}
-  MappedFile& operator=(MappedFile&&) = delete;
-  ~MappedFile() {
-    if (data_ != MAP_FAILED) munmap(data_, size_);
-  }
-
-  std::span<const std::byte> bytes() const {
-    if (data_ == MAP_FAILED) return {};
-    return {static_cast<const std::byte*>(data_), size_};
-  }
-
- private:
-  MappedFile() = default;
-  static std::unexpected<Error> refuse(const std::string& path) {
-    return fail(fmt::format("cannot read {}: {}", path, strerror(errno)), errno);
-  }
-
-  void* data_ = MAP_FAILED;
-  size_t size_ = 0;
-};
 
 // Prints what happens, stamped with the time at which it happened first.
 class Printer final : public EventSink {

@@ -49,6 +49,15 @@ std::string_view flaw_of(const Header& header) {
   return {};
 }
 
+bool is_whole(std::span<const std::byte> journal, uint64_t offset) {
+  Header header;
+  std::memcpy(&header, journal.data() + offset, sizeof header);
+  if (!flaw_of(header).empty()) return false;
+  const std::span<const std::byte> rest = journal.subspan(offset + sizeof header);
+  return padded_to_8(header.length) <= rest.size() &&
+         header.checksum == checksum_of(header, rest.first(header.length), offset);
+}
+
 }  // namespace
 
 size_t append_record(std::vector<std::byte>& out, uint64_t offset, const JournalRecord& record) {
@@ -67,6 +76,13 @@ size_t append_record(std::vector<std::byte>& out, uint64_t offset, const Journal
   return sizeof header + record.payload.size() + padding;
 }
 
+bool record_follows(std::span<const std::byte> journal, uint64_t offset) {
+  for (uint64_t at = offset + 8; at + sizeof(Header) <= journal.size(); at += 8) {
+    if (is_whole(journal, at)) return true;
+  }
+  return false;
+}
+
 Result<std::optional<JournalRecord>> JournalReader::next() {
   const std::span<const std::byte> rest = journal_.subspan(offset_);
   if (rest.empty() || torn_) return std::nullopt;
@@ -77,7 +93,7 @@ Result<std::optional<JournalRecord>> JournalReader::next() {
   }
   std::memcpy(&header, rest.data(), sizeof header);
   const auto damaged = [this](std::string_view why) {
-    return fail(fmt::format("the journal is damaged at offset {}: {}", offset_, why));
+    return fail(fmt::format("the {} is damaged at offset {}: {}", what_, offset_, why));
   };
   if (const std::string_view flaw = flaw_of(header); !flaw.empty()) return damaged(flaw);
   const size_t whole = sizeof header + padded_to_8(header.length);

@@ -54,7 +54,10 @@ class JournalSink {
 // Takes a journal apart. The bytes outlive the reader; payloads point into them.
 class JournalReader {
  public:
-  explicit JournalReader(std::span<const std::byte> journal) : journal_(journal) {}
+  explicit JournalReader(std::span<const std::byte> journal) : JournalReader(journal, "journal") {}
+  // `what` its errors call it.
+  JournalReader(std::span<const std::byte> journal, const char* what)
+      : journal_(journal), what_(what) {}
 
   // The next record, or nothing at the end. The error names the offset of what is damaged.
   Result<std::optional<JournalRecord>> next();
@@ -64,9 +67,14 @@ class JournalReader {
 
  private:
   std::span<const std::byte> journal_;
+  const char* what_;
   uint64_t offset_ = 0;
   bool torn_ = false;
 };
+
+// Whether a whole record begins behind `offset`: then what is at `offset` is damaged and not torn,
+// even if it seems to end too early.
+bool record_follows(std::span<const std::byte> journal, uint64_t offset);
 
 // How far a core was run again from its journal.
 struct ReplayProgress {

@@ -191,6 +191,16 @@ static_assert(kJournalRecordBytesMax >= 2 * size_t{kFrameBytesMax});
 // What may wait for a journal's disk: some seconds of a busy master. Beyond it the journal ends.
 inline constexpr size_t kJournalWaitingBytesMax = size_t{256} << 20;
 
+// What may wait for a recording's disk: a minute of a thousand busy containers, ten times a second.
+// Beyond it samplings are left out.
+inline constexpr size_t kRecordingWaitingBytesMax = size_t{16} << 20;
+
+// Readers over HTTP at one time, what one may send before its answer, and how long all of it may
+// take.
+inline constexpr size_t kHttpConnectionsMax = 64;
+inline constexpr size_t kHttpRequestBytesMax = 8 << 10;
+inline constexpr Duration kHttpTimeout = 10s;
+
 // Keys that a shell may add to the metrics: a few per link, resource and role.
 inline constexpr size_t kMetricKeysMax = 10000;
 

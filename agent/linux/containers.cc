@@ -8,12 +8,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "agent/isolators/disk.h"
 #include "agent/linux/files.h"
@@ -181,6 +181,7 @@ class Containers::Container {
       return;
     }
     state_ = State::kReporting;
+    report_.resize(sizeof(ShimReport));
     all_.reactor_.read(read_report_, started_->report.get(), report_, -1);
   }
 
@@ -215,6 +216,7 @@ class Containers::Container {
   void on_report(const Completion& completion) {
     ShimReport report;
     std::memcpy(&report, report_.data(), sizeof report);
+    std::vector<std::byte>().swap(report_);
     const bool whole = completion.result == static_cast<int32_t>(sizeof report) &&
                        report.magic == kShimReportMagic;
     if (whole && report.stage == static_cast<uint32_t>(ShimStage::kStarted)) {
@@ -230,6 +232,10 @@ class Containers::Container {
     state_ = State::kRunning;
     pid_ = pid;
     started_->report.reset();
+    // What only a launch needs: some 6 kB for each that runs.
+    spec_.command = {};
+    spec_.environment = {};
+    spec_.confinement.steps = {};
     all_.reactor_.poll(wait_for_end_, started_->pidfd.get(), POLLIN);
     if (kill_wanted_) kill();
     all_.owner_.on_launched(spec_.id, pid);
@@ -305,7 +311,7 @@ class Containers::Container {
   }
 
   Containers& all_;
-  const LaunchSpec spec_;
+  LaunchSpec spec_;
   State state_ = State::kStarting;
   bool kill_wanted_ = false;
   bool killing_ = false;
@@ -328,7 +334,7 @@ class Containers::Container {
   Step<&Container::end_now, &Container::on_ended> end_{*this};
   Step<&Container::remove_now, &Container::on_removed> remove_{*this};
   Timer<&Container::remove> remove_again_{*this};
-  std::array<std::byte, sizeof(ShimReport)> report_{};
+  std::vector<std::byte> report_;  // while it is awaited: there may be a thousand of us
   Op<&Container::on_report> read_report_{*this};
   Op<&Container::on_shim_ended> wait_for_end_{*this};
 };

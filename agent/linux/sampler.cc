@@ -218,7 +218,9 @@ void Sampler::fill_slice() {
     if (counters_ != nullptr) counters_->fill(to_fill_, sample);
     fill_drops(*container, sample);
     container->history.add(sample);
+    if (sink_ != nullptr) sink_->on_sample(container->id, sample);
   }
+  if (sink_ != nullptr) sink_->on_sampled();
   ++counts_.samplings;
   counts_.last = reactor_.now().mono - began_;
   reading_ = false;

@@ -184,6 +184,20 @@ std::vector<Option> measuring_options() {
        .group = group,
        .letter = "",
        .choices = {}},
+      {.name = "record",
+       .help =
+           "Keep the samples of all containers in this directory, for replays; `tepui recording` "
+           "shows what it holds. It names tasks and what they may use, not what they run.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
+      {.name = "record-size",
+       .kind = OptionKind::kBytes,
+       .fallback = "1GB",
+       .help = "About how long that recording may become, from 16MB: the oldest of it makes room.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
       {.name = "run-queue-latency",
        .kind = OptionKind::kFlag,
        .fallback = "true",
@@ -263,6 +277,21 @@ Result<MeasuringOptions> read_measuring(const Settings& settings) {
   return options;
 }
 
+Result<RecordingOptions> read_recording(const Settings& settings) {
+  RecordingOptions options{.directory = settings.text("record"),
+                           .bytes_max = static_cast<uint64_t>(settings.bytes("record-size"))};
+  if (options.directory.empty()) return options;
+  options.directory = TRY(absolute("record", options.directory));
+  if (settings.text("sampling") == "off") {
+    return fail("--record: there is nothing to record with --sampling=off");
+  }
+  if (options.bytes_max < RecordingOptions::kBytesMin) {
+    return fail(fmt::format("--record-size: {} bytes, expected at least {}", options.bytes_max,
+                            RecordingOptions::kBytesMin));
+  }
+  return options;
+}
+
 Result<AgentShellConfig> read_settings(const Settings& settings) {
   AgentShellConfig config{.master = settings.text("master"),
                           .listen = settings.text("listen"),
@@ -293,6 +322,7 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
     config.terms.policy = ReconfigurationPolicy::kAdditive;
   }
   config.measuring = TRY(read_measuring(settings));
+  config.recording = TRY(read_recording(settings));
   AgentInfo& info = config.agent.info;
   info.hostname = settings.text("hostname");
   info.version = std::string(version_number());
@@ -337,10 +367,12 @@ int run(int argc, const char* const* argv) {
 }  // namespace tepui
 
 // jemalloc reads this. What is that large is needed for a moment (the kernel's types, while
-// programs are loaded into it) and goes back to the system at once.
+// programs are loaded into it) and goes back to the system at once; what else is free, after a
+// second. Beside the loop no thread allocates much, so two arenas are enough for all.
 extern "C" {
 extern const char* malloc_conf;
-const char* malloc_conf = "oversize_threshold:1048576";
+const char* malloc_conf =
+    "oversize_threshold:1048576,narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0";
 }
 
 int main(int argc, char** argv) { return tepui::run(argc, argv); }

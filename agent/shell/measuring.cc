@@ -46,6 +46,7 @@ void Measuring::give_up(const Error& error) {
 void Measuring::on_done() {
   if (const Result<void> begun = opening_->begin(); !begun) return give_up(begun.error());
   sampler_ = std::move(opening_);
+  if (sink_ != nullptr) sampler_->pass_to(*sink_);
   log_.write({.severity = Severity::kInfo,
               .name = "sampling.on",
               .fields = {{"source", name_of(sampler_->source())}}});
@@ -77,6 +78,11 @@ void Measuring::forget(const ContainerId& id) {
   expected_.erase(id);
   launched_.erase(id);
   if (sampler_ != nullptr) sampler_->remove(id);
+}
+
+void Measuring::pass_to(SampleSink& sink) {
+  sink_ = &sink;
+  if (sampler_ != nullptr) sampler_->pass_to(sink);
 }
 
 const SampleHistory* Measuring::find(const ContainerId& id) const {

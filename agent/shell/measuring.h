@@ -45,6 +45,8 @@ class Measuring final : private SamplerOwner, private Job {
   // It did not begin, or its cgroup is gone.
   void forget(const ContainerId& id);
 
+  // Who sees every sample from now on, for as long as this lives.
+  void pass_to(SampleSink& sink);
   // Null: nothing was measured of it.
   const SampleHistory* find(const ContainerId& id) const;
   void add_metrics(std::vector<MetricRow>& rows) const;
@@ -57,6 +59,7 @@ class Measuring final : private SamplerOwner, private Job {
   void on_sampling_failed(const Error& error) override;
 
   Log& log_;
+  SampleSink* sink_ = nullptr;
   std::string last_failure_;                     // said once
   std::map<ContainerId, std::string> expected_;  // their cgroups, until they are measured
   std::set<ContainerId> launched_;               // of those, while the sampler is being opened

@@ -71,6 +71,7 @@ Result<void> AgentShell::open() {
   agent_ = std::make_unique<RecordedAgent>(AgentMakeup{.config = config_.agent, .seed = rng.next()},
                                            effects);
   TRY(open_journal());
+  TRY(open_reads());
   endpoints_ =
       std::make_unique<Endpoints>(agent_->agent(), questions, effects, config_.agent.build);
   endpoints_->use(*transport_);
@@ -215,11 +216,14 @@ void AgentShell::close_all() {
   transport_->close_all("the agent ends");
   const Instant enough = later(now().mono, kFarewell);
   while (transport_->links() != 0 && now().mono < enough) reactor_->run_once(enough);
+  http_.reset();
+  statistics_.reset();
   files_.reset();
   probes_.reset();
   checkpoints_.reset();
   memory_.reset();
   measuring_.reset();
+  recording_.reset();
   leave_ground();
 }
 

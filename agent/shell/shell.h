@@ -18,10 +18,13 @@
 #include "agent/shell/checkpoints.h"
 #include "agent/shell/endpoints.h"
 #include "agent/shell/ground.h"
+#include "agent/shell/http_server.h"
 #include "agent/shell/measuring.h"
 #include "agent/shell/memory.h"
 #include "agent/shell/probes.h"
+#include "agent/shell/recording.h"
 #include "agent/shell/sandbox_files.h"
+#include "agent/shell/statistics.h"
 #include "common/io/alarm.h"
 #include "common/io/connector.h"
 #include "common/io/journal_file.h"
@@ -49,6 +52,7 @@ struct AgentShellConfig {
   uint64_t seed = 0;
   std::string journal_dir;  // empty: no journal
   uint64_t journal_bytes_max = 0;
+  RecordingOptions recording;
   // Resources, address and controllers are filled in from the machine; the hostname if it is empty.
   AgentConfig agent;
 };
@@ -65,6 +69,10 @@ class AgentShell final : private AgentEffects,
                          private AgentMemoryOwner,
                          private ProbesOwner,
                          private JournalOwner,
+                         private RecordingOwner,
+                         private StatisticsOwner,
+                         private HttpServerOwner,
+                         private ReleaseClient,
                          private SignalsOwner {
  public:
   // Opens everything. What cannot be opened is an error for the user, and nothing was started.
@@ -84,6 +92,7 @@ class AgentShell final : private AgentEffects,
   Result<void> recover_memory(const AgentInfo& configured);
   Result<void> open_containers();
   Result<void> open_journal();
+  Result<void> open_reads();
   void announce();
   void turn();
   void flush_log();
@@ -107,6 +116,7 @@ class AgentShell final : private AgentEffects,
   void destroy(const ContainerId& id) override { containers_->destroy(id); }
   void resize(const ContainerId& id, const IsolationPlan& plan) override {
     containers_->resize(id, plan);
+    if (recording_ != nullptr) recording_->on_changed(id);
   }
   void send_executor(SessionId to, const AgentToExecutor& message) override;
   void close_executor(SessionId session, std::string_view why) override;
@@ -160,6 +170,13 @@ class AgentShell final : private AgentEffects,
   // JournalOwner
   void on_journal_ended(const std::string& why) override;
 
+  // RecordingOwner, StatisticsOwner, HttpServerOwner, ReleaseClient
+  recorded::Agent recorded_agent() const override;
+  std::optional<ContainerFacts> facts_of(const ContainerId& id) const override;
+  void on_statistics(uint64_t request, std::string json) override;
+  void on_get(uint64_t request, std::string_view target) override;
+  void on_link_released(LinkId link, Fd socket, std::vector<std::byte> received) override;
+
   // EndpointsOwner, SandboxFilesOwner, SignalsOwner
   std::vector<MetricRow> metrics() const override;
   bool start_read(uint64_t token, SandboxRead read) override;
@@ -194,7 +211,10 @@ class AgentShell final : private AgentEffects,
   std::unique_ptr<SandboxFiles> files_;
   std::unique_ptr<Containers> containers_;
   std::unique_ptr<Provisioner> provisioner_;
+  std::unique_ptr<Recording> recording_;  // null: nothing is recorded
   std::unique_ptr<Measuring> measuring_;
+  std::unique_ptr<Statistics> statistics_;
+  std::unique_ptr<HttpServer> http_;
   std::unique_ptr<Checkpoints> checkpoints_;
   std::unique_ptr<Probes> probes_;
   // Links over the socket for executors, and the number of the one session of each.

@@ -85,52 +85,8 @@ void AgentShell::on_exit(const ContainerId& id, const ExitRecord& record) {
 void AgentShell::on_destroyed(const ContainerId& id) {
   measuring_->forget(id);
   provisioner_->release(id);
+  if (recording_ != nullptr) recording_->on_gone(id);
   agent_->on_destroyed(reactor_->now(), id);
-}
-
-std::vector<MetricRow> AgentShell::metrics() const {
-  std::vector<MetricRow> rows = metrics_.snapshot();
-  const auto add = [&rows](std::string key, double value) {
-    rows.push_back({.key = std::move(key), .value = value});
-  };
-  const auto count = [&add](std::string key, uint64_t value) {
-    add(std::move(key), static_cast<double>(value));
-  };
-  const AgentTotals totals = agent_->agent().totals();
-  add("slave/uptime_secs", to_secs(reactor_->now().mono - started_));
-  count("slave/frameworks_active", totals.frameworks);
-  count("slave/containers", totals.containers);
-  count("slave/status_updates_pending", totals.updates_pending);
-  Quantities used;
-  for (const Task& task : agent_->agent().tasks()) {
-    if (!is_terminal(task.state)) used.add(task.kind->resources.quantities());
-  }
-  for (const char* name : {"cpus", "mem", "disk", "gpus"}) {
-    const auto total =
-        static_cast<double>(agent_->agent().info().resources.total_milli(name)) / 1000;
-    const auto taken = static_cast<double>(used.get(name)) / 1000;
-    add(fmt::format("slave/{}_total", name), total);
-    add(fmt::format("slave/{}_used", name), taken);
-    add(fmt::format("slave/{}_percent", name), total > 0 ? taken / total : 0);
-  }
-  const TransportStats& links = transport_->stats();
-  count("links/open", links.links_opened - links.links_ended);
-  count("links/frames_received", links.frames_received);
-  count("links/frames_sent", links.frames_sent);
-  count("links/connects_failed", links.connects_failed);
-  count("links/peers_foreign", links.peers_foreign);
-  for (size_t i = 0; i < links.refused.size(); ++i) {
-    count(fmt::format("links/frames_refused/{}", to_text(static_cast<FrameError>(i))),
-          links.refused[i]);
-  }
-  const Fetcher::Counts fetches = provisioner_->fetches();
-  count("containerizer/fetcher/task_fetches_succeeded", fetches.succeeded);
-  count("containerizer/fetcher/task_fetches_failed", fetches.failed);
-  count("containerizer/fetcher/cache_size_used_bytes", fetches.cached_bytes);
-  count("containerizer/fetcher/cache_size_total_bytes", config_.fetcher.cache_bytes);
-  measuring_->add_metrics(rows);
-  std::ranges::sort(rows, {}, &MetricRow::key);
-  return rows;
 }
 
 }  // namespace tepui

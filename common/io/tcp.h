@@ -62,6 +62,8 @@ class TcpTransport final : public Transport, private TcpLinkOwner, private TcpLi
   // on_frame of its first frame (or before), as long as nothing was sent. No handler call follows;
   // the client is called in a later turn.
   void release(LinkId link, ReleaseClient& client);
+  // Accepted connections whose first bytes are a GET of HTTP are given away by themselves.
+  void release_http_to(ReleaseClient& client) { shared_.http = &client; }
   // Goes on with a connection that another transport released: the first frame comes again.
   LinkId adopt(Fd socket, std::vector<std::byte> received);
 

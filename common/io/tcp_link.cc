@@ -38,6 +38,13 @@ std::string printable(std::span<const std::byte> bytes) {
   return text;
 }
 
+// Of HTTP. Our magic begins with another letter.
+bool begins_a_get(std::span<const std::byte> bytes) {
+  const auto get = std::as_bytes(std::span("GET ", 4));
+  const size_t comparable = std::min(get.size(), bytes.size());
+  return comparable > 0 && std::ranges::equal(get.first(comparable), bytes.first(comparable));
+}
+
 }  // namespace
 
 void TcpLink::connect(std::string_view address) {
@@ -154,7 +161,10 @@ void TcpLink::on_receive_in_end_state() {
 void TcpLink::take(std::span<const std::byte> bytes) {
   if (keep_first_) first_.insert(first_.end(), bytes.begin(), bytes.end());
   if (state_ == State::kReleasing) return;
-  // The first bytes decide what a connection speaks. Ours is the only language here.
+  // The first bytes decide what a connection speaks.
+  if (magic_seen_ == 0 && keep_first_ && shared_.http != nullptr && begins_a_get(bytes)) {
+    return release(*shared_.http);
+  }
   const uint32_t magic = kFrameMagic;
   const auto expected = std::as_bytes(std::span(&magic, 1)).subspan(magic_seen_);
   const size_t comparable = std::min(expected.size(), bytes.size());

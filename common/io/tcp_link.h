@@ -53,6 +53,7 @@ struct TcpShared {
   LinkHandler& handler;
   TcpLinkOwner& owner;
   TransportStats& stats;
+  ReleaseClient* http = nullptr;  // null: HTTP is a foreign language
 };
 
 class TcpLink {

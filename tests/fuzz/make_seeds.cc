@@ -8,7 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/recording_writer.h"
 #include "agent/records_wire.h"
+#include "agent/sample_wire.h"
 #include "common/frame.h"
 #include "common/wire.h"
 #include "common/znode_wire.h"
@@ -75,6 +77,32 @@ class Seeds {
     }
   }
 
+  // A segment, one of its entries, and samples alone, as tests/fuzz/recording_fuzz.cc numbers them.
+  void write_recordings() {
+    RecordingWriter writer;
+    writer.begin_segment({}, {.id = {"a"}, .hostname = "h", .boot_id = "b", .total = {}});
+    writer.state({}, {.number = 1,
+                      .facts = {.id = {"c"},
+                                .framework_id = {"f"},
+                                .framework_name = "n",
+                                .executor_id = {"e"},
+                                .executor_name = {},
+                                .executor_resources = {},
+                                .tasks = {}}});
+    SampleDeltaWriter deltas;
+    for (int64_t i = 1; i < 4; ++i) {
+      const Sample sample{.cpu_usage_ns = i << 30, .memory_bytes = 4096 / i};
+      writer.add(1, sample);
+      writer.finish({});
+      deltas.add(1, sample);
+    }
+    writer.end({}, 1);
+    write(0, writer.bytes());
+    RecordedEncoder encoder;
+    write(1, encoder.encode_samples(deltas.bytes()));
+    write(2, deltas.bytes());
+  }
+
   // Without their frames, which the target puts around.
   void write_znodes() {
     const auto content = [](std::string node) { return node.substr(24); };
@@ -111,6 +139,7 @@ int main(int argc, char** argv) {
   tepui::Seeds seeds(argv[2]);
   if (name == "frame") seeds.write_frames();
   if (name == "memory") seeds.write_memory();
+  if (name == "recording") seeds.write_recordings();
   if (name == "wire") {
     seeds.write_messages<tepui::SchedulerToMaster>(0);
     seeds.write_messages<tepui::MasterToScheduler>(1);
