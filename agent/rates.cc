@@ -46,6 +46,11 @@ Rates rates_between(const Reading& before, const Reading& after) {
       .switches = sum(per_sec(&Sample::switches_voluntary), per_sec(&Sample::switches_forced)),
       .page_faults = per_sec(&Sample::page_faults)};
   if (rates.cpus) *rates.cpus /= 1e9;
+  const auto cycles = difference(from.cycles, to.cycles);
+  const auto instructions = difference(from.instructions, to.instructions);
+  if (cycles && instructions && *instructions > 0) {
+    rates.cycles_per_instruction = *cycles / *instructions;
+  }
   const auto periods = difference(from.cpu_periods, to.cpu_periods);
   const auto throttled = difference(from.cpu_throttled_periods, to.cpu_throttled_periods);
   if (periods && throttled) rates.throttled = *periods > 0 ? *throttled / *periods : 0;

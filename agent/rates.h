@@ -30,6 +30,7 @@ struct Rates {
   std::optional<double> net_sent_bytes;
   std::optional<double> switches;
   std::optional<double> page_faults;
+  std::optional<double> cycles_per_instruction;
 };
 
 // All absent if the two are of different containers: a task that was restarted in between.

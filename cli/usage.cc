@@ -21,6 +21,7 @@ struct KeyName {
 constexpr std::array kKeyNames = std::to_array<KeyName>({{UsageKey::kCpu, "cpu"},
                                                          {UsageKey::kThrottled, "throttled"},
                                                          {UsageKey::kRunQueue, "runqueue"},
+                                                         {UsageKey::kCpi, "cpi"},
                                                          {UsageKey::kMemory, "mem"},
                                                          {UsageKey::kPressure, "pressure"},
                                                          {UsageKey::kIo, "io"},
@@ -127,6 +128,8 @@ std::optional<double> value_of(const UsageRow& row, UsageKey key) {
       return rates.throttled;
     case UsageKey::kRunQueue:
       return known(row, &Sample::run_queue_p99_ns);
+    case UsageKey::kCpi:
+      return rates.cycles_per_instruction;
     case UsageKey::kMemory:
       return known(row, &Sample::memory_bytes);
     case UsageKey::kPressure:
@@ -152,6 +155,7 @@ constexpr std::array kColumns = std::to_array<Column>({{"TASK", UsageKey::kName,
                                                        {"CPU%", UsageKey::kCpu},
                                                        {"THR%", UsageKey::kThrottled},
                                                        {"RQ99", UsageKey::kRunQueue},
+                                                       {"CPI", UsageKey::kCpi},
                                                        {"MEM", UsageKey::kMemory},
                                                        {"LIMIT", {}},
                                                        {"PSI-C", UsageKey::kPressure},
@@ -181,6 +185,7 @@ Cells cells_of(const UsageRow& row) {
           percent_text(rates.cpus),
           percent_text(rates.throttled),
           micros_text(known(row, &Sample::run_queue_p99_ns)),
+          rates.cycles_per_instruction ? fmt::format("{:.2f}", *rates.cycles_per_instruction) : "-",
           bytes_text(known(row, &Sample::memory_bytes)),
           bytes_text(row.mem_limit_bytes),
           percent_text(rates.cpu_pressure),
@@ -303,6 +308,7 @@ Document json_of(const UsageRow& row) {
   add("cpu_percent", rates.cpus, 100);
   add("throttled_percent", rates.throttled, 100);
   add("run_queue_p99_us", known(row, &Sample::run_queue_p99_ns), 1e-3);
+  add("cycles_per_instruction", rates.cycles_per_instruction, 1);
   add("memory_bytes", known(row, &Sample::memory_bytes), 1);
   add("memory_limit_bytes", row.mem_limit_bytes, 1);
   add("cpu_pressure_percent", rates.cpu_pressure, 100);

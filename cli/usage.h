@@ -52,6 +52,7 @@ enum class UsageKey : uint8_t {
   kCpu,
   kThrottled,
   kRunQueue,
+  kCpi,
   kMemory,
   kPressure,
   kIo,

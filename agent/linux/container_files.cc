@@ -38,6 +38,7 @@ constexpr size_t kStderrTailBytes = 1024;
 constexpr size_t kStackBytes = 64 << 10;
 
 struct Sandbox {
+  Fd directory;
   Fd output;
   Fd errors;
   uint64_t errors_inode = 0;
@@ -50,6 +51,11 @@ Result<Fd> open_output(int sandbox, const char* name, const std::optional<UserId
     return std::unexpected(system_error(errno, fmt::format("giving away {}", name)));
   }
   return file;
+}
+
+// A check of a task writes to the files of the task, which has a logger already.
+bool is_bounded(const ContainerPlaces& places, const LaunchSpec& spec) {
+  return places.output.file_bytes_max != 0 && spec.confinement.joins.empty();
 }
 
 bool has_own_files(const LaunchSpec& spec) {
@@ -74,6 +80,7 @@ Result<Sandbox> make_sandbox(const ContainerPlaces& places, const LaunchSpec& sp
   for (const std::string& one : spec.confinement.directories) {
     TRY(make_in_sandbox(directory.get(), one, user));
   }
+  sandbox.directory = std::move(directory);
   return sandbox;
 }
 
@@ -84,6 +91,7 @@ Result<Fd> make_spec_file(const ContainerPlaces& places, const LaunchSpec& spec,
   shim.user = std::move(user);
   shim.confinement = spec.confinement;
   shim.joined = joined;
+  if (is_bounded(places, spec)) shim.output = places.output;
   if (spec.confinement.filters_calls) {
     const auto& limits = spec.confinement.capabilities;
     shim.filter = TRY(places.profiles->filter(limits ? limits->bounding : kAllCapabilities));
@@ -188,15 +196,18 @@ Result<StartedShim> start_in(const ContainerPlaces& places, const LaunchSpec& sp
   if (!null || pipe2(ends, O_CLOEXEC) != 0) {
     return std::unexpected(system_error(errno, "opening descriptors for the shim"));
   }
-  StartedShim shim{.pidfd = Fd(), .report = Fd(ends[0]), .stderr_inode = sandbox->errors_inode};
+  const bool bounded = is_bounded(places, spec);
+  StartedShim shim{
+      .pidfd = Fd(), .report = Fd(ends[0]), .stderr_inode = bounded ? 0 : sandbox->errors_inode};
   Fd report_end(ends[1]);
-  Result<Fd> pidfd = clone_shim(
-      places, spec,
-      ShimStart{.fds = {null.get(), sandbox->output.get(), sandbox->errors.get(), file.get(),
-                        report_end.get(), runtime.get(), cgroup.get(), joined.process.get()},
-                .program = nullptr,
-                .arguments = nullptr,
-                .code = 0});
+  Result<Fd> pidfd =
+      clone_shim(places, spec,
+                 ShimStart{.fds = {null.get(), sandbox->output.get(), sandbox->errors.get(),
+                                   file.get(), report_end.get(), runtime.get(), cgroup.get(),
+                                   joined.process.get(), bounded ? sandbox->directory.get() : -1},
+                           .program = nullptr,
+                           .arguments = nullptr,
+                           .code = 0});
   if (!pidfd.has_value()) {
     return std::unexpected(std::move(pidfd).error().in("starting the shim"));
   }
@@ -211,6 +222,13 @@ Result<void> make_root(const ContainerPlaces& places, const LaunchSpec& spec) {
   return {};
 }
 
+// A file that the owner of the sandbox has made in it, and not one of somebody else under a further
+// name.
+bool is_of_owner(int sandbox, const struct stat& file) {
+  struct stat directory{};
+  return fstat(sandbox, &directory) == 0 && file.st_nlink == 1 && file.st_uid == directory.st_uid;
+}
+
 std::string read_stderr_tail(const ContainerPlaces& places, const LaunchSpec& spec,
                              uint64_t inode) {
   Result<Fd> sandbox = open_directory_at(places.work.get(), spec.sandbox);
@@ -218,10 +236,8 @@ std::string read_stderr_tail(const ContainerPlaces& places, const LaunchSpec& sp
   // The task owns the directory: a link or another file in this place is not followed.
   Fd file(openat(sandbox->get(), "stderr", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat status{};
-  if (!file || fstat(file.get(), &status) != 0 || status.st_ino != inode ||
-      !S_ISREG(status.st_mode)) {
-    return {};
-  }
+  if (!file || fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
+  if (inode != 0 ? status.st_ino != inode : !is_of_owner(sandbox->get(), status)) return {};
   // One more, so that it shows whether a line starts where the tail does.
   std::array<char, kStderrTailBytes + 1> bytes;
   const off_t start = std::max<off_t>(0, status.st_size - off_t{bytes.size()});
@@ -368,6 +384,8 @@ Error launch_error(const LaunchSpec& spec, uint32_t stage, int code) {
       return system_error(code, "making namespaces for the container");
     case ShimStage::kInit:
       return Error{.message = "who holds the namespaces of the container was killed", .code = code};
+    case ShimStage::kLogger:
+      return system_error(code, "starting what keeps the command's output within bounds");
     case ShimStage::kJoin:
       return system_error(code, "joining the namespaces of the container");
     case ShimStage::kCapabilities:

@@ -13,6 +13,7 @@
 #include "agent/effects.h"
 #include "agent/linux/cgroup.h"
 #include "agent/linux/seccomp_profile.h"
+#include "agent/linux/shim_spec.h"
 #include "common/io/fd.h"
 #include "common/result.h"
 #include "common/time.h"
@@ -27,13 +28,14 @@ struct ContainerPlaces {
   Fd runtime;                           // one directory per container, readable to us alone
   std::string shim;                     // the program
   const CgroupRoot* cgroups = nullptr;  // null: processes are killed by the shim, not by a cgroup
+  OutputLimit output;
   std::unique_ptr<SeccompProfiles> profiles = std::make_unique<SeccompProfiles>();
 };
 
 struct StartedShim {
   Fd pidfd;
   Fd report;                  // where its ShimReport comes
-  uint64_t stderr_inode = 0;  // so that a task cannot pass off another file as its own
+  uint64_t stderr_inode = 0;  // so that a task cannot pass off another file; 0: it is rotated
 };
 
 // Where a container of an earlier life has got to.

@@ -71,6 +71,19 @@ struct Init {
 };
 Failure start_init(const Spec& spec, int cgroup, Init* init);
 
+// Starts the process between the command and its files, and gives the shim its pipes as stdout and
+// stderr.
+struct Logger {
+  long pid = 0;
+  int control = -1;
+};
+Failure start_logger(const Spec& spec, int cgroup, Logger* logger);
+// When the command has ended: waits until what it wrote is in the files.
+void end_logger(const Logger& logger);
+
+Failure become_user(const Spec& spec);
+void drop_capabilities();
+
 // Becomes the command: joins the namespaces behind `namespaces` (a pidfd, or -1), limits itself,
 // executes the program. Runs in the memory of the shim, on a stack of its own. Returns only to say
 // why it failed.

@@ -123,15 +123,6 @@ Failure set_capabilities(const ShimSpecHeader& header) {
   return result < 0 ? failure(ShimStage::kCapabilities, result) : Failure{};
 }
 
-Failure become_user(const Spec& spec) {
-  const ShimSpecHeader& header = spec.header;
-  if (header.switch_user == 0) return {};
-  long result = raw_syscall(SYS_setgroups, header.group_count, raw_address(spec.groups));
-  if (result >= 0) result = raw_syscall(SYS_setresgid, header.gid, header.gid, header.gid);
-  if (result >= 0) result = raw_syscall(SYS_setresuid, header.uid, header.uid, header.uid);
-  return result < 0 ? failure(ShimStage::kUser, result) : Failure{};
-}
-
 Failure join(int namespaces, uint32_t flags) {
   // The shim has joined the pids, for that shows in children only.
   flags &= ~uint32_t{CLONE_NEWPID};
@@ -181,6 +172,21 @@ Failure drop_privileges(const Spec& spec) {
 }
 
 }  // namespace
+
+Failure become_user(const Spec& spec) {
+  const ShimSpecHeader& header = spec.header;
+  if (header.switch_user == 0) return {};
+  long result = raw_syscall(SYS_setgroups, header.group_count, raw_address(spec.groups));
+  if (result >= 0) result = raw_syscall(SYS_setresgid, header.gid, header.gid, header.gid);
+  if (result >= 0) result = raw_syscall(SYS_setresuid, header.uid, header.uid, header.uid);
+  return result < 0 ? failure(ShimStage::kUser, result) : Failure{};
+}
+
+void drop_capabilities() {
+  __user_cap_header_struct about{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  const __user_cap_data_struct nothing[2] = {};
+  raw_syscall(SYS_capset, raw_address(&about), raw_address(nothing));
+}
 
 Failure become_command(const Spec& spec, int namespaces, uint32_t namespace_flags) {
   if (const long result = raw_syscall(SYS_setsid); result < 0) {

@@ -299,9 +299,7 @@ void become_harmless(long kept) {
   raw_syscall(SYS_close_range, kept + 1, ~0U, 0);
   raw_syscall(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   raw_syscall(SYS_prctl, PR_SET_NAME, raw_address("tepui-init"), 0, 0, 0);
-  __user_cap_header_struct about{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  const __user_cap_data_struct nothing[2] = {};
-  raw_syscall(SYS_capset, raw_address(&about), raw_address(nothing));
+  drop_capabilities();
 }
 
 // Signals are blocked, as in the shim; children whose end is ignored are reaped by the kernel.

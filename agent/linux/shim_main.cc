@@ -77,7 +77,10 @@ ShimReport make_report(uint32_t stage, int code, long pid) {
   raw_syscall(SYS_clock_gettime, CLOCK_BOOTTIME, raw_address(&now));
   report.reported_at_boot_ns = int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
   struct stat errors{};
-  if (raw_syscall(SYS_fstat, 2, raw_address(&errors)) == 0) report.stderr_inode = errors.st_ino;
+  // A pipe: a logger changes the files.
+  if (raw_syscall(SYS_fstat, 2, raw_address(&errors)) == 0 && S_ISREG(errors.st_mode)) {
+    report.stderr_inode = errors.st_ino;
+  }
   report.checksum =
       shim_checksum(reinterpret_cast<const unsigned char*>(&report), kShimReportChecked);
   return report;
@@ -314,11 +317,18 @@ int supervise_container() {
   if (const Failure failed = read_spec(&spec); failed.stage != 0) fail_launch(failed);
   const long lock = prepare_runtime();
   Launch launch{.spec = &spec, .stage = 0, .code = 0};
+  Logger logger;
+  if (spec.header.output_bytes_max != 0) {
+    // Before the shim's children are born into other pids.
+    const Failure failed = start_logger(spec, has_cgroup ? kShimCgroupFd : -1, &logger);
+    if (failed.stage != 0) fail_launch(failed);
+  }
   const Init init = prepare_namespaces(&launch, has_cgroup);
   const long command = start_command(&launch, has_cgroup);
   keep_and_send(make_report(static_cast<uint32_t>(ShimStage::kStarted), 0, command));
   let_go(spec, launch, lock);
   const bool told_to_kill = supervise(command);
+  end_logger(logger);
   const bool durable = write_record(make_record(command));
   if (!has_cgroup || told_to_kill) {
     // With it go all of its namespace, whatever they are children of.

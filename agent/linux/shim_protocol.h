@@ -17,7 +17,8 @@ inline constexpr int kShimReportFd = 4;   // the pipe for one ShimReport
 inline constexpr int kShimRuntimeFd = 5;  // the directory for the exit record
 inline constexpr int kShimCgroupFd = 6;   // the container's cgroup; closed if there is none
 inline constexpr int kShimJoinFd = 7;     // pidfd of a process whose namespaces to join; or closed
-inline constexpr int kShimFdEnd = 8;
+inline constexpr int kShimOutputFd = 8;   // the directory of stdout and stderr, or closed
+inline constexpr int kShimFdEnd = 9;
 
 // Files in the runtime directory of a container. The directory itself is locked (flock) from before
 // the shim is cloned until it ends, by the description that agent and shim share.
@@ -26,7 +27,7 @@ inline constexpr const char* kShimReportFile = "report";  // a ShimReport, for a
 inline constexpr const char* kExitRecordFile = "exit";
 inline constexpr const char* kExitRecordDraft = "exit.draft";
 
-inline constexpr uint32_t kShimSpecMagic = 0x33505354;    // "TSP3"
+inline constexpr uint32_t kShimSpecMagic = 0x34505354;    // "TSP4"
 inline constexpr uint32_t kShimReportMagic = 0x32505254;  // "TRP2"
 inline constexpr uint32_t kExitRecordMagic = 0x31585445;  // "ETX1"
 
@@ -50,11 +51,14 @@ struct ShimSpecHeader {
   uint32_t set_capabilities = 0;
   uint32_t no_new_privileges = 0;
   uint32_t rlimit_count = 0;
-  uint32_t reserved = 0;
+  uint32_t output_files = 0;
   uint64_t bounding = 0;   // one bit per capability
   uint64_t effective = 0;  // permitted and inheritable too; 0 for other users than root
+  // What stdout and stderr may have each, in output_files of them (1 or more); 0: the command writes
+  // to the descriptors that it gets.
+  uint64_t output_bytes_max = 0;
 };
-static_assert(sizeof(ShimSpecHeader) == 80);
+static_assert(sizeof(ShimSpecHeader) == 88);
 
 inline constexpr size_t kShimFilterBytes = 8;  // of an instruction
 
@@ -114,6 +118,7 @@ enum class ShimStage : uint32_t {
   kFilter = 12,
   kPrivileges = 13,
   kInit = 14,          // who holds the namespaces ended before it had said anything
+  kLogger = 15,
   kFirstRlimit = 512,  // and on: by the place of the limit
   kFirstStep = 1024,   // and on: by the place of the step
 };

@@ -169,6 +169,8 @@ ShimSpecHeader make_header(const ShimSpec& spec) {
   header.joins = namespace_flags(spec.joined);
   header.rlimit_count = static_cast<uint32_t>(confinement.rlimits.size());
   header.filter_count = static_cast<uint32_t>(spec.filter.size() / kShimFilterBytes);
+  header.output_bytes_max = spec.output.file_bytes_max;
+  header.output_files = spec.output.files;
   header.no_new_privileges = confinement.no_new_privileges ? 1 : 0;
   if (confinement.capabilities.has_value()) {
     header.set_capabilities = 1;

@@ -20,6 +20,13 @@ struct UserIds {
   bool operator==(const UserIds&) const = default;
 };
 
+// What stdout and stderr may take of the disk, each.
+struct OutputLimit {
+  uint64_t file_bytes_max = 0;  // 0: no limit, and nobody between the command and its files
+  uint32_t files = 2;           // that are kept: this one, and older ones with a number; 1 or more
+  bool operator==(const OutputLimit&) const = default;
+};
+
 struct ShimSpec {
   std::string program;                 // without a '/': looked up in the command's PATH
   std::vector<std::string> arguments;  // argv, the name of the program included
@@ -30,6 +37,7 @@ struct ShimSpec {
   // Where it joins: the namespaces that the other process has.
   IsolatorSet joined;
   std::string filter;  // instructions of seccomp; empty: none
+  OutputLimit output;
 };
 
 // Program, arguments and directory of a command whose sandbox is the directory `sandbox`.

@@ -166,6 +166,30 @@ std::vector<Option> task_options() {
   };
 }
 
+std::vector<Option> output_options() {
+  const std::string group(kTaskGroup);
+  return {
+      {.name = "output-max",
+       .kind = OptionKind::kBytes,
+       .fallback = "100MB",
+       .help =
+           "What the stdout and the stderr of a task may have each, before a new file is begun. "
+           "0B: no limit.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
+      {.name = "output-files",
+       .kind = OptionKind::kInteger,
+       .fallback = "2",
+       .help = "How many of them are kept: stdout, stdout.1, and so on.",
+       .group = group,
+       .letter = "",
+       .choices = {},
+       .minimum = 1,
+       .maximum = 100},
+  };
+}
+
 std::vector<Option> measuring_options() {
   const std::string group(kMeasuringGroup);
   return {
@@ -229,9 +253,9 @@ Program program() {
           "                          \"mount\": {\"root\": \"/mnt/ssd1\"}}}}]\n",
       .options = {},
       .commands = {}};
-  for (std::vector<Option> part :
-       {master_options(), machine_options(), isolation_options(), fetch_options(),
-        recovery_options(), task_options(), measuring_options(), Log::option_table()}) {
+  for (std::vector<Option> part : {master_options(), machine_options(), isolation_options(),
+                                   fetch_options(), recovery_options(), task_options(),
+                                   output_options(), measuring_options(), Log::option_table()}) {
     std::ranges::move(part, std::back_inserter(program.options));
   }
   return program;
@@ -292,6 +316,18 @@ Result<RecordingOptions> read_recording(const Settings& settings) {
   return options;
 }
 
+Result<OutputLimit> read_output(const Settings& settings) {
+  // Less would be gone before anybody could read it.
+  constexpr int64_t kBytesMin = 4096;
+  const int64_t bytes = settings.bytes("output-max");
+  if (bytes != 0 && bytes < kBytesMin) {
+    return fail(fmt::format("--output-max: {} is below {}; 0B is no limit", bytes_to_text(bytes),
+                            bytes_to_text(kBytesMin)));
+  }
+  return OutputLimit{.file_bytes_max = static_cast<uint64_t>(bytes),
+                     .files = static_cast<uint32_t>(settings.integer("output-files"))};
+}
+
 Result<AgentShellConfig> read_settings(const Settings& settings) {
   AgentShellConfig config{.master = settings.text("master"),
                           .listen = settings.text("listen"),
@@ -322,6 +358,7 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
     config.terms.policy = ReconfigurationPolicy::kAdditive;
   }
   config.measuring = TRY(read_measuring(settings));
+  config.output = TRY(read_output(settings));
   config.recording = TRY(read_recording(settings));
   AgentInfo& info = config.agent.info;
   info.hostname = settings.text("hostname");

@@ -47,6 +47,7 @@ struct AgentShellConfig {
   FetcherOptions fetcher;
   ImageStoreOptions images;
   MeasuringOptions measuring;
+  OutputLimit output;  // of each task
   // With terms.cleanup the agent ends all that an earlier life left, and itself.
   RecoveryTerms terms;
   uint64_t seed = 0;

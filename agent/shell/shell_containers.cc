@@ -17,6 +17,7 @@ Result<void> AgentShell::open_containers() {
                                         .runtime_dir = config_.ground.runtime_dir,
                                         .shim = config_.shim,
                                         .cgroups = ground_.cgroups.get(),
+                                        .output = config_.output,
                                         .disk_quota = ground_.disk_quota.get(),
                                         .disk_images = ground_.disk_images.get()},
                                        *this));

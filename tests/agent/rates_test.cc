@@ -70,6 +70,16 @@ TEST(Rates, OfPressureAreAtMostAll) {
       1.0);
 }
 
+TEST(Rates, CountCyclesForEachInstruction) {
+  const auto cpi = [](const Sample& from, const Sample& to) {
+    return rates_between(at(1s, from), at(2s, to)).cycles_per_instruction;
+  };
+  EXPECT_DOUBLE_EQ(*cpi({.cycles = 100, .instructions = 100}, {.cycles = 400, .instructions = 300}),
+                   1.5);
+  EXPECT_FALSE(cpi({.cycles = 100, .instructions = 100}, {.cycles = 400, .instructions = 100}));
+  EXPECT_FALSE(cpi({.instructions = 100}, {.cycles = 400, .instructions = 300}));
+}
+
 TEST(Rates, WithoutAPeriodNothingIsThrottled) {
   EXPECT_DOUBLE_EQ(*rates_between(at(1s, {.cpu_periods = 7, .cpu_throttled_periods = 2}),
                                   at(2s, {.cpu_periods = 7, .cpu_throttled_periods = 2}))

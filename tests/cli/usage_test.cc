@@ -83,7 +83,7 @@ TEST(Usage, IsSortedByTheLargestAndTheUnknownLast) {
   sort_usage(sorted, UsageKey::kName);
   EXPECT_EQ(names(), "abcd");
   for (const char* word :
-       {"cpu", "throttled", "runqueue", "mem", "pressure", "io", "net", "name"}) {
+       {"cpu", "throttled", "runqueue", "cpi", "mem", "pressure", "io", "net", "name"}) {
     const auto key = parse_usage_key(word);
     ASSERT_TRUE(key) << word;
     EXPECT_EQ(to_text(*key), word);

@@ -15,7 +15,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "system")]
 from harness import Cluster, Failure, Process  # noqa: E402
 
-SUITES = ["machine_suite", "limits_suite", "hostile_suite", "rootfs_suite", "restart_suite", "programs_suite"]
+SUITES = ["machine_suite", "limits_suite", "hostile_suite", "rootfs_suite", "restart_suite",
+          "clock_suite", "programs_suite"]
 OUT = "/run/out/tap"
 
 

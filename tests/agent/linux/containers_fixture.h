@@ -107,7 +107,7 @@ class Life {
  public:
   // Ends what an earlier life left, but the containers that it remembers.
   Life(const AgentHome& home, Cgroups cgroups, const std::set<std::string>& known = {},
-       const DiskImages* images = nullptr)
+       const DiskImages* images = nullptr, const OutputLimit& output = {})
       : home_(home) {
     Result<std::unique_ptr<Reactor>> reactor = Reactor::create();
     EXPECT_TRUE(reactor.has_value());
@@ -124,6 +124,7 @@ class Life {
                             .runtime_dir = home.directory / "runtime",
                             .shim = kShimPath,
                             .cgroups = root_.get(),
+                            .output = output,
                             .disk_images = images},
                            owner);
     EXPECT_TRUE(made.has_value()) << made.error().message;
