@@ -114,7 +114,7 @@ class FetcherTest : public testing::Test {
   }
 
   fs::path home_;
-  HttpServer server_;
+  TestServer server_;
   std::unique_ptr<Fetcher> fetcher_;
 };
 

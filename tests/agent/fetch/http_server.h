@@ -31,9 +31,9 @@ inline std::string redirect(const std::string& location) {
          "\r\n\r\n";
 }
 
-class HttpServer {
+class TestServer {
  public:
-  HttpServer() : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), end_(eventfd(0, 0)) {
+  TestServer() : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), end_(eventfd(0, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -44,7 +44,7 @@ class HttpServer {
     port_ = ntohs(address.sin_port);
     accepting_ = std::thread([this] { accept_all(); });
   }
-  ~HttpServer() {
+  ~TestServer() {
     eventfd_write(end_.get(), 1);
     accepting_.join();
     for (std::thread& thread : serving_) thread.join();

@@ -230,7 +230,7 @@ TEST_F(AgentShellTest, RunsCommandsAndTellsTheirFate) {
 }
 
 TEST_F(AgentShellTest, FetchesWhatATaskNamesBeforeItBegins) {
-  HttpServer server;
+  TestServer server;
   server.answers("/data", ok("data"));
   start();
   master.launch("good", "grep data data && test -x host",
@@ -246,7 +246,7 @@ TEST_F(AgentShellTest, FetchesWhatATaskNamesBeforeItBegins) {
 }
 
 TEST_F(AgentShellTest, AKillDoesNotWaitForAServer) {
-  HttpServer server;
+  TestServer server;
   server.holds("/x", "");
   start();
   master.launch("slow", "true", {{.value = server.url("/x")}});
