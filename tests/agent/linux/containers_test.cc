@@ -396,11 +396,11 @@ TEST_P(ContainersTest, MayHaveASandboxThatIsAFileSystemOfItsOwn) {
   going.plan = plan;
   life_->containers().adopt(going);
   ASSERT_TRUE(life_->run_until("launched going"));
-  EXPECT_TRUE(std::filesystem::exists(home_.directory / "work/images/going"));
+  EXPECT_TRUE(std::filesystem::exists(home_.directory / "work/disks/going"));
   life_->containers().kill({.value = "going"});
   ASSERT_TRUE(life_->run_until("exit going"));
   life_->destroy_all({"going"});
-  EXPECT_FALSE(std::filesystem::exists(home_.directory / "work/images/going"));
+  EXPECT_FALSE(std::filesystem::exists(home_.directory / "work/disks/going"));
   EXPECT_EQ(text_of("/proc/mounts").find(home_.directory), std::string::npos);
 }
 
