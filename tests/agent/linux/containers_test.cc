@@ -382,7 +382,7 @@ TEST_P(ContainersTest, MayHaveASandboxThatIsAFileSystemOfItsOwn) {
     failing.command.shell = false;
     failing.plan = plan;
     EXPECT_EQ(life.run_to_failure(failing).code, ENOENT);
-    EXPECT_FALSE(std::filesystem::exists(home_.directory / "work/images/failing"));
+    EXPECT_FALSE(std::filesystem::exists(home_.directory / "work/disks/failing"));
     LaunchSpec going = life.spec("going", "exec sleep 1000");
     going.plan = plan;
     life.containers().launch(going);
