@@ -75,8 +75,17 @@ network = "loopback"
   EXPECT_EQ(problem("[[task]]\ncommand = 'x'\nuser_namespace = 'x'\n"),
             "jobs.toml:3: user_namespace is text, expected true or false");
   EXPECT_EQ(problem("[[task]]\ncommand = 'x'\nread_only_rootfs = true\n"),
-            "jobs.toml:1: read-only-rootfs: there is no rootfs");
+            "jobs.toml:1: read-only-rootfs: there is neither a rootfs nor an image");
   EXPECT_FALSE(parse("[[task]]\ncommand = 'x'\n")->tasks[0].spec->container.has_value());
+
+  const auto image = parse("[[task]]\nimage = 'oci:/srv/app:1'\nread_only_rootfs = true\n");
+  ASSERT_TRUE(image) << image.error().message;  // it may know what to run
+  const RootFilesystem& root = *image->tasks[0].spec->container->rootfs;
+  EXPECT_EQ(root.type, RootFilesystem::Type::kOciLayout);
+  EXPECT_EQ(root.reference, "1");
+  EXPECT_TRUE(root.read_only);
+  EXPECT_EQ(problem("[[task]]\ncommand = 'x'\nimage = 'oci:/a'\nrootfs = '/b'\n"),
+            "jobs.toml:1: image: there is a rootfs too, and a container has one root");
 }
 
 TEST(Batch, TasksInheritWhatTheyDoNotSay) {
