@@ -129,7 +129,12 @@ def a_task_that_takes_too_long_has_failed(cluster):
 def a_group_finishes_together_or_dies_together(cluster):
     cluster_with_agent(cluster)
     Pod(cluster, "group", "echo one", "echo two").wait_end(0)
-    failing = Pod(cluster, "group", "sleep 3456", "exit 3")
+    gate = cluster.path("gate")
+    failing = Pod(cluster, "group", "sleep 3456", f"until test -e {gate}; do sleep 0.05; done; exit 3")
+    # One that is still being launched would say that, and not why it is killed.
+    failing.wait_line("pod-0 TASK_RUNNING")
+    with open(gate, "w", encoding="ascii"):
+        pass
     failing.wait_end(1)
     expect(any(line.startswith("pod-1 TASK_FAILED") for line in failing.lines()),
            f"the failed one: {failing.lines()}")
