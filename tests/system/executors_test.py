@@ -130,7 +130,8 @@ def a_group_finishes_together_or_dies_together(cluster):
     cluster_with_agent(cluster)
     Pod(cluster, "group", "echo one", "echo two").wait_end(0)
     gate = cluster.path("gate")
-    failing = Pod(cluster, "group", "sleep 3456", f"until test -e {gate}; do sleep 0.05; done; exit 3")
+    failing = Pod(cluster, "group", "sleep 3456",
+                  f"until test -e {gate}; do sleep 0.05; done; exit 3")
     # One that is still being launched would say that, and not why it is killed.
     failing.wait_line("pod-0 TASK_RUNNING")
     with open(gate, "w", encoding="ascii"):
