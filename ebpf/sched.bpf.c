@@ -10,7 +10,7 @@
 char LICENSE[] SEC("license") = "GPL";
 
 // A switch of its own, since it makes the hook about twice as long.
-const volatile bool measure_waits = false;
+const volatile __u8 measure_waits = 0;  // not bool: C++ has no _Bool
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
