@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/linux/child_descriptors.h"
 #include "agent/linux/clone_into.h"
 #include "agent/linux/exit_record_file.h"
 #include "agent/linux/files.h"
@@ -116,19 +117,7 @@ struct ShimStart {
 
 void become_shim(void* argument) {
   auto* start = static_cast<ShimStart*>(argument);
-  // Two steps, since a source can have the number of another one's target.
-  for (int& fd : start->fds) {
-    if (fd >= 0) fd = fcntl(fd, F_DUPFD, kShimFdEnd);
-  }
-  for (int target = 0; target < kShimFdEnd; ++target) {
-    const int source = start->fds[static_cast<size_t>(target)];
-    if (source >= 0) {
-      dup2(source, target);
-    } else {
-      close(target);
-    }
-  }
-  close_range(kShimFdEnd, ~0U, 0);
+  place_descriptors(start->fds);
   char* environment[] = {nullptr};
   execve(start->program, start->arguments, environment);
   start->code = errno;

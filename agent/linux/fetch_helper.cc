@@ -19,6 +19,7 @@
 #include <optional>
 #include <utility>
 
+#include "agent/linux/child_descriptors.h"
 #include "agent/linux/clone_into.h"
 #include "agent/linux/files.h"
 
@@ -39,19 +40,7 @@ struct Start {
 
 void become_helper(void* argument) {
   auto* start = static_cast<Start*>(argument);
-  // Two steps, since a source can have the number of another one's target.
-  for (int& fd : start->fds) {
-    if (fd >= 0) fd = fcntl(fd, F_DUPFD, kFdEnd);
-  }
-  for (int target = 0; target < kFdEnd; ++target) {
-    const int source = start->fds[static_cast<size_t>(target)];
-    if (source >= 0) {
-      dup2(source, target);
-    } else {
-      close(target);
-    }
-  }
-  close_range(kFdEnd, ~0U, 0);
+  place_descriptors(start->fds);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, start->signals, nullptr, 8);
   char* environment[] = {nullptr};
