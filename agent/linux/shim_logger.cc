@@ -124,7 +124,8 @@ class Stream {
   const ShimSpecHeader& header_;
 };
 
-// Until nobody can write any more, or the shim says that the command has ended.
+// Until nobody can write any more, or the shim says that the command has ended, or has ended
+// itself.
 void log(const ShimSpecHeader& header) {
   Stream streams[] = {{"stdout", kOutPipe, kOutFile, header},
                       {"stderr", kErrorsPipe, kErrorsFile, header}};
@@ -155,7 +156,6 @@ struct Pipes {
 };
 
 [[noreturn]] void run_logger(const Spec& spec, const Pipes& pipes) {
-  raw_syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   const int mine[kFdEnd] = {pipes.out[0], 1, 2, pipes.errors[0], pipes.control[0], kShimOutputFd};
   int high[kFdEnd];
   for (int i = 0; i < kFdEnd; ++i) {

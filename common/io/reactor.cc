@@ -107,9 +107,9 @@ void Reactor::submit_and_wait(Instant deadline) {
 }
 
 void Reactor::complete_all() {
-  // What was set aside came first. Only what is here now, and only as long as the turn permits: the
-  // next turn has its own. A call may destroy the owner of another operation, which takes that
-  // one's completions out of the list.
+  // What was set aside, which is little, came first. Only what is here now, and of the ring only as
+  // long as the turn permits: the next turn has its own. A call may destroy the owner of another
+  // operation, which takes that one's completions out of the list.
   for (size_t left = set_aside_.size(); left > 0 && !set_aside_.empty(); --left) {
     const SetAside next = set_aside_.front();
     set_aside_.erase(set_aside_.begin());
