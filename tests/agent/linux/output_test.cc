@@ -29,6 +29,33 @@ class OutputTest : public ContainersTest {
   }
 };
 
+std::string process_file(int64_t pid, const std::string& name) {
+  return text_of("/proc/" + std::to_string(pid) + "/" + name);
+}
+
+int64_t parent_of(int64_t pid) {
+  const std::string status = process_file(pid, "status");
+  return std::stoll(status.substr(status.find("PPid:") + 5));
+}
+
+// The child of that shim that keeps the output; 0: there is none.
+int64_t logger_of(int64_t shim) {
+  std::istringstream children(process_file(shim, "task/" + std::to_string(shim) + "/children"));
+  for (int64_t pid = 0; children >> pid;) {
+    if (process_file(pid, "comm") == "tepui-logger\n") return pid;
+  }
+  return 0;
+}
+
+bool has_pipe(int64_t pid) {
+  std::error_code gone;
+  const std::string directory = "/proc/" + std::to_string(pid) + "/fd";
+  for (const auto& entry : std::filesystem::directory_iterator(directory, gone)) {
+    if (std::filesystem::read_symlink(entry, gone).string().starts_with("pipe:")) return true;
+  }
+  return false;
+}
+
 // 589 kB of numbers: what is kept are the last ones, without a gap.
 TEST_P(OutputTest, KeepsTheEndOfAFlood) {
   EXPECT_EQ(life_->run(life_->spec("a", "seq 1 100000; seq 1 100000 >&2")).exit_status, 0);
@@ -62,6 +89,24 @@ TEST_P(OutputTest, IsThereWhenTheCommandHasEnded) {
     EXPECT_EQ(text_of(life_->sandbox(id) / "stderr"), "two\n");
     life_->destroy_all({id});
   }
+}
+
+TEST_P(OutputTest, TheEndIsNotToldBeforeItIsKept) {
+  life_->containers().launch(life_->spec("a", "until test -e go; do :; done; echo end"));
+  ASSERT_TRUE(life_->run_until("launched a"));
+  const int64_t shim = parent_of(life_->owner.pids["a"]);
+  int64_t logger = 0;
+  ASSERT_TRUE(life_->run_until([&] { return (logger = logger_of(shim)) != 0; }));
+  ASSERT_EQ(kill(static_cast<pid_t>(logger), SIGSTOP), 0);
+  std::ofstream(life_->sandbox("a") / "go") << "";
+  // Its last pipe is the one by which the shim says to the logger that this was all.
+  ASSERT_TRUE(life_->run_until([&] { return life_->owner.saw("exit a") || !has_pipe(shim); }));
+  EXPECT_FALSE(life_->owner.saw("exit a"));
+  EXPECT_EQ(output("stdout"), "");
+  kill(static_cast<pid_t>(logger), SIGCONT);
+  ASSERT_TRUE(life_->run_until("exit a"));
+  EXPECT_EQ(output("stdout"), "end\n");
+  life_->destroy_all({"a"});
 }
 
 TEST_P(OutputTest, DoesNotWaitForWhoIsLeftRunning) {
