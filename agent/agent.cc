@@ -298,6 +298,14 @@ void Agent::on_revocable(Now /*now*/, const Resources& revocable) {
   if (s.registration.registered()) s.effects.send(UpdateAgent{.revocable = revocable});
 }
 
+void Agent::on_corrected(Now /*now*/, const ContainerId& id, const Corrections& corrections) {
+  state_->workload.on_corrected(id, corrections);
+}
+
+void Agent::on_preempted(Now now, const ContainerId& id, bool at_once, std::string_view why) {
+  state_->workload.on_preempted(now, id, at_once, why);
+}
+
 void Agent::on_tunables(Now /*now*/, const AgentTunables& tunables) {
   state_->config.tunables = tunables;
   state_->registration.set_backoff(backoff_of(tunables));

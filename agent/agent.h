@@ -25,6 +25,7 @@
 
 #include "agent/confinement.h"
 #include "agent/container_facts.h"
+#include "agent/corrections.h"
 #include "agent/effects.h"
 #include "agent/isolation_settings.h"
 #include "agent/recovery.h"
@@ -107,6 +108,12 @@ class Agent {
   // The machine has more or less that can be taken away again: replaces all that was revocable of
   // the total. What tasks hold they keep.
   void on_revocable(Now now, const Resources& revocable);
+  // What the QoS controller holds against a container from now on, all of it. Only what runs on
+  // revocable resources is ever touched; of anything else it is dropped, and said.
+  void on_corrected(Now now, const ContainerId& id, const Corrections& corrections);
+  // It is in the way of those that paid: it ends with its notice, or at once. `why` is a sentence
+  // for its owner.
+  void on_preempted(Now now, const ContainerId& id, bool at_once, std::string_view why);
   void on_tunables(Now now, const AgentTunables& tunables);
   void on_time(Now now);
   // The batched part of a turn, after every input: status updates that became due leave together,

@@ -13,7 +13,7 @@ namespace tepui {
 
 namespace {
 
-constexpr std::array<std::string_view, 25> kNames = {"unknown",
+constexpr std::array<std::string_view, 27> kNames = {"unknown",
                                                      "head",
                                                      "memory_entry",
                                                      "recovered",
@@ -37,7 +37,9 @@ constexpr std::array<std::string_view, 25> kNames = {"unknown",
                                                      "time",
                                                      "work",
                                                      "leave",
-                                                     "shutdown"};
+                                                     "shutdown",
+                                                     "corrected",
+                                                     "preempted"};
 
 std::string_view name_of(uint8_t kind) { return kNames[kind < kNames.size() ? kind : 0]; }
 
@@ -50,6 +52,19 @@ std::optional<int32_t> optional_of(JournalFields& in) {
   const bool given = in.flag();
   const auto value = static_cast<int32_t>(in.signed_number());
   return given ? std::optional(value) : std::nullopt;
+}
+
+Corrections corrections_of(JournalFields& in) {
+  Corrections corrections;
+  corrections.idle = in.flag();
+  corrections.cpu_max_milli = in.signed_number();
+  corrections.cpu_time_permille = in.signed_number();
+  corrections.cpuset_cpus = in.signed_number();
+  corrections.memory_high_bytes = in.signed_number();
+  corrections.io_max_bytes = in.signed_number();
+  corrections.egress_max_bytes = in.signed_number();
+  corrections.frozen = in.flag();
+  return corrections;
 }
 
 }  // namespace
@@ -177,6 +192,17 @@ Result<void> AgentReplay::run(const JournalRecord& record) {
     case AgentInput::kRevocable:
       agent.on_revocable(now, TRY(decode_checkpoint(in.text())).total);
       break;
+    case AgentInput::kCorrected: {
+      const ContainerId id{in.text()};
+      agent.on_corrected(now, id, corrections_of(in));
+      break;
+    }
+    case AgentInput::kPreempted: {
+      const ContainerId id{in.text()};
+      const bool at_once = in.flag();
+      agent.on_preempted(now, id, at_once, in.text());
+      break;
+    }
     case AgentInput::kTunables:
       agent.on_tunables(now, read_agent_tunables(in));
       break;

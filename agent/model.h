@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/corrections.h"
 #include "agent/task_checks.h"
 #include "agent/termination.h"
 #include "common/executors.h"
@@ -54,6 +55,7 @@ struct AgentTask {
   TaskChecks checks;
   uint64_t check_probe = 0;  // that is out; 0: none
   uint64_t health_probe = 0;
+  std::string preempted_why;  // what the QoS controller said, while this life lasts
 
   uint64_t& probe(TaskChecks::Kind kind) {
     return kind == TaskChecks::Kind::kCheck ? check_probe : health_probe;
@@ -102,6 +104,7 @@ struct OwnExecutor {
   SessionId session;        // null: it is not connected
   Instant deadline = kNever;
   TaskReason fate = TaskReason::kExecutorTerminated;  // of its tasks when it ends
+  std::string preempted_why;                          // for that fate
   bool charged = false;
   bool held = false;
 
@@ -135,6 +138,8 @@ struct Container {
   bool own = false;    // it is that of a custom executor
   uint64_t probe = 0;  // it runs the command of a check: the number of that probe
   int64_t pid = 0;
+  bool adopted = false;  // an earlier life of the agent launched it
+  Corrections corrections;
 };
 
 }  // namespace tepui

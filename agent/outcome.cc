@@ -144,6 +144,27 @@ Outcome ended_by_itself(const ExitRecord& record, const TaskSpec& spec) {
 
 }  // namespace
 
+Outcome outcome_of(const ExitRecord& record, const AgentTask& task,
+                   const FrameworkInfo& framework) {
+  if (task.termination.cause() != KillCause::kPreempted) {
+    return outcome_of(record, task.termination, *task.spec);
+  }
+  return preempted(record, framework.has(FrameworkCapability::kPartitionAware),
+                   task.preempted_why);
+}
+
+Outcome preempted(const ExitRecord& record, bool partition_aware, std::string_view why) {
+  constexpr std::string_view kSomewhy = "others who paid for what they get needed it";
+  return Outcome{
+      .state = partition_aware ? TaskState::kGone : TaskState::kLost,
+      .reason = TaskReason::kContainerPreempted,
+      .source = TaskSource::kAgent,
+      .message = fmt::format("Its revocable resources were taken back: {}; the command {}",
+                             why.empty() ? kSomewhy : why, describe_end(record)),
+      .exit_status = record.exit_status,
+      .signal = record.signal};
+}
+
 Outcome killed_before_launch() {
   return Outcome{.state = TaskState::kKilled,
                  .reason = TaskReason::kTaskKilledDuringLaunch,

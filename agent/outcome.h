@@ -7,9 +7,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "agent/effects.h"
+#include "agent/model.h"
 #include "agent/termination.h"
+#include "common/frameworks.h"
 #include "common/tasks.h"
 
 namespace tepui {
@@ -26,6 +29,12 @@ struct Outcome {
 // KILLED whenever somebody requested it, whatever the command answered; then the completion timer,
 // the memory limit, and last what the command said itself.
 Outcome outcome_of(const ExitRecord& record, const Termination& termination, const TaskSpec& spec);
+
+// The same of a task of the framework, which may have been preempted.
+Outcome outcome_of(const ExitRecord& record, const AgentTask& task, const FrameworkInfo& framework);
+
+// Of what the QoS controller ended: GONE to frameworks that are partition-aware, LOST to others.
+Outcome preempted(const ExitRecord& record, bool partition_aware, std::string_view why);
 
 // Of a task that was killed before its container was there.
 Outcome killed_before_launch();

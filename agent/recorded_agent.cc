@@ -202,6 +202,28 @@ void RecordedAgent::on_revocable(Now now, const Resources& revocable) {
   agent_.on_revocable(now, revocable);
 }
 
+void RecordedAgent::on_corrected(Now now, const ContainerId& id, const Corrections& corrections) {
+  record(AgentInput::kCorrected, now, 0, [&](JournalWriter& out) {
+    out.text(id.value)
+        .flag(corrections.idle)
+        .number(corrections.cpu_max_milli)
+        .number(corrections.cpu_time_permille)
+        .number(corrections.cpuset_cpus)
+        .number(corrections.memory_high_bytes)
+        .number(corrections.io_max_bytes)
+        .number(corrections.egress_max_bytes)
+        .flag(corrections.frozen);
+  });
+  agent_.on_corrected(now, id, corrections);
+}
+
+void RecordedAgent::on_preempted(Now now, const ContainerId& id, bool at_once,
+                                 std::string_view why) {
+  record(AgentInput::kPreempted, now, 0,
+         [&](JournalWriter& out) { out.text(id.value).flag(at_once).text(why); });
+  agent_.on_preempted(now, id, at_once, why);
+}
+
 void RecordedAgent::on_tunables(Now now, const AgentTunables& tunables) {
   record(AgentInput::kTunables, now, 0, [&](JournalWriter& out) { write_tunables(out, tunables); });
   agent_.on_tunables(now, tunables);

@@ -48,6 +48,8 @@ enum class AgentInput : uint8_t {
   kWork = 22,  // subject: the hash of all outputs before this input
   kLeave = 23,
   kShutdown = 24,
+  kCorrected = 25,
+  kPreempted = 26,
 };
 inline constexpr uint64_t kAgentJournal = 0x4147454e54000001;  // "AGENT", version 1
 
@@ -92,6 +94,8 @@ class RecordedAgent final : private AgentEffects {
   void on_checkpointed(Now now, uint64_t serial);
   void on_checkpoint_failed(Now now, uint64_t serial, const Error& error);
   void on_revocable(Now now, const Resources& revocable);
+  void on_corrected(Now now, const ContainerId& id, const Corrections& corrections);
+  void on_preempted(Now now, const ContainerId& id, bool at_once, std::string_view why);
   void on_tunables(Now now, const AgentTunables& tunables);
   void on_time(Now now);
   void on_leave(Now now);

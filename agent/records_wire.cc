@@ -17,7 +17,7 @@ namespace tepui {
 namespace {
 
 constexpr uint16_t kFormat = 1;
-constexpr int kKillCauseCount = static_cast<int>(KillCause::kGroupEnded) + 1;
+constexpr int kKillCauseCount = static_cast<int>(KillCause::kPreempted) + 1;
 constexpr std::string_view kAgentKey = "agent";
 constexpr std::string_view kFrameworks = "frameworks/";
 constexpr std::string_view kTasks = "tasks/";

@@ -22,6 +22,7 @@ enum class KillCause : uint8_t {
   kAgentShutdown,     // the agent ends
   kUnhealthy,         // its health check failed too often
   kGroupEnded,        // another task of its group did not finish
+  kPreempted,         // revocable, and in the way of those that paid
 };
 
 class Termination {

@@ -360,6 +360,7 @@ void Workload::on_launched(Now now, const ContainerId& id, int64_t pid) {
   AgentTask* task = task_of(container);
   CHECK(task != nullptr);
   task->phase = AgentTask::Phase::kRunning;
+  if (container.adopted) clear_corrections(container);
   if (task->termination.requested()) {
     take(*task, task->termination.on_launched());
   } else {
@@ -414,7 +415,9 @@ void Workload::on_exit(Now now, const ContainerId& id, const ExitRecord& record)
   const AgentTask* task = task_of(container);
   CHECK(task != nullptr);
   const ContainerId ended = id;  // the caller's may be the container's own
-  end_container(now, container, outcome_of(record, task->termination, *task->spec));
+  end_container(
+      now, container,
+      outcome_of(record, *task, frameworks_.at(container.framework_id).info));
   to_destroy_.emplace_back(recorder_.last(), ended);
   destroy_remembered();
 }

@@ -73,6 +73,9 @@ class Workload {
   void on_executor_message(Now now, SessionId from, const ExecutorToAgent& message);
   void on_executor_lost(SessionId session);
 
+  void on_corrected(const ContainerId& id, const Corrections& corrections);
+  void on_preempted(Now now, const ContainerId& id, bool at_once, std::string_view why);
+
   void on_tunables();
   void on_time(Now now);
   // Sends the status updates that are due.
@@ -153,7 +156,8 @@ class Workload {
   void hand_over(AgentFramework& framework, OwnExecutor& executor, OwnExecutor::Batch batch);
   void launch_executors();
   void enter_container(const AgentFramework& framework, OwnExecutor& executor);
-  IsolationPlan plan_of(const AgentFramework& framework, const OwnExecutor& executor) const;
+  IsolationInput input_of(const AgentFramework& framework, const OwnExecutor& executor) const;
+  IsolationInput input_of(const AgentTask& task) const;
   LaunchSpec spec_of(const AgentFramework& framework, const OwnExecutor& executor) const;
   void resize(const AgentFramework& framework, const OwnExecutor& executor);
   // Whether the container is that of an executor; then it is taken care of.
@@ -207,6 +211,14 @@ class Workload {
   void take_update(Now now, SessionId from, TaskStatus status);
   static bool is_for_executors(TaskState state);
   void acknowledge_executors();
+
+  // ---- corrections
+  IsolationInput input_of(const Container& container);
+  void write_plan(Container& container);
+  // What was left by corrections of an earlier life.
+  void clear_corrections(Container& container);
+  // It hears what it is told only if it runs.
+  void let_run(const ContainerId& id);
 
   // ---- checks
   // `known`: what was told of the task last, in an earlier life of the agent.

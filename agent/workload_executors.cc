@@ -29,7 +29,7 @@ bool is_same(const ExecutorInfo& a, const ExecutorInfo& b) {
 // Of a task whose executor has ended under it.
 Outcome left_behind(const OwnExecutor& executor, const AgentTask& task, const ExitRecord& record,
                     const FrameworkInfo& framework) {
-  if (task.termination.requested()) return outcome_of(record, task.termination, *task.spec);
+  if (task.termination.requested()) return outcome_of(record, task, framework);
   Outcome outcome{.state = TaskState::kFailed,
                   .reason = executor.fate,
                   .source = TaskSource::kAgent,
@@ -40,6 +40,9 @@ Outcome left_behind(const OwnExecutor& executor, const AgentTask& task, const Ex
     const bool aware = framework.has(FrameworkCapability::kPartitionAware);
     outcome.state = aware ? TaskState::kGone : TaskState::kLost;
     outcome.message = "The executor did not come back in time after a restart of the agent";
+  } else if (executor.fate == TaskReason::kContainerPreempted) {
+    outcome = preempted(record, framework.has(FrameworkCapability::kPartitionAware),
+                        executor.preempted_why);
   } else if (record.oom_killed) {
     outcome.reason = TaskReason::kContainerLimitationMemory;
     outcome.message = "The executor exceeded the memory limit of its container";
@@ -160,18 +163,18 @@ void Workload::enter_container(const AgentFramework& framework, OwnExecutor& exe
                                                  .own = true};
 }
 
-IsolationPlan Workload::plan_of(const AgentFramework& framework,
-                                const OwnExecutor& executor) const {
+IsolationInput Workload::input_of(const AgentFramework& framework,
+                                  const OwnExecutor& executor) const {
   Resources resources = executor.info->resources;
   for (const TaskId& id : executor.tasks) {
     const auto task = framework.tasks.find(id);
     if (task != framework.tasks.end()) resources += task->second.task.kind->resources;
   }
-  return plan_isolation({.resources = std::move(resources),
-                         .limits = {},
-                         .labels = executor.info->labels,
-                         .settings = config_.tunables.isolation,
-                         .controllers = config_.info.controllers});
+  return {.resources = std::move(resources),
+          .limits = {},
+          .labels = executor.info->labels,
+          .settings = config_.tunables.isolation,
+          .controllers = config_.info.controllers};
 }
 
 LaunchSpec Workload::spec_of(const AgentFramework& framework, const OwnExecutor& executor) const {
@@ -180,11 +183,14 @@ LaunchSpec Workload::spec_of(const AgentFramework& framework, const OwnExecutor&
                              .executor = *executor.info,
                              .role = executor.role,
                              .container_id = executor.container_id,
-                             .plan = plan_of(framework, executor)});
+                             .plan = plan_isolation(input_of(framework, executor))});
 }
 
 void Workload::resize(const AgentFramework& framework, const OwnExecutor& executor) {
-  if (executor.launched) effects_.resize(executor.container_id, plan_of(framework, executor));
+  if (!executor.launched) return;
+  const auto container = containers_.find(executor.container_id);
+  if (container != containers_.end()) return write_plan(container->second);
+  effects_.resize(executor.container_id, plan_isolation(input_of(framework, executor)));
 }
 
 bool Workload::on_executor_launched(Now now, Container& container, int64_t pid) {
@@ -295,6 +301,7 @@ void Workload::stop_executor(Now now, AgentFramework& framework, OwnExecutor& ex
     if (executor.launched) effects_.kill(executor.container_id);
     return;
   }
+  let_run(executor.container_id);
   effects_.send_executor(executor.session, EndExecutor{});
   set_deadline(executor, later(now.mono, grace));
 }

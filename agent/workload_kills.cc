@@ -37,7 +37,7 @@ void Workload::request_kill(Now now, AgentFramework& framework, AgentTask& task,
   end_checks(task);
   const bool told = cause == KillCause::kRequested || cause == KillCause::kDrained ||
                     cause == KillCause::kAgentShutdown || cause == KillCause::kUnhealthy ||
-                    cause == KillCause::kGroupEnded;
+                    cause == KillCause::kGroupEnded || cause == KillCause::kPreempted;
   if (told && framework.info.has(FrameworkCapability::kTaskKillingState) &&
       task.task.state != TaskState::kKilling) {
     publish(now, framework, task, TaskState::kKilling);
@@ -58,6 +58,7 @@ void Workload::take(const AgentTask& task, Termination::Step step) {
 
 void Workload::take_now(const ContainerId& id, Termination::Step step) {
   if (step == Termination::Step::kTerminate) {
+    let_run(id);
     effects_.signal(id, kSignalTerminate);
   } else {
     effects_.kill(id);

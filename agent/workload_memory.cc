@@ -221,6 +221,7 @@ void Workload::recover_executor(AgentFramework& framework, const record::Executo
   }
   if (!executor.is_custom()) return;
   enter_container(framework, executor);
+  containers_.at(executor.container_id).adopted = true;
   effects_.adopt(spec_of(framework, executor));
 }
 
@@ -315,6 +316,7 @@ void Workload::recover_task(Now now, AgentFramework& framework, const RecoveredT
     task.termination.request_at_launch(KillCause::kFrameworkRemoved);
   }
   enter_container(framework, task);
+  containers_.at(task.task.container_id).adopted = true;
   LaunchSpec spec = spec_of(framework, task);
   spec.sandbox = accepted.sandbox;
   effects_.adopt(spec);
@@ -337,7 +339,7 @@ void Workload::on_absent(Now now, const ContainerId& id) {
   const Key key{task->task.framework_id, task->task.id};
   leave_container(framework, *task);
   if (may_have_run(task->task.state)) {
-    finish(now, framework, *task, outcome_of(ExitRecord{}, task->termination, *task->spec));
+    finish(now, framework, *task, outcome_of(ExitRecord{}, *task, framework.info));
   } else if (task->termination.requested()) {
     finish(now, framework, *task, killed_before_launch());
   } else {

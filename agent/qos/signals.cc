@@ -1,0 +1,268 @@
+#include "agent/qos/signals.h"
+
+#include <algorithm>
+
+#include "common/check.h"
+
+namespace tepui {
+
+namespace {
+
+constexpr int64_t kPermille = 1000;
+constexpr int64_t kNsPerUs = 1000;
+// Fewer packets than that in a window say nothing about losses.
+constexpr int64_t kPacketsMin = 20;
+
+std::optional<int64_t> change(Measured before, Measured after) {
+  if (!before.known() || !after.known() || after.value() < before.value()) return std::nullopt;
+  return after.value() - before.value();
+}
+
+int64_t permille(int64_t part, int64_t whole) {
+  // In double, for neither may overflow; what is lost is far below a thousandth.
+  return static_cast<int64_t>(static_cast<double>(part) * kPermille / static_cast<double>(whole));
+}
+
+std::optional<int64_t> in_us(Measured ns) {
+  if (!ns.known()) return std::nullopt;
+  return ns.value() / kNsPerUs;
+}
+
+}  // namespace
+
+std::string_view name_of(Contended contended) {
+  switch (contended) {
+    case Contended::kCpu:
+      return "cpu";
+    case Contended::kMemory:
+      return "memory";
+    case Contended::kIo:
+      return "io";
+    case Contended::kNetwork:
+      return "network";
+  }
+  return "";
+}
+
+const SignalInfo& info_of(Signal signal) {
+  const auto found = std::ranges::find(kSignals, signal, &SignalInfo::signal);
+  CHECK(found != kSignals.end());
+  return *found;
+}
+
+std::optional<Signal> signal_named(std::string_view name) {
+  const auto found = std::ranges::find(kSignals, name, &SignalInfo::name);
+  if (found == kSignals.end()) return std::nullopt;
+  return found->signal;
+}
+
+void Signals::Usual::see(double value, Duration passed) {
+  constexpr double kQuarter = 0.25;
+  // Of the value, in a second: while it is new, and then. What is twice as bad for good is usual
+  // after one and a half hours.
+  constexpr double kStepNew = 0.08;
+  constexpr double kStep = 0.0005;
+  const double secs = std::min(to_secs(passed), 1.0);
+  seen_ = std::min(seen_ + passed, kUsualAfter);
+  if (value_ <= 0) {
+    value_ = value;
+    return;
+  }
+  const double step = value_ * secs * (seen_ < kUsualAfter ? kStepNew : kStep);
+  value_ += value < value_ ? -step * (1 - kQuarter) : step * kQuarter;
+}
+
+std::optional<double> Signals::Usual::get() const {
+  if (seen_ < kUsualAfter) return std::nullopt;
+  return value_;
+}
+
+Signals::Entry Signals::entry_of(const Sample& sample) {
+  return Entry{
+      .at = sample.at,
+      .cpu_usage_ns = sample.cpu_usage_ns,
+      .periods = sample.cpu_periods,
+      .throttled = sample.cpu_throttled_periods,
+      .cpu_some_ns = sample.cpu_some_ns,
+      .run_queue_p99_ns = sample.run_queue_p99_ns,
+      .block_p99_ns = sample.block_p99_ns,
+      .cycles = sample.cycles,
+      .instructions = sample.instructions,
+      .cache_misses = sample.cache_misses,
+      .memory_bytes = sample.memory_bytes,
+      .memory_some_ns = sample.memory_some_ns,
+      .stall_ns = sample.reclaim_stall_ns,
+      .faults = sample.page_faults,
+      .io_some_ns = sample.io_some_ns,
+      .sent = sample.net_sent_packets,
+      .again = sample.net_retransmissions,
+      .dropped = sample.net_dropped_packets,
+  };
+}
+
+void Signals::add(const Sample& sample) {
+  const Entry entry = entry_of(sample);
+  if (count_ > 0) {
+    if (entry.at <= back(0).at) return;
+    if (entry.cpu_usage_ns.known() && back(0).cpu_usage_ns.known() &&
+        entry.cpu_usage_ns.value() < back(0).cpu_usage_ns.value()) {
+      count_ = 0;
+    }
+  }
+  // Windows of a second must fit: of samples that come faster, those in between are replaced.
+  constexpr Duration kApart = std::chrono::milliseconds(90);
+  if (count_ >= 2 && entry.at - back(1).at < kApart) {
+    entries_[(next_ + kKept - 1) % kKept] = entry;
+  } else {
+    entries_[next_] = entry;
+    next_ = (next_ + 1) % kKept;
+    count_ = std::min(count_ + 1, kKept);
+    learn();
+  }
+}
+
+void Signals::learn() {
+  if (count_ < 2) return;
+  const Duration passed = back(0).at - back(1).at;
+  if (const auto cycles = per_instruction(&Entry::cycles, Duration{})) cycles_.see(*cycles, passed);
+  if (const auto misses = per_instruction(&Entry::cache_misses, Duration{})) {
+    misses_.see(*misses, passed);
+  }
+}
+
+void Signals::report(Instant at, int64_t latency_us) {
+  reported_at_ = at;
+  reported_us_ = std::max<int64_t>(latency_us, 0);
+}
+
+const Signals::Entry* Signals::before(Duration window) const {
+  if (count_ < 2) return nullptr;
+  size_t age = 1;
+  while (age + 1 < count_ && back(0).at - back(age).at < window) ++age;
+  return &back(age);
+}
+
+std::optional<int64_t> Signals::part_of_time(Measured Entry::* sum, Duration window) const {
+  const Entry* from = before(window);
+  if (from == nullptr) return std::nullopt;
+  const auto spent = change(from->*sum, back(0).*sum);
+  if (!spent) return std::nullopt;
+  return permille(*spent, (back(0).at - from->at).count());
+}
+
+std::optional<int64_t> Signals::ratio(Measured Entry::* part, Measured Entry::* whole,
+                                      Duration window) const {
+  const Entry* from = before(window);
+  if (from == nullptr) return std::nullopt;
+  const auto some = change(from->*part, back(0).*part);
+  const auto all = change(from->*whole, back(0).*whole);
+  if (!some || !all) return std::nullopt;
+  if (*all == 0) return 0;
+  return permille(*some, *all);
+}
+
+std::optional<double> Signals::per_instruction(Measured Entry::* count, Duration window) const {
+  constexpr int64_t kInstructionsMin = 100'000;  // of fewer the ratio is noise
+  const Entry* from = before(window);
+  if (from == nullptr) return std::nullopt;
+  const auto some = change(from->*count, back(0).*count);
+  const auto all = change(from->instructions, back(0).instructions);
+  if (!some || !all || *all < kInstructionsMin) return std::nullopt;
+  return static_cast<double>(*some) / static_cast<double>(*all);
+}
+
+std::optional<int64_t> Signals::beside_usual(Measured Entry::* count, const Usual& usual,
+                                             Duration window) const {
+  const auto now = per_instruction(count, window);
+  const auto normal = usual.get();
+  if (!now || !normal || *normal <= 0) return std::nullopt;
+  constexpr double kPercentMax = 1e6;
+  return static_cast<int64_t>(std::min(*now / *normal * 100, kPercentMax));
+}
+
+std::optional<int64_t> Signals::drops(Duration window) const {
+  const Entry* from = before(window);
+  if (from == nullptr) return std::nullopt;
+  const auto dropped = change(from->dropped, back(0).dropped);
+  const auto sent = change(from->sent, back(0).sent);
+  if (!dropped || !sent) return std::nullopt;
+  if (*dropped + *sent < kPacketsMin) return 0;
+  return permille(*dropped, *dropped + *sent);
+}
+
+std::optional<int64_t> Signals::faults(Duration window) const {
+  const Entry* from = before(window);
+  if (from == nullptr) return std::nullopt;
+  const auto faults = change(from->faults, back(0).faults);
+  if (!faults) return std::nullopt;
+  return static_cast<int64_t>(static_cast<double>(*faults) / to_secs(back(0).at - from->at));
+}
+
+std::optional<int64_t> Signals::memory_use() const {
+  if (count_ == 0 || memory_max_bytes_ <= 0 || !back(0).memory_bytes.known()) return std::nullopt;
+  return permille(back(0).memory_bytes.value(), memory_max_bytes_);
+}
+
+std::optional<int64_t> Signals::memory_soon(Duration window) const {
+  const Entry* from = before(window);
+  if (from == nullptr || memory_max_bytes_ <= 0) return std::nullopt;
+  const Measured then = from->memory_bytes;
+  const Measured now = back(0).memory_bytes;
+  if (!then.known() || !now.known()) return std::nullopt;
+  // What shrinks is not soon out of memory.
+  const double growth = static_cast<double>(std::max<int64_t>(now.value() - then.value(), 0)) /
+                        to_secs(back(0).at - from->at);
+  constexpr double kPermilleMax = 1e6;
+  const double soon = static_cast<double>(now.value()) + growth;
+  return static_cast<int64_t>(
+      std::min(soon * kPermille / static_cast<double>(memory_max_bytes_), kPermilleMax));
+}
+
+std::optional<int64_t> Signals::cpu_milli() const {
+  return part_of_time(&Entry::cpu_usage_ns, Duration{});
+}
+
+std::optional<int64_t> Signals::value(Signal signal) const {
+  const Duration window = info_of(signal).window;
+  switch (signal) {
+    case Signal::kRunQueueLatency:
+      return count_ == 0 ? std::nullopt : in_us(back(0).run_queue_p99_ns);
+    case Signal::kCpuThrottling:
+      return ratio(&Entry::throttled, &Entry::periods, window);
+    case Signal::kCpuPressure:
+      return part_of_time(&Entry::cpu_some_ns, window);
+    case Signal::kCyclesPerInstruction:
+      return beside_usual(&Entry::cycles, cycles_, window);
+    case Signal::kCacheMisses:
+      return beside_usual(&Entry::cache_misses, misses_, window);
+    case Signal::kMemoryUse:
+      return memory_use();
+    case Signal::kMemoryPressure:
+      return part_of_time(&Entry::memory_some_ns, window);
+    case Signal::kReclaim:
+      return part_of_time(&Entry::stall_ns, window);
+    case Signal::kPageFaults:
+      return faults(window);
+    case Signal::kOutOfMemorySoon:
+      return memory_soon(window);
+    case Signal::kIoPressure:
+      return part_of_time(&Entry::io_some_ns, window);
+    case Signal::kIoLatency:
+      return count_ == 0 ? std::nullopt : in_us(back(0).block_p99_ns);
+    case Signal::kRetransmissions: {
+      const Entry* from = before(window);
+      if (from == nullptr) return std::nullopt;
+      const auto sent = change(from->sent, back(0).sent);
+      if (sent && *sent < kPacketsMin) return 0;
+      return ratio(&Entry::again, &Entry::sent, window);
+    }
+    case Signal::kDrops:
+      return drops(window);
+    case Signal::kReportedLatency:
+      if (reported_us_ < 0 || latest() - reported_at_ > kReportKept) return std::nullopt;
+      return reported_us_;
+  }
+  return std::nullopt;
+}
+
+}  // namespace tepui
