@@ -149,8 +149,7 @@ Outcome outcome_of(const ExitRecord& record, const AgentTask& task,
   if (task.termination.cause() != KillCause::kPreempted) {
     return outcome_of(record, task.termination, *task.spec);
   }
-  return preempted(record, framework.has(FrameworkCapability::kPartitionAware),
-                   task.preempted_why);
+  return preempted(record, framework.has(FrameworkCapability::kPartitionAware), task.preempted_why);
 }
 
 Outcome preempted(const ExitRecord& record, bool partition_aware, std::string_view why) {

@@ -415,9 +415,8 @@ void Workload::on_exit(Now now, const ContainerId& id, const ExitRecord& record)
   const AgentTask* task = task_of(container);
   CHECK(task != nullptr);
   const ContainerId ended = id;  // the caller's may be the container's own
-  end_container(
-      now, container,
-      outcome_of(record, *task, frameworks_.at(container.framework_id).info));
+  end_container(now, container,
+                outcome_of(record, *task, frameworks_.at(container.framework_id).info));
   to_destroy_.emplace_back(recorder_.last(), ended);
   destroy_remembered();
 }
