@@ -98,7 +98,7 @@ class Merger {
 
   void cpuset() {
     // Who was placed on a node when it was made stays there.
-    if (take("cpuset.cpus")) return;
+    if (std::ranges::find(plan_, "cpuset.mems", &ControlWrite::file) != plan_.end()) return;
     const int64_t cpus = corrections_.cpuset_cpus;
     add({"cpuset", "cpuset.cpus", cpus > 0 ? fmt::format("{}{}", kLastCpus, cpus) : ""});
   }

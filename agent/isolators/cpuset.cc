@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "agent/corrections.h"
+
 namespace tepui {
 
 namespace {
@@ -42,6 +44,34 @@ const NumaNode* choose_node(const std::vector<NumaNode>& nodes, int64_t request_
     if (best == nullptr || left(node) > left(*best)) best = &node;
   }
   return best;
+}
+
+std::optional<int64_t> last_cpus(std::string_view value) {
+  if (!value.starts_with(kLastCpus)) return std::nullopt;
+  return read_number(value.substr(kLastCpus.size()));
+}
+
+Result<std::string> last_of_cpus(std::string_view list, int64_t count) {
+  const std::string_view whole = list.substr(0, list.find('\n'));
+  std::string_view rest = whole;
+  std::string chosen;
+  while (count > 0 && !rest.empty()) {
+    const size_t comma = rest.rfind(',');
+    const std::string_view part = comma == rest.npos ? rest : rest.substr(comma + 1);
+    rest = comma == rest.npos ? std::string_view() : rest.substr(0, comma);
+    const size_t dash = part.find('-');
+    const auto first = read_number(part.substr(0, dash));
+    const auto last = dash == part.npos ? first : read_number(part.substr(dash + 1));
+    if (!first || !last || *last < *first) {
+      return fail(fmt::format("'{}' is no list of processors", whole));
+    }
+    const int64_t from = std::max(*first, *last - count + 1);
+    count -= *last - from + 1;
+    const std::string range =
+        from == *last ? fmt::format("{}", from) : fmt::format("{}-{}", from, *last);
+    chosen = chosen.empty() ? range : range + "," + chosen;
+  }
+  return chosen;
 }
 
 std::optional<int64_t> count_cpus(std::string_view list) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "agent/isolation_plan.h"
+#include "common/result.h"
 
 namespace tepui {
 
@@ -35,6 +36,13 @@ std::optional<int64_t> numa_request(const ControlWrite& write);
 
 // The node with most left of those that are large enough, the first of equals; null if none is.
 const NumaNode* choose_node(const std::vector<NumaNode>& nodes, int64_t request_milli);
+
+// How many of the last processors a correction asks for, "last 2" (agent/corrections.h); nothing if
+// the value is something else.
+std::optional<int64_t> last_cpus(std::string_view value);
+
+// The last `count` processors of a list as the kernel writes it, or all that there are: "2-3,8".
+Result<std::string> last_of_cpus(std::string_view list, int64_t count);
 
 // How many processors a list such as "0-3,8" names; nothing if it is not one.
 std::optional<int64_t> count_cpus(std::string_view list);

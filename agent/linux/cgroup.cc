@@ -13,9 +13,11 @@
 #include <ctime>
 #include <utility>
 
+#include "agent/corrections.h"
 #include "agent/isolators/disk.h"
 #include "agent/linux/files.h"
 #include "agent/linux/numa.h"
+#include "agent/linux/scheduling.h"
 
 namespace tepui {
 namespace {
@@ -364,16 +366,44 @@ void CgroupRoot::remove_parent(const std::string& id) const {
 
 Result<void> CgroupRoot::update_container(const std::string& id, const IsolationPlan& plan) const {
   const std::string name = container_directory(id);
+  // One that the kernel refuses must not keep a container frozen whose thaw comes after it.
+  Result<void> all;
   for (const ControlWrite& write : plan) {
     if (write.controller == kDevices || is_of_disk(write) || numa_request(write)) continue;
-    if (NetworkPrograms::is_for(write)) {
-      const Fd cgroup = TRY(open_directory_at(directory_.get(), name));
-      TRY(NetworkPrograms::change(cgroup.get(), write));
-      continue;
-    }
-    TRY(write_control_at(directory_.get(), name + "/" + write.file, write.value));
+    Result<void> written = update(name, write);
+    if (!written.has_value() && all.has_value()) all = std::move(written);
   }
-  return {};
+  return all;
+}
+
+Result<void> CgroupRoot::update(const std::string& name, const ControlWrite& write) const {
+  if (NetworkPrograms::is_for(write)) {
+    const Fd cgroup = TRY(open_directory_at(directory_.get(), name));
+    return NetworkPrograms::change(cgroup.get(), write);
+  }
+  if (write.controller == kFreezeDuty) return {};  // the loop's
+  if (write.controller == kSchedIdle) return set_idle(directory_.get(), name, write.value == "1");
+  const std::string file = name + "/" + write.file;
+  if (write.controller == "cpuset") {
+    return write_control_at(directory_.get(), file, TRY(cpus_for(write.value)));
+  }
+  return write_control_at(directory_.get(), file, write.value);
+}
+
+// The kernel's words for a value of cpuset.cpus.
+Result<std::string> CgroupRoot::cpus_for(const std::string& value) const {
+  // Not to write anything is not to write nothing.
+  if (value.empty()) return "\n";
+  const std::optional<int64_t> count = last_cpus(value);
+  if (!count) return value;
+  return last_of_cpus(TRY(read_file_at(directory_.get(), "cpuset.cpus.effective")), *count);
+}
+
+Result<Fd> CgroupRoot::open_control(const std::string& id, std::string_view file) const {
+  const std::string path = fmt::format("{}/{}", container_directory(id), file);
+  Fd opened(openat(directory_.get(), path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!opened) return std::unexpected(system_error(errno, "opening " + path));
+  return opened;
 }
 
 Result<void> CgroupRoot::kill_container(const std::string& id) const {

@@ -78,9 +78,11 @@ class CgroupRoot {
   Result<void> create_parent(const std::string& id) const;
   // Removes one that nothing is inside of any more.
   void remove_parent(const std::string& id) const;
-  // Writes another plan. Where a container runs and what devices it has was decided when it was
-  // made.
+  // Writes another plan, as far as it goes; the first error. Where a container runs and what
+  // devices it has was decided when it was made.
   Result<void> update_container(const std::string& id, const IsolationPlan& plan) const;
+  // A control file of a container, for writing.
+  Result<Fd> open_control(const std::string& id, std::string_view file) const;
   Result<void> kill_container(const std::string& id) const;
   // Kills what is left in it and removes it with all that it made below itself. False when
   // processes outlived `patience` (they sleep in the kernel): call again.
@@ -102,6 +104,8 @@ class CgroupRoot {
   void protect() const;
   bool has_controller(std::string_view name) const;
   Result<void> write_fresh(int cgroup, const IsolationPlan& plan) const;
+  Result<void> update(const std::string& name, const ControlWrite& write) const;
+  Result<std::string> cpus_for(const std::string& value) const;
   Result<void> place_on_node(int cgroup, int64_t request_milli) const;
   Result<std::vector<NumaNode>> weigh_nodes() const;
 

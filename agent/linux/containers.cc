@@ -9,12 +9,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstring>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "agent/corrections.h"
 #include "agent/isolators/disk.h"
 #include "agent/linux/files.h"
 #include "agent/linux/shim_protocol.h"
@@ -77,6 +79,7 @@ class Containers::Container {
   void resize(const IsolationPlan& plan) {
     if (all_.places_.cgroups == nullptr || state_ != State::kRunning) return;
     next_plan_ = plan;
+    set_duty(plan);
     write_plan();
   }
 
@@ -159,6 +162,23 @@ class Containers::Container {
     removed_ = removed.has_value() && *removed && release_image().has_value();
   }
 
+  void set_duty(const IsolationPlan& plan) {
+    const auto value_of = [&plan](std::string_view controller, std::string_view file) {
+      const auto found = std::ranges::find_if(plan, [&](const ControlWrite& write) {
+        return write.controller == controller && write.file == file;
+      });
+      return found == plan.end() ? std::string_view() : std::string_view(found->value);
+    };
+    const bool frozen = value_of("", kFreezeFile) == "1";
+    const std::string_view text = value_of(kFreezeDuty, "");
+    int64_t permille = 1000;
+    std::from_chars(text.data(), text.data() + text.size(), permille);
+    if (frozen || permille >= 1000) return all_.duties_.stop(spec_.id, frozen);
+    if (all_.duties_.has(spec_.id)) return all_.duties_.change(spec_.id, permille);
+    // Fails where it has just ended.
+    Result<Fd> file = all_.places_.cgroups->open_control(cgroup_of(spec_), kFreezeFile);
+    if (file) all_.duties_.start(spec_.id, *std::move(file), permille);
+  }
   void write_plan() {
     if (resizing_ || !next_plan_) return;
     resizing_ = true;
@@ -243,6 +263,7 @@ class Containers::Container {
 
   void on_shim_ended(const Completion&) {
     state_ = State::kEnding;
+    all_.duties_.stop(spec_.id, false);
     // A kill that is under way uses what the next step does too: it comes first.
     if (!killing_ && !resizing_) all_.run(end_);
   }
@@ -375,7 +396,7 @@ Result<std::unique_ptr<Containers>> Containers::create(Reactor& reactor, Options
 }
 
 Containers::Containers(Reactor& reactor, ContainersOwner& owner)
-    : reactor_(reactor), owner_(owner) {}
+    : reactor_(reactor), owner_(owner), duties_(reactor) {}
 
 Containers::~Containers() = default;
 

@@ -24,6 +24,7 @@
 #include "agent/linux/container_files.h"
 #include "agent/linux/disk_image.h"
 #include "agent/linux/disk_quota.h"
+#include "agent/linux/freeze_duty.h"
 #include "common/io/reactor.h"
 #include "common/io/worker.h"
 #include "common/result.h"
@@ -67,7 +68,8 @@ class Containers {
   void adopt(const LaunchSpec& spec);
   void signal(const ContainerId& id, int signal_number);
   void kill(const ContainerId& id);
-  // Writes another plan to a container that runs.
+  // Writes another plan to a container that runs, with what of corrections (agent/corrections.h) is
+  // not in a control file.
   void resize(const ContainerId& id, const IsolationPlan& plan);
   void destroy(const ContainerId& id);
 
@@ -88,6 +90,7 @@ class Containers {
   ContainerPlaces places_;
   DiskQuota* disk_quota_ = nullptr;
   const DiskImages* disk_images_ = nullptr;
+  FreezeDuties duties_;
   std::map<ContainerId, std::unique_ptr<Container>> containers_;
   // Bounded by the containers: each has at most three jobs.
   std::deque<Job*> waiting_;

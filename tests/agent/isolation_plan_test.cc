@@ -281,6 +281,12 @@ TEST(CpusetIsolator, CountsListsOfProcessors) {
   EXPECT_EQ(count_cpus("0-3,8"), 5);
   EXPECT_EQ(count_cpus("7"), 1);
   EXPECT_EQ(count_cpus(""), 0);
+  EXPECT_EQ(last_of_cpus("0-3,8\n", 1), "8");
+  EXPECT_EQ(last_of_cpus("0-3,8\n", 3), "2-3,8");
+  EXPECT_EQ(last_of_cpus("0-3,8", 9), "0-3,8");
+  EXPECT_FALSE(last_of_cpus("0-x", 1).has_value());
+  EXPECT_EQ(last_cpus("last 2"), 2);
+  EXPECT_EQ(last_cpus("0-3"), std::nullopt);
   for (const char* bad : {"3-1", "a", "1-", ",", "-1", "1-2-3"}) {
     EXPECT_EQ(count_cpus(bad), std::nullopt) << bad;
   }
