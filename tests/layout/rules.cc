@@ -65,13 +65,15 @@ bool is_header(std::string_view path) { return path.ends_with(".h"); }
 // What a pure file may include of the standard library: no clock, thread, stream, file, random
 // source or locale.
 const Names kPureStandard = {
-    "algorithm",     "array",    "bit",         "bitset",   "cctype",      "cerrno",
-    "charconv",      "chrono",   "climits",     "compare",  "concepts",    "cstddef",
-    "cstdint",       "cstring",  "deque",       "expected", "functional",  "initializer_list",
-    "iterator",      "limits",   "list",        "map",      "memory",      "new",
-    "numeric",       "optional", "queue",       "ranges",   "set",         "span",
-    "stack",         "string",   "string_view", "tuple",    "type_traits", "unordered_map",
-    "unordered_set", "utility",  "variant",     "vector"};
+    "algorithm",   "array",         "bit",           "bitset",           "cctype",
+    "cerrno",      "charconv",      "chrono",        "climits",          "cmath",
+    "compare",     "concepts",      "cstddef",       "cstdint",          "cstring",
+    "deque",       "expected",      "functional",    "initializer_list", "iterator",
+    "limits",      "list",          "map",           "memory",           "new",
+    "numeric",     "optional",      "queue",         "ranges",           "set",
+    "span",        "stack",         "string",        "string_view",      "tuple",
+    "type_traits", "unordered_map", "unordered_set", "utility",          "variant",
+    "vector"};
 
 // CHECK prints its line and aborts.
 bool is_exempt(std::string_view path, std::string_view header) {

@@ -1,0 +1,17 @@
+#pragma once
+// By how much a sample counts less after some time: by half after each half-life. Computed from
+// products only, so that it needs no mathematical library, whose last bit differs between machines.
+//
+// Pure.
+
+#include "common/time.h"
+
+namespace tepui {
+
+// `to - from`; the longest duration where it does not fit.
+Duration elapsed(Instant from, Instant to);
+
+// 2^(-time / half_life), within 1e-12; 1 if no time passed, 0 after 64 half-lives.
+double decay(Duration time, Duration half_life);
+
+}  // namespace tepui
