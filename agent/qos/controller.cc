@@ -149,7 +149,7 @@ std::vector<QosDecision> QosController::decide(Now now) {
   for (auto& [id, member] : members_) {
     if (member.sampled) watch(member);
     // What is measured no more is not known to suffer.
-    if (!member.sampled && newest_ - member.signals.latest() > Signals::kReportKept) {
+    if (!member.sampled && newest_ - member.signals.latest() > ContainerSignals::kReportKept) {
       for (Watch& each : member.watches) each = Watch();
     }
     member.sampled = false;

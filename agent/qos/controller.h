@@ -112,7 +112,7 @@ class QosController {
     bool revocable = false;
     bool may_lose_memory = false;  // its memory is revocable, too
     WallTime launched_at{};
-    Signals signals;
+    ContainerSignals signals;
     UsageHistory usage;
     std::vector<Watch> watches;  // one for each rule; none of revocable work
     Ladder ladder;

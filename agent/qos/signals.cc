@@ -56,7 +56,7 @@ std::optional<Signal> signal_named(std::string_view name) {
   return found->signal;
 }
 
-void Signals::Usual::see(double value, Duration passed) {
+void ContainerSignals::Usual::see(double value, Duration passed) {
   constexpr double kQuarter = 0.25;
   // Of the value, in a second: while it is new, and then. What is twice as bad for good is usual
   // after one and a half hours.
@@ -72,12 +72,12 @@ void Signals::Usual::see(double value, Duration passed) {
   value_ += value < value_ ? -step * (1 - kQuarter) : step * kQuarter;
 }
 
-std::optional<double> Signals::Usual::get() const {
+std::optional<double> ContainerSignals::Usual::get() const {
   if (seen_ < kUsualAfter) return std::nullopt;
   return value_;
 }
 
-Signals::Entry Signals::entry_of(const Sample& sample) {
+ContainerSignals::Entry ContainerSignals::entry_of(const Sample& sample) {
   return Entry{
       .at = sample.at,
       .cpu_usage_ns = sample.cpu_usage_ns,
@@ -100,7 +100,7 @@ Signals::Entry Signals::entry_of(const Sample& sample) {
   };
 }
 
-void Signals::add(const Sample& sample) {
+void ContainerSignals::add(const Sample& sample) {
   const Entry entry = entry_of(sample);
   if (count_ > 0) {
     if (entry.at <= back(0).at) return;
@@ -121,7 +121,7 @@ void Signals::add(const Sample& sample) {
   }
 }
 
-void Signals::learn() {
+void ContainerSignals::learn() {
   if (count_ < 2) return;
   const Duration passed = back(0).at - back(1).at;
   if (const auto cycles = per_instruction(&Entry::cycles, Duration{})) cycles_.see(*cycles, passed);
@@ -130,19 +130,20 @@ void Signals::learn() {
   }
 }
 
-void Signals::report(Instant at, int64_t latency_us) {
+void ContainerSignals::report(Instant at, int64_t latency_us) {
   reported_at_ = at;
   reported_us_ = std::max<int64_t>(latency_us, 0);
 }
 
-const Signals::Entry* Signals::before(Duration window) const {
+const ContainerSignals::Entry* ContainerSignals::before(Duration window) const {
   if (count_ < 2) return nullptr;
   size_t age = 1;
   while (age + 1 < count_ && back(0).at - back(age).at < window) ++age;
   return &back(age);
 }
 
-std::optional<int64_t> Signals::part_of_time(Measured Entry::* sum, Duration window) const {
+std::optional<int64_t> ContainerSignals::part_of_time(Measured Entry::* sum,
+                                                      Duration window) const {
   const Entry* from = before(window);
   if (from == nullptr) return std::nullopt;
   const auto spent = change(from->*sum, back(0).*sum);
@@ -150,8 +151,8 @@ std::optional<int64_t> Signals::part_of_time(Measured Entry::* sum, Duration win
   return permille(*spent, (back(0).at - from->at).count());
 }
 
-std::optional<int64_t> Signals::ratio(Measured Entry::* part, Measured Entry::* whole,
-                                      Duration window) const {
+std::optional<int64_t> ContainerSignals::ratio(Measured Entry::* part, Measured Entry::* whole,
+                                               Duration window) const {
   const Entry* from = before(window);
   if (from == nullptr) return std::nullopt;
   const auto some = change(from->*part, back(0).*part);
@@ -161,7 +162,8 @@ std::optional<int64_t> Signals::ratio(Measured Entry::* part, Measured Entry::* 
   return permille(*some, *all);
 }
 
-std::optional<double> Signals::per_instruction(Measured Entry::* count, Duration window) const {
+std::optional<double> ContainerSignals::per_instruction(Measured Entry::* count,
+                                                        Duration window) const {
   constexpr int64_t kInstructionsMin = 100'000;  // of fewer the ratio is noise
   const Entry* from = before(window);
   if (from == nullptr) return std::nullopt;
@@ -171,8 +173,8 @@ std::optional<double> Signals::per_instruction(Measured Entry::* count, Duration
   return static_cast<double>(*some) / static_cast<double>(*all);
 }
 
-std::optional<int64_t> Signals::beside_usual(Measured Entry::* count, const Usual& usual,
-                                             Duration window) const {
+std::optional<int64_t> ContainerSignals::beside_usual(Measured Entry::* count, const Usual& usual,
+                                                      Duration window) const {
   const auto now = per_instruction(count, window);
   const auto normal = usual.get();
   if (!now || !normal || *normal <= 0) return std::nullopt;
@@ -180,7 +182,7 @@ std::optional<int64_t> Signals::beside_usual(Measured Entry::* count, const Usua
   return static_cast<int64_t>(std::min(*now / *normal * 100, kPercentMax));
 }
 
-std::optional<int64_t> Signals::drops(Duration window) const {
+std::optional<int64_t> ContainerSignals::drops(Duration window) const {
   const Entry* from = before(window);
   if (from == nullptr) return std::nullopt;
   const auto dropped = change(from->dropped, back(0).dropped);
@@ -190,7 +192,7 @@ std::optional<int64_t> Signals::drops(Duration window) const {
   return permille(*dropped, *dropped + *sent);
 }
 
-std::optional<int64_t> Signals::faults(Duration window) const {
+std::optional<int64_t> ContainerSignals::faults(Duration window) const {
   const Entry* from = before(window);
   if (from == nullptr) return std::nullopt;
   const auto faults = change(from->faults, back(0).faults);
@@ -198,12 +200,12 @@ std::optional<int64_t> Signals::faults(Duration window) const {
   return static_cast<int64_t>(static_cast<double>(*faults) / to_secs(back(0).at - from->at));
 }
 
-std::optional<int64_t> Signals::memory_use() const {
+std::optional<int64_t> ContainerSignals::memory_use() const {
   if (count_ == 0 || memory_max_bytes_ <= 0 || !back(0).memory_bytes.known()) return std::nullopt;
   return permille(back(0).memory_bytes.value(), memory_max_bytes_);
 }
 
-std::optional<int64_t> Signals::memory_soon(Duration window) const {
+std::optional<int64_t> ContainerSignals::memory_soon(Duration window) const {
   const Entry* from = before(window);
   if (from == nullptr || memory_max_bytes_ <= 0) return std::nullopt;
   const Measured then = from->memory_bytes;
@@ -218,11 +220,11 @@ std::optional<int64_t> Signals::memory_soon(Duration window) const {
       std::min(soon * kPermille / static_cast<double>(memory_max_bytes_), kPermilleMax));
 }
 
-std::optional<int64_t> Signals::cpu_milli() const {
+std::optional<int64_t> ContainerSignals::cpu_milli() const {
   return part_of_time(&Entry::cpu_usage_ns, Duration{});
 }
 
-std::optional<int64_t> Signals::value(Signal signal) const {
+std::optional<int64_t> ContainerSignals::value(Signal signal) const {
   const Duration window = info_of(signal).window;
   switch (signal) {
     case Signal::kRunQueueLatency:

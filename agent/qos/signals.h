@@ -95,7 +95,7 @@ const SignalInfo& info_of(Signal signal);
 std::optional<Signal> signal_named(std::string_view name);
 
 // The signals of one container. Bounded: some 2 kB, all of it in here.
-class Signals {
+class ContainerSignals {
  public:
   // `memory_max_bytes`: 0 where there is no maximum.
   void set_memory_max(int64_t memory_max_bytes) { memory_max_bytes_ = memory_max_bytes; }

@@ -193,6 +193,12 @@ std::vector<Option> output_options() {
 std::vector<Option> measuring_options() {
   const std::string group(kMeasuringGroup);
   return {
+      {.name = "qos",
+       .help = "A TOML file with the tables [oversubscription], what of this agent is revocable, "
+               "and [qos], what is done when those that paid suffer from it. Read again on SIGHUP.",
+       .group = group,
+       .letter = "",
+       .choices = {}},
       {.name = "sampling",
        .fallback = "auto",
        .help = "How containers are measured: auto takes hooks in the kernel (eBPF) and one read "
@@ -360,6 +366,7 @@ Result<AgentShellConfig> read_settings(const Settings& settings) {
   config.measuring = TRY(read_measuring(settings));
   config.output = TRY(read_output(settings));
   config.recording = TRY(read_recording(settings));
+  if (settings.given("qos")) config.qos_file = TRY(absolute("qos", settings.text("qos")));
   AgentInfo& info = config.agent.info;
   info.hostname = settings.text("hostname");
   info.version = std::string(version_number());

@@ -46,7 +46,8 @@ void Measuring::give_up(const Error& error) {
 void Measuring::on_done() {
   if (const Result<void> begun = opening_->begin(); !begun) return give_up(begun.error());
   sampler_ = std::move(opening_);
-  if (sink_ != nullptr) sampler_->pass_to(*sink_);
+  SampleSink& passed_on = *this;
+  if (!sinks_.empty()) sampler_->pass_to(passed_on);
   log_.write({.severity = Severity::kInfo,
               .name = "sampling.on",
               .fields = {{"source", name_of(sampler_->source())}}});
@@ -81,8 +82,17 @@ void Measuring::forget(const ContainerId& id) {
 }
 
 void Measuring::pass_to(SampleSink& sink) {
-  sink_ = &sink;
-  if (sampler_ != nullptr) sampler_->pass_to(sink);
+  SampleSink& passed_on = *this;
+  if (sinks_.empty() && sampler_ != nullptr) sampler_->pass_to(passed_on);
+  sinks_.push_back(&sink);
+}
+
+void Measuring::on_sample(const ContainerId& id, const Sample& sample) {
+  for (SampleSink* sink : sinks_) sink->on_sample(id, sample);
+}
+
+void Measuring::on_sampled() {
+  for (SampleSink* sink : sinks_) sink->on_sampled();
 }
 
 const SampleHistory* Measuring::find(const ContainerId& id) const {

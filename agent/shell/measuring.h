@@ -31,7 +31,7 @@ struct MeasuringOptions {
   static constexpr Duration kIntervalMax = std::chrono::hours(1);
 };
 
-class Measuring final : private SamplerOwner, private Job {
+class Measuring final : private SamplerOwner, private SampleSink, private Job {
  public:
   // Where nothing can be measured (no cgroups, or it is off) it does nothing. Programs are loaded
   // into the kernel on a thread of its own; containers that are launched meanwhile are measured
@@ -45,7 +45,7 @@ class Measuring final : private SamplerOwner, private Job {
   // It did not begin, or its cgroup is gone.
   void forget(const ContainerId& id);
 
-  // Who sees every sample from now on, for as long as this lives.
+  // Who sees every sample from now on, too, for as long as this lives.
   void pass_to(SampleSink& sink);
   // Null: nothing was measured of it.
   const SampleHistory* find(const ContainerId& id) const;
@@ -55,11 +55,13 @@ class Measuring final : private SamplerOwner, private Job {
   void run() override { opening_->prepare(); }
   void on_done() override;
   void give_up(const Error& error);
+  void on_sample(const ContainerId& id, const Sample& sample) override;
+  void on_sampled() override;
   void on_oom_victim(const ContainerId& id, int64_t pid) override;
   void on_sampling_failed(const Error& error) override;
 
   Log& log_;
-  SampleSink* sink_ = nullptr;
+  std::vector<SampleSink*> sinks_;
   std::string last_failure_;                     // said once
   std::map<ContainerId, std::string> expected_;  // their cgroups, until they are measured
   std::set<ContainerId> launched_;               // of those, while the sampler is being opened

@@ -223,6 +223,7 @@ void AgentShell::close_all() {
   checkpoints_.reset();
   memory_.reset();
   measuring_.reset();
+  oversight_.reset();
   recording_.reset();
   leave_ground();
 }
@@ -405,7 +406,10 @@ void AgentShell::on_sandbox_read(uint64_t token, Result<SandboxBytes> bytes) {
 }
 
 void AgentShell::on_signal(int signal) {
-  if (signal == SIGHUP) return;  // nothing to reload; the log is not a file of ours
+  if (signal == SIGHUP) {  // the log is not a file of ours
+    if (oversight_ != nullptr) oversight_->reload();
+    return;
+  }
   told_to_stop_ = true;
   if (signal == SIGUSR1) {
     agent_->on_shutdown(reactor_->now());

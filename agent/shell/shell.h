@@ -21,6 +21,7 @@
 #include "agent/shell/http_server.h"
 #include "agent/shell/measuring.h"
 #include "agent/shell/memory.h"
+#include "agent/shell/oversight.h"
 #include "agent/shell/probes.h"
 #include "agent/shell/recording.h"
 #include "agent/shell/sandbox_files.h"
@@ -54,6 +55,7 @@ struct AgentShellConfig {
   std::string journal_dir;  // empty: no journal
   uint64_t journal_bytes_max = 0;
   RecordingOptions recording;
+  std::string qos_file;  // empty: nothing is revocable
   // Resources, address and controllers are filled in from the machine; the hostname if it is empty.
   AgentConfig agent;
 };
@@ -71,6 +73,7 @@ class AgentShell final : private AgentEffects,
                          private ProbesOwner,
                          private JournalOwner,
                          private RecordingOwner,
+                         private OversightOwner,
                          private StatisticsOwner,
                          private HttpServerOwner,
                          private ReleaseClient,
@@ -118,6 +121,7 @@ class AgentShell final : private AgentEffects,
   void resize(const ContainerId& id, const IsolationPlan& plan) override {
     containers_->resize(id, plan);
     if (recording_ != nullptr) recording_->on_changed(id);
+    if (oversight_ != nullptr) oversight_->on_changed(id);
   }
   void send_executor(SessionId to, const AgentToExecutor& message) override;
   void close_executor(SessionId session, std::string_view why) override;
@@ -171,6 +175,17 @@ class AgentShell final : private AgentEffects,
   // JournalOwner
   void on_journal_ended(const std::string& why) override;
 
+  // OversightOwner; facts_of is below
+  void correct(const ContainerId& id, const Corrections& corrections) override {
+    agent_->on_corrected(reactor_->now(), id, corrections);
+  }
+  void preempt(const ContainerId& id, bool at_once, std::string_view why) override {
+    agent_->on_preempted(reactor_->now(), id, at_once, why);
+  }
+  void lend(const Resources& revocable) override {
+    agent_->on_revocable(reactor_->now(), revocable);
+  }
+
   // RecordingOwner, StatisticsOwner, HttpServerOwner, ReleaseClient
   recorded::Agent recorded_agent() const override;
   std::optional<ContainerFacts> facts_of(const ContainerId& id) const override;
@@ -212,6 +227,7 @@ class AgentShell final : private AgentEffects,
   std::unique_ptr<SandboxFiles> files_;
   std::unique_ptr<Containers> containers_;
   std::unique_ptr<Provisioner> provisioner_;
+  std::unique_ptr<Oversight> oversight_;  // null: nothing is measured
   std::unique_ptr<Recording> recording_;  // null: nothing is recorded
   std::unique_ptr<Measuring> measuring_;
   std::unique_ptr<Statistics> statistics_;

@@ -76,6 +76,7 @@ void AgentShell::on_launch_failed(const ContainerId& id, const Error& error) {
 
 void AgentShell::on_absent(const ContainerId& id) {
   measuring_->forget(id);
+  if (oversight_ != nullptr) oversight_->on_gone(id);
   agent_->on_absent(reactor_->now(), id);
 }
 
@@ -87,6 +88,7 @@ void AgentShell::on_destroyed(const ContainerId& id) {
   measuring_->forget(id);
   provisioner_->release(id);
   if (recording_ != nullptr) recording_->on_gone(id);
+  if (oversight_ != nullptr) oversight_->on_gone(id);
   agent_->on_destroyed(reactor_->now(), id);
 }
 

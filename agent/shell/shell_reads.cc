@@ -18,6 +18,21 @@ Result<void> AgentShell::open_reads() {
   statistics_ = TRY(Statistics::create(*reactor_, written));
   http_ = std::make_unique<HttpServer>(*reactor_, asked);
   transport_->release_http_to(given);
+  if (config_.measuring.mode != MeasuringOptions::Mode::kOff && ground_.cgroups != nullptr) {
+    OversightOwner& obeying = *this;
+    const std::vector<std::string>& controllers = ground_.cgroups->controllers();
+    oversight_ = TRY(Oversight::create(
+        *reactor_, log_,
+        {.file = config_.qos_file,
+         .cgroups = ground_.cgroups->path(),
+         .has_memory = std::ranges::find(controllers, "memory") != controllers.end()},
+        obeying));
+    measuring_->pass_to(*oversight_);
+  } else if (!config_.qos_file.empty()) {
+    return fail(
+        "--qos: nothing is measured here, so nothing could be decided; expected --sampling "
+        "other than off, and cgroups");
+  }
   if (config_.recording.directory.empty()) return {};
   recording_ = TRY(Recording::create(*reactor_, log_, config_.recording, described));
   measuring_->pass_to(*recording_);
@@ -48,9 +63,14 @@ void AgentShell::on_get(uint64_t request, std::string_view target) {
   const auto refuse = [this, request](int status, std::string_view why) {
     http_->answer(request, status, to_json(Document::Table{{"error", std::string(why)}}, -1));
   };
+  if (target == "/qos") {
+    if (oversight_ == nullptr) return refuse(404, "nothing is measured here");
+    return http_->answer(request, 200,
+                         to_json(oversight_->document(QosController::kDecisionsKept), -1));
+  }
   const Result<std::optional<StatisticsQuery>> query = parse_statistics_target(target);
   if (!query) return refuse(400, query.error().message);
-  if (!query->has_value()) return refuse(404, "expected /containers or /monitor/statistics");
+  if (!query->has_value()) return refuse(404, "expected /containers, /monitor/statistics or /qos");
   std::vector<ContainerReading> containers;
   for (ContainerFacts& facts : agent_->agent().containers()) {
     if (!(*query)->wants(facts)) continue;
@@ -114,6 +134,7 @@ std::vector<MetricRow> AgentShell::metrics() const {
   count("containerizer/fetcher/cache_size_total_bytes", config_.fetcher.cache_bytes);
   measuring_->add_metrics(rows);
   if (recording_ != nullptr) recording_->add_metrics(rows);
+  if (oversight_ != nullptr) oversight_->add_metrics(rows);
   std::ranges::sort(rows, {}, &MetricRow::key);
   return rows;
 }

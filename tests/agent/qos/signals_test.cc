@@ -9,7 +9,7 @@ constexpr Duration kStep = std::chrono::milliseconds(100);
 
 Instant at(int step) { return Instant(std::chrono::hours(1)) + kStep * step; }
 
-TEST(Signals, EverySignalHasItsNameOnce) {
+TEST(ContainerSignals, EverySignalHasItsNameOnce) {
   for (const SignalInfo& info : kSignals) {
     EXPECT_EQ(signal_named(info.name), info.signal);
     EXPECT_EQ(&info_of(info.signal), &info);
@@ -18,15 +18,15 @@ TEST(Signals, EverySignalHasItsNameOnce) {
   EXPECT_FALSE(signal_named("load").has_value());
 }
 
-TEST(Signals, AreAbsentWithoutSamplesAndWhereNothingWasMeasured) {
-  Signals signals;
+TEST(ContainerSignals, AreAbsentWithoutSamplesAndWhereNothingWasMeasured) {
+  ContainerSignals signals;
   for (const SignalInfo& info : kSignals) EXPECT_FALSE(signals.value(info.signal)) << info.name;
   for (int step = 0; step < 20; ++step) signals.add({.at = at(step)});
   for (const SignalInfo& info : kSignals) EXPECT_FALSE(signals.value(info.signal)) << info.name;
 }
 
-TEST(Signals, PartsOfTheTimeAreOverTheirWindow) {
-  Signals signals;
+TEST(ContainerSignals, PartsOfTheTimeAreOverTheirWindow) {
+  ContainerSignals signals;
   // Nothing for a second, then 40 ms of each 100.
   int64_t waited = 0;
   for (int step = 0; step < 30; ++step) {
@@ -43,8 +43,8 @@ TEST(Signals, PartsOfTheTimeAreOverTheirWindow) {
   EXPECT_EQ(signals.value(Signal::kIoPressure), 200);
 }
 
-TEST(Signals, ThrottlingIsOfPeriodsNotOfTime) {
-  Signals signals;
+TEST(ContainerSignals, ThrottlingIsOfPeriodsNotOfTime) {
+  ContainerSignals signals;
   for (int step = 0; step < 12; ++step) {
     signals.add({.at = at(step), .cpu_periods = step * 10, .cpu_throttled_periods = step * 3});
   }
@@ -56,8 +56,8 @@ TEST(Signals, ThrottlingIsOfPeriodsNotOfTime) {
   EXPECT_EQ(signals.value(Signal::kCpuThrottling), 0);
 }
 
-TEST(Signals, FasterSamplesDoNotShortenTheWindow) {
-  Signals signals;
+TEST(ContainerSignals, FasterSamplesDoNotShortenTheWindow) {
+  ContainerSignals signals;
   // Every 10 ms; a fifth of the time until one second before the end, all of it then.
   int64_t waited = 0;
   for (int step = 0; step < 300; ++step) {
@@ -70,8 +70,8 @@ TEST(Signals, FasterSamplesDoNotShortenTheWindow) {
   EXPECT_LT(value, 660);
 }
 
-TEST(Signals, CyclesPerInstructionAreComparedWithWhatIsUsual) {
-  Signals signals;
+TEST(ContainerSignals, CyclesPerInstructionAreComparedWithWhatIsUsual) {
+  ContainerSignals signals;
   int64_t cycles = 0;
   int64_t instructions = 0;
   int step = 0;
@@ -98,8 +98,8 @@ TEST(Signals, CyclesPerInstructionAreComparedWithWhatIsUsual) {
               5);
 }
 
-TEST(Signals, MemoryThatGrowsIsSoonAtItsMaximum) {
-  Signals signals;
+TEST(ContainerSignals, MemoryThatGrowsIsSoonAtItsMaximum) {
+  ContainerSignals signals;
   signals.set_memory_max(1000 << 20);
   for (int step = 0; step < 12; ++step) {
     signals.add({.at = at(step), .memory_bytes = (500 + step * 20) << 20});
@@ -114,8 +114,8 @@ TEST(Signals, MemoryThatGrowsIsSoonAtItsMaximum) {
   EXPECT_FALSE(signals.value(Signal::kMemoryUse));
 }
 
-TEST(Signals, LossesOfFewPacketsSayNothing) {
-  Signals signals;
+TEST(ContainerSignals, LossesOfFewPacketsSayNothing) {
+  ContainerSignals signals;
   for (int step = 0; step < 12; ++step) {
     signals.add({.at = at(step), .net_sent_packets = step, .net_retransmissions = step});
   }
@@ -126,16 +126,16 @@ TEST(Signals, LossesOfFewPacketsSayNothing) {
   EXPECT_EQ(signals.value(Signal::kRetransmissions), 100);
 }
 
-TEST(Signals, DropsAreOfWhatItWantedToSend) {
-  Signals signals;
+TEST(ContainerSignals, DropsAreOfWhatItWantedToSend) {
+  ContainerSignals signals;
   for (int step = 0; step < 12; ++step) {
     signals.add({.at = at(step), .net_sent_packets = step * 30, .net_dropped_packets = step * 10});
   }
   EXPECT_EQ(signals.value(Signal::kDrops), 250);
 }
 
-TEST(Signals, WhatATaskReportsCountsForASecondOrTwo) {
-  Signals signals;
+TEST(ContainerSignals, WhatATaskReportsCountsForASecondOrTwo) {
+  ContainerSignals signals;
   signals.add({.at = at(1)});
   signals.report(at(1), 900);
   EXPECT_EQ(signals.value(Signal::kReportedLatency), 900);
@@ -147,8 +147,8 @@ TEST(Signals, WhatATaskReportsCountsForASecondOrTwo) {
   EXPECT_EQ(signals.value(Signal::kReportedLatency), 0);
 }
 
-TEST(Signals, ACountThatBeganAnewIsNotCompared) {
-  Signals signals;
+TEST(ContainerSignals, ACountThatBeganAnewIsNotCompared) {
+  ContainerSignals signals;
   for (int step = 0; step < 12; ++step) {
     signals.add({.at = at(step), .cpu_usage_ns = step * 50'000'000, .cpu_some_ns = 1'000'000'000});
   }
@@ -158,8 +158,8 @@ TEST(Signals, ACountThatBeganAnewIsNotCompared) {
   EXPECT_FALSE(signals.cpu_milli());
 }
 
-TEST(Signals, ATimeThatDoesNotPassIsIgnored) {
-  Signals signals;
+TEST(ContainerSignals, ATimeThatDoesNotPassIsIgnored) {
+  ContainerSignals signals;
   signals.add({.at = at(1), .cpu_some_ns = 0});
   signals.add({.at = at(1), .cpu_some_ns = 500});
   EXPECT_FALSE(signals.value(Signal::kCpuPressure));

@@ -1,0 +1,311 @@
+#include "agent/shell/oversight.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/linux/cgroup.h"
+#include "agent/linux/working_sets.h"
+#include "agent/qos/settings_text.h"
+#include "common/check.h"
+#include "common/io/document_entries.h"
+#include "common/io/files.h"
+
+namespace tepui {
+
+namespace {
+
+constexpr size_t kFileBytesMax = 1 << 20;
+
+WallTime wall_of(Instant at, Now now) { return now.wall - (now.mono - at); }
+
+std::string_view name_of(EstimatorKind kind) {
+  switch (kind) {
+    case EstimatorKind::kNone:
+      return "none";
+    case EstimatorKind::kFixed:
+      return "fixed";
+    case EstimatorKind::kPeak:
+      return "peak";
+  }
+  return "";
+}
+
+}  // namespace
+
+Result<OversightSettings> parse_oversight(std::string_view toml, std::string_view what) {
+  const Document document = TRY(parse_toml(toml, what));
+  for (const auto& [key, value] :
+       document.table() == nullptr ? Document::Table() : *document.table()) {
+    if (key == "qos" || key == "oversubscription") continue;
+    return fail(fmt::format("{}:{}: there is no table '{}': expected [qos] and [oversubscription]",
+                            what, value.line, key));
+  }
+  Result<QosSettings> qos = read_qos_settings(entries_in(document, "qos"));
+  if (!qos) return std::unexpected(std::move(qos).error().in(what));
+  auto lending = read_oversubscription_settings(entries_in(document, "oversubscription"));
+  if (!lending) return std::unexpected(std::move(lending).error().in(what));
+  return OversightSettings{.qos = *std::move(qos), .oversubscription = *std::move(lending)};
+}
+
+Result<OversightSettings> read_oversight_file(const std::string& path) {
+  if (path.empty()) {
+    // Nobody asked that anything be done.
+    OversightSettings settings = TRY(parse_oversight("", ""));
+    settings.qos.policy = QosPolicyKind::kOff;
+    return settings;
+  }
+  return parse_oversight(TRY(read_file(path, kFileBytesMax)), path);
+}
+
+Result<std::unique_ptr<Oversight>> Oversight::create(Reactor& reactor, Log& log,
+                                                     const Options& options,
+                                                     OversightOwner& owner) {
+  OversightSettings settings = TRY(read_oversight_file(options.file));
+  MachineLoad load = TRY(MachineLoad::open());
+  std::unique_ptr<Oversight> oversight(
+      new Oversight(reactor, log, options, owner, std::move(settings), std::move(load)));
+  if (options.has_memory && !options.cgroups.empty()) {
+    oversight->worker_ = TRY(Worker::create(reactor, {.threads = 1, .queue_max = 1}));
+  }
+  return oversight;
+}
+
+Oversight::Oversight(Reactor& reactor, Log& log, const Options& options, OversightOwner& owner,
+                     OversightSettings settings, MachineLoad load)
+    : reactor_(reactor),
+      log_(log),
+      options_(options),
+      owner_(owner),
+      controller_(std::move(settings.qos)),
+      pool_(settings.oversubscription),
+      load_(std::move(load)) {}
+
+Oversight::~Oversight() = default;
+
+void Oversight::reload() {
+  if (options_.file.empty()) return;
+  const Result<OversightSettings> settings = read_oversight_file(options_.file);
+  if (!settings) {
+    ++reloads_failed_;
+    log_.write({.severity = Severity::kError,
+                .name = "qos.reload_failed",
+                .fields = {{"why", settings.error().message},
+                           {"action", "the settings from before stay"}}});
+    return;
+  }
+  ++reloads_;
+  controller_.on_settings(settings->qos);
+  pool_.on_settings(settings->oversubscription);
+  log_.write({.severity = Severity::kInfo,
+              .name = "qos.reloaded",
+              .fields = {{"file", options_.file},
+                         {"policy", std::string(tepui::name_of(settings->qos.policy))},
+                         {"estimator", std::string(name_of(settings->oversubscription.kind))}}});
+}
+
+bool Oversight::know(const ContainerId& id) {
+  const bool is_known = known_.contains(id);
+  if (is_known && changed_.erase(id) == 0) return true;
+  std::optional<ContainerFacts> facts = owner_.facts_of(id);
+  if (!facts) {
+    // Its tasks have ended, or it runs a check.
+    if (is_known) on_gone(id);
+    return false;
+  }
+  // What is known of it counts from its beginning: nothing begins anew without need.
+  if (is_known && known_.at(id) == *facts) return true;
+  controller_.on_container(*facts);
+  pool_.on_container(*facts);
+  known_[id] = *std::move(facts);
+  return true;
+}
+
+void Oversight::on_gone(const ContainerId& id) {
+  changed_.erase(id);
+  if (known_.erase(id) == 0) return;
+  controller_.on_gone(id);
+  pool_.on_gone(id);
+}
+
+void Oversight::on_sample(const ContainerId& id, const Sample& sample) {
+  if (!know(id)) return;
+  controller_.on_sample(id, sample);
+  pool_.on_sample(id, sample);
+}
+
+void Oversight::on_sampled() {
+  const Now now = reactor_.now();
+  if (now.mono >= load_due_) {
+    controller_.on_machine(load_.read(now.mono));
+    load_due_ = later(now.mono, kLoadInterval);
+  }
+  for (const QosDecision& decision : controller_.decide(now)) act_on(decision);
+  if (pool_.is_due(now.mono) && worker_ != nullptr) {
+    start_working_sets();
+  } else {
+    lend();
+  }
+}
+
+void Oversight::act_on(const QosDecision& decision) {
+  const std::string text = to_text(decision);
+  log_.write({.severity = is_reversible(decision.step) ? Severity::kInfo : Severity::kWarning,
+              .name = decision.undone ? "qos.undone" : "qos.corrected",
+              .fields = {{"container", decision.culprit.value},
+                         {"task", task_of(decision.culprit)},
+                         {"step", std::string(tepui::name_of(decision.step))},
+                         {"why", text}}});
+  if (decision.culprit.empty()) return;
+  if (decision.undone || is_reversible(decision.step)) {
+    owner_.correct(decision.culprit, decision.corrections);
+  } else {
+    owner_.preempt(decision.culprit, decision.step == Step::kKill, text);
+  }
+}
+
+void Oversight::lend() {
+  const std::optional<Resources> revocable =
+      pool_.propose(reactor_.now().mono, controller_.offered_permille(Contended::kCpu),
+                    controller_.offered_permille(Contended::kMemory));
+  if (!revocable) return;
+  lent_ = *revocable;
+  log_.write({.severity = Severity::kInfo,
+              .name = "revocable.changed",
+              .fields = {{"resources", to_text(lent_)}}});
+  owner_.lend(lent_);
+}
+
+void Oversight::start_working_sets() {
+  if (reading_) return;
+  working_sets_.clear();
+  for (const auto& [id, facts] : known_) {
+    const std::string name =
+        facts.parent.empty() ? id.value : fmt::format("{}/{}", facts.parent.value, id.value);
+    working_sets_.push_back(
+        {.id = id,
+         .cgroup = fmt::format("{}/{}", options_.cgroups, container_directory(name)),
+         .bytes = {}});
+  }
+  reading_ = worker_->submit(*this);
+}
+
+void Oversight::run() {
+  for (WorkingSet& set : working_sets_) {
+    // Whose cgroup is gone has ended.
+    if (const Result<int64_t> bytes = read_working_set(set.cgroup)) set.bytes = *bytes;
+  }
+}
+
+void Oversight::on_done() {
+  reading_ = false;
+  const Instant now = reactor_.now().mono;
+  for (const WorkingSet& set : working_sets_) {
+    if (set.bytes) pool_.on_working_set(set.id, now, *set.bytes);
+  }
+  lend();
+}
+
+std::string Oversight::task_of(const ContainerId& id) const {
+  const auto found = known_.find(id);
+  if (found == known_.end()) return {};
+  const ContainerFacts& facts = found->second;
+  return facts.tasks.size() == 1 ? facts.tasks.front().id.value : facts.executor_id.value;
+}
+
+Document Oversight::document_of(const QosDecision& decision) const {
+  const SignalInfo& signal = info_of(decision.signal);
+  Document::Table table{{"at_ns", to_ns(decision.at)},
+                        {"timestamp_ns", to_ns(decision.at_wall)},
+                        {"step", tepui::name_of(decision.step)},
+                        {"undone", decision.undone},
+                        {"resource", tepui::name_of(decision.contended)},
+                        {"why", decision.rule},
+                        {"text", to_text(decision)}};
+  if (!decision.culprit.empty()) {
+    table.emplace_back("container_id", decision.culprit.value);
+    table.emplace_back("task", task_of(decision.culprit));
+    table.emplace_back("corrections", to_text(decision.corrections));
+    table.emplace_back("blame", decision.blame);
+  } else {
+    table.emplace_back("offered_permille", decision.offered_permille);
+  }
+  if (!decision.undone && !decision.victim.empty()) {
+    table.emplace_back("victim_container_id", decision.victim.value);
+    table.emplace_back("victim_task", task_of(decision.victim));
+    table.emplace_back("signal", signal.name);
+    table.emplace_back("unit", signal.unit);
+    table.emplace_back("value", decision.value);
+    table.emplace_back("threshold", decision.threshold);
+  }
+  return table;
+}
+
+Document Oversight::document(size_t decisions) const {
+  const Now now = reactor_.now();
+  Document::List sufferers;
+  for (const QosController::Sufferer& each : controller_.sufferers()) {
+    const SignalInfo& signal = info_of(each.signal);
+    sufferers.push_back(Document::Table{{"container_id", each.id.value},
+                                        {"task", task_of(each.id)},
+                                        {"rule", each.rule},
+                                        {"signal", signal.name},
+                                        {"unit", signal.unit},
+                                        {"value", each.value},
+                                        {"threshold", each.threshold},
+                                        {"since_ns", to_ns(wall_of(each.since, now))}});
+  }
+  Document::List corrected;
+  for (const QosController::Corrected& each : controller_.corrected()) {
+    Document::Table table{{"container_id", each.id.value},
+                          {"task", task_of(each.id)},
+                          {"corrections", to_text(each.corrections)},
+                          {"since_ns", to_ns(wall_of(each.since, now))}};
+    if (each.undone_at != kNever) {
+      table.emplace_back("undone_in_secs", std::max(to_secs(each.undone_at - now.mono), 0.0));
+    }
+    corrected.push_back(std::move(table));
+  }
+  Document::List log;
+  const auto& all = controller_.decisions();
+  for (auto each = all.rbegin(); each != all.rend() && log.size() < decisions; ++each) {
+    log.push_back(document_of(*each));
+  }
+  Document::Table offered;
+  for (const Contended each : {Contended::kCpu, Contended::kMemory}) {
+    offered.emplace_back(std::string(tepui::name_of(each)), controller_.offered_permille(each));
+  }
+  return Document::Table{{"policy", tepui::name_of(controller_.settings().policy)},
+                         {"estimator", name_of(pool_.settings().kind)},
+                         {"settings", to_toml(controller_.settings())},
+                         {"revocable", to_text(lent_)},
+                         {"offered_permille", std::move(offered)},
+                         {"suffering", std::move(sufferers)},
+                         {"corrected", std::move(corrected)},
+                         {"decisions", std::move(log)}};
+}
+
+void Oversight::add_metrics(std::vector<MetricRow>& rows) const {
+  const auto add = [&rows](std::string key, double value) {
+    rows.push_back({.key = std::move(key), .value = value});
+  };
+  const QosController::Counts& counts = controller_.counts();
+  for (size_t step = 0; step < kStepCount; ++step) {
+    const std::string_view name = tepui::name_of(static_cast<Step>(step));
+    add(fmt::format("qos/taken/{}", name), static_cast<double>(counts.taken[step]));
+    add(fmt::format("qos/undone/{}", name), static_cast<double>(counts.undone[step]));
+  }
+  add("qos/held_back", static_cast<double>(counts.held_back));
+  add("qos/nobody_to_blame", static_cast<double>(counts.nobody));
+  add("qos/suffering", static_cast<double>(controller_.sufferers().size()));
+  add("qos/corrected", static_cast<double>(controller_.corrected().size()));
+  add("qos/reloads", static_cast<double>(reloads_));
+  add("qos/reloads_failed", static_cast<double>(reloads_failed_));
+  for (const char* name : {"cpus", "mem"}) {
+    add(fmt::format("oversubscription/{}_revocable", name),
+        static_cast<double>(lent_.total_milli(name)) / 1000);
+  }
+}
+
+}  // namespace tepui
