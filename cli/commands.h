@@ -60,7 +60,8 @@ Outcome<int> registry(const Settings& settings);
 Outcome<int> top(const Settings& settings);
 Outcome<int> stats(const Settings& settings);
 Outcome<int> recording(const Settings& settings);
-// How those three are called.
+Outcome<int> qos(const Settings& settings);
+// How those four are called.
 std::vector<Command> usage_commands();
 
 }  // namespace tepui::cli

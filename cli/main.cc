@@ -405,6 +405,7 @@ Outcome<int> dispatch(const Settings& settings) {
   if (command == "top") return top(settings);
   if (command == "stats") return stats(settings);
   if (command == "recording") return recording(settings);
+  if (command == "qos") return qos(settings);
   if (command == "quota") return quota(settings);
   if (command == "weights") return weights(settings);
   if (command == "why") return why(settings);

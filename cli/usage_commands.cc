@@ -1,4 +1,4 @@
-// How top, stats and recording are called.
+// How top, stats, recording and qos are called.
 
 #include "cli/commands.h"
 
@@ -41,6 +41,25 @@ std::vector<Command> usage_commands() {
        .positionals = {{.name = "VERB", .help = "show lists its segments, containers and damage."},
                        {.name = "PATH", .help = "The directory, or one segment of it."}},
        .examples = "  tepui recording show /var/lib/tepui/recording --task=batch-17\n"},
+      {.name = "qos",
+       .help = "What agents lend of what is unused, whether those that paid suffer, and what is "
+               "held against revocable work for that.",
+       .options = {{.name = "agent", .help = "Only this agent, by id or hostname."},
+                   {.name = "last",
+                    .kind = OptionKind::kInteger,
+                    .fallback = "50",
+                    .help = "How many decisions log prints.",
+                    .minimum = 1,
+                    .maximum = 100'000}},
+       .positionals = {{.name = "VERB",
+                        .help = "show lists agents, and with --agent prints its settings; log "
+                                "lists what was decided; explain says why a task is corrected."},
+                       {.name = "TASK",
+                        .help = "The task's id: of whom explain speaks, and log lists.",
+                        .need = OptionNeed::kOptional}},
+       .examples = "  tepui qos show\n"
+                   "  tepui qos log --agent=node7 --last=20\n"
+                   "  tepui qos explain batch-17\n"},
   };
 }
 

@@ -103,6 +103,12 @@ def who_hurts_those_that_paid_is_corrected_and_let_go(cluster):
     # Its threads are in the idle class now, by whichever way this machine has.
     container = first["container_id"]
     wait_until(lambda: is_idle(cluster, container), "the idle class")
+    explained = cluster.tepui("qos", "explain", "batch").stdout
+    expect("held against it" in explained and "because web (waits) suffered" in explained,
+           explained)
+    table = cluster.tepui("qos", "show").stdout.splitlines()
+    expect(table[0].split()[:3] == ["AGENT", "POLICY", "ESTIMATOR"], table)
+    expect(table[1].split()[1:3] == ["rules", "fixed"], table)
     # Those that paid end; all is undone, and the batch has run all the time.
     cluster.tepui("kill", "web", "--grace=0secs")
     wait_until(lambda: not corrected(), "all to be undone", seconds=60)
@@ -111,6 +117,14 @@ def who_hurts_those_that_paid_is_corrected_and_let_go(cluster):
     expect(not any(one.get("task") == "web" for one in state["decisions"]), "web is left alone")
     wait_until(lambda: not is_idle(cluster, container), "the normal class")
     expect_equal(frozen(cluster, container), "0", "frozen")
+    logged = cluster.tepui("qos", "log", "batch").stdout
+    expect("idle undone" in logged and logged.index("idle (idle class)") <
+           logged.index("idle undone"), logged)
+    expect("nothing is held against it" in cluster.tepui("qos", "explain", "batch").stdout,
+           "explained afterwards")
+    expect_equal(cluster.tepui("qos", "tune", check=False).returncode, 2, "an unknown verb")
+    [told] = json.loads(cluster.tepui("qos", "log", "--json").stdout)
+    expect_equal(told["policy"], "rules", "as JSON")
     wait_until(lambda: ask(agent, "/qos")["offered_permille"]["cpu"] == 1000, "all to be offered",
                seconds=60)
 
