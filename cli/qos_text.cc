@@ -55,9 +55,9 @@ std::string offered(const Document& said, std::string_view resource) {
 }
 
 std::string who_suffers(const Document& one) {
-  return fmt::format("{} of {:.0f} {} is above {:.0f} {}", text_in(one, "signal"),
+  return fmt::format("{} {:.0f} {}, above {:.0f}", text_in(one, "signal"),
                      number_in(one, "value").value_or(0), text_in(one, "unit"),
-                     number_in(one, "threshold").value_or(0), text_in(one, "unit"));
+                     number_in(one, "threshold").value_or(0));
 }
 
 void explain_correction(const Document& said, const Document& one, std::string& out) {
@@ -67,8 +67,8 @@ void explain_correction(const Document& said, const Document& one, std::string& 
   for (const Document& decision : list_in(said, "decisions")) {
     if (text_in(decision, "task") != task || is_set(decision, "undone")) continue;
     out +=
-        fmt::format("  because {} ({}) suffered: {}\n", or_dash(text_in(decision, "victim_task")),
-                    text_in(decision, "why"), who_suffers(decision));
+        fmt::format("  because {} suffered ({}): {}\n", or_dash(text_in(decision, "victim_task")),
+                    text_in(decision, "rule"), who_suffers(decision));
     break;
   }
   const std::optional<double> secs = number_in(one, "undone_in_secs");
@@ -114,12 +114,12 @@ TextTable qos_log(const std::vector<AgentQos>& agents, const std::string& task, 
   if (lines.size() > count) {
     lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(count));
   }
-  TextTable table({"TIME", "AGENT", "TASK", "STEP", "WHY"});
+  TextTable table({"TIME", "AGENT", "TASK", "STEP", "NOW", "WHY"});
   for (const Line& line : lines) {
     table.add(
         {time_text(line.at), line.agent->agent.hostname, or_dash(text_in(*line.decision, "task")),
          text_in(*line.decision, "step") + (is_set(*line.decision, "undone") ? " undone" : ""),
-         text_in(*line.decision, "text")});
+         text_in(*line.decision, "effect"), text_in(*line.decision, "reason")});
   }
   return table;
 }
@@ -143,8 +143,9 @@ std::optional<std::string> qos_explanation(const std::vector<AgentQos>& agents,
     if (held != corrected.end()) {
       explain_correction(each.said, *held, out);
     } else if (last != decisions.end()) {
-      out += fmt::format("  nothing is held against it; last, at {}: {}\n",
-                         time_text(time_in(*last, "timestamp_ns")), text_in(*last, "text"));
+      out += fmt::format("  nothing is held against it; last, at {}: {}{}, {}\n",
+                         time_text(time_in(*last, "timestamp_ns")), text_in(*last, "step"),
+                         is_set(*last, "undone") ? " undone" : "", text_in(*last, "reason"));
     }
     return out;
   }

@@ -33,24 +33,23 @@ WallTime first_launch(const ContainerFacts& facts) {
 
 }  // namespace
 
-std::string to_text(const QosDecision& decision) {
-  std::string text(name_of(decision.step));
-  if (decision.undone) text += " undone";
+std::string effect_of(const QosDecision& decision) {
   if (decision.culprit.empty()) {
-    text += fmt::format(" ({:g} % of unused {} is offered)",
-                        static_cast<double>(decision.offered_permille) / 10,
-                        name_of(decision.contended));
-  } else if (is_reversible(decision.step)) {
-    const std::string all = to_text(decision.corrections);
-    text += fmt::format(" ({})", all.empty() ? std::string_view("nothing is held against it")
-                                             : std::string_view(all));
+    return fmt::format("{:g} % of unused {} is offered",
+                       static_cast<double>(decision.offered_permille) / 10,
+                       name_of(decision.contended));
   }
-  if (decision.undone) return text + ": " + decision.rule;
+  if (!decision.undone && !is_reversible(decision.step)) return "its end";
+  std::string all = to_text(decision.corrections);
+  return all.empty() ? "nothing is held against it" : all;
+}
+
+std::string reason_of(const QosDecision& decision, std::string_view victim) {
+  if (decision.undone || decision.victim.empty()) return decision.rule;
   const SignalInfo& signal = info_of(decision.signal);
-  if (decision.victim.empty()) return text + ": " + decision.rule;
-  return text + fmt::format(": {}, {} of {} is {} {}, above {} {}", decision.rule, signal.name,
-                            decision.victim.value, decision.value, signal.unit, decision.threshold,
-                            signal.unit);
+  return fmt::format("{}: {} of {} is {} {}, above {} {}", decision.rule, signal.name,
+                     victim.empty() ? std::string_view(decision.victim.value) : victim,
+                     decision.value, signal.unit, decision.threshold, signal.unit);
 }
 
 QosController::QosController(QosSettings settings)

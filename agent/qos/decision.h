@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "agent/corrections.h"
 #include "agent/qos/settings.h"
@@ -31,7 +32,10 @@ struct QosDecision {
   bool operator==(const QosDecision&) const = default;
 };
 
-// "cpu-max (at most 0.5 cpus) because run_queue_p99 of VICTIM is 9000 us, above 4000 us".
-std::string to_text(const QosDecision& decision);
+// "idle class, at most 0.5 cpus", "50 % of unused cpu is offered": what holds from now on.
+std::string effect_of(const QosDecision& decision);
+// "waits: run_queue_p99 of VICTIM is 9000 us, above 4000 us"; the victim by its container, where it
+// has no other name.
+std::string reason_of(const QosDecision& decision, std::string_view victim = {});
 
 }  // namespace tepui

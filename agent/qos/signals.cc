@@ -100,30 +100,35 @@ ContainerSignals::Entry ContainerSignals::entry_of(const Sample& sample) {
   };
 }
 
+bool ContainerSignals::Ring::add(const Entry& entry) {
+  // Windows must fit: of samples that come faster, those in between are replaced.
+  if (count_ >= 2 && entry.at - back(1).at < apart_) {
+    entries_[(next_ + kKept - 1) % kKept] = entry;
+    return false;
+  }
+  entries_[next_] = entry;
+  next_ = (next_ + 1) % kKept;
+  count_ = std::min(count_ + 1, kKept);
+  return true;
+}
+
 void ContainerSignals::add(const Sample& sample) {
   const Entry entry = entry_of(sample);
-  if (count_ > 0) {
-    if (entry.at <= back(0).at) return;
-    if (entry.cpu_usage_ns.known() && back(0).cpu_usage_ns.known() &&
-        entry.cpu_usage_ns.value() < back(0).cpu_usage_ns.value()) {
-      count_ = 0;
+  if (!empty()) {
+    if (entry.at <= last().at) return;
+    if (entry.cpu_usage_ns.known() && last().cpu_usage_ns.known() &&
+        entry.cpu_usage_ns.value() < last().cpu_usage_ns.value()) {
+      fast_.clear();
+      slow_.clear();
     }
   }
-  // Windows of a second must fit: of samples that come faster, those in between are replaced.
-  constexpr Duration kApart = std::chrono::milliseconds(90);
-  if (count_ >= 2 && entry.at - back(1).at < kApart) {
-    entries_[(next_ + kKept - 1) % kKept] = entry;
-  } else {
-    entries_[next_] = entry;
-    next_ = (next_ + 1) % kKept;
-    count_ = std::min(count_ + 1, kKept);
-    learn();
-  }
+  slow_.add(entry);
+  if (fast_.add(entry)) learn();
 }
 
 void ContainerSignals::learn() {
-  if (count_ < 2) return;
-  const Duration passed = back(0).at - back(1).at;
+  if (fast_.size() < 2) return;
+  const Duration passed = fast_.back(0).at - fast_.back(1).at;
   if (const auto cycles = per_instruction(&Entry::cycles, Duration{})) cycles_.see(*cycles, passed);
   if (const auto misses = per_instruction(&Entry::cache_misses, Duration{})) {
     misses_.see(*misses, passed);
@@ -135,28 +140,38 @@ void ContainerSignals::report(Instant at, int64_t latency_us) {
   reported_us_ = std::max<int64_t>(latency_us, 0);
 }
 
-const ContainerSignals::Entry* ContainerSignals::before(Duration window) const {
+const ContainerSignals::Entry* ContainerSignals::Ring::before(Duration window) const {
   if (count_ < 2) return nullptr;
   size_t age = 1;
   while (age + 1 < count_ && back(0).at - back(age).at < window) ++age;
   return &back(age);
 }
 
+const ContainerSignals::Entry* ContainerSignals::before(Duration window) const {
+  return window > std::chrono::seconds(1) ? slow_.before(window) : fast_.before(window);
+}
+
 std::optional<int64_t> ContainerSignals::part_of_time(Measured Entry::* sum,
                                                       Duration window) const {
   const Entry* from = before(window);
   if (from == nullptr) return std::nullopt;
-  const auto spent = change(from->*sum, back(0).*sum);
+  const auto spent = change(from->*sum, last().*sum);
   if (!spent) return std::nullopt;
-  return permille(*spent, (back(0).at - from->at).count());
+  return permille(*spent, (last().at - from->at).count());
+}
+
+// A part of the time is at most all of it, however late the kernel adds it up.
+std::optional<int64_t> ContainerSignals::pressure(Measured Entry::* sum) const {
+  const std::optional<int64_t> part = part_of_time(sum, kPressureWindow);
+  return part ? std::optional(std::min(*part, kPermille)) : part;
 }
 
 std::optional<int64_t> ContainerSignals::ratio(Measured Entry::* part, Measured Entry::* whole,
                                                Duration window) const {
   const Entry* from = before(window);
   if (from == nullptr) return std::nullopt;
-  const auto some = change(from->*part, back(0).*part);
-  const auto all = change(from->*whole, back(0).*whole);
+  const auto some = change(from->*part, last().*part);
+  const auto all = change(from->*whole, last().*whole);
   if (!some || !all) return std::nullopt;
   if (*all == 0) return 0;
   return permille(*some, *all);
@@ -167,8 +182,8 @@ std::optional<double> ContainerSignals::per_instruction(Measured Entry::* count,
   constexpr int64_t kInstructionsMin = 100'000;  // of fewer the ratio is noise
   const Entry* from = before(window);
   if (from == nullptr) return std::nullopt;
-  const auto some = change(from->*count, back(0).*count);
-  const auto all = change(from->instructions, back(0).instructions);
+  const auto some = change(from->*count, last().*count);
+  const auto all = change(from->instructions, last().instructions);
   if (!some || !all || *all < kInstructionsMin) return std::nullopt;
   return static_cast<double>(*some) / static_cast<double>(*all);
 }
@@ -185,8 +200,8 @@ std::optional<int64_t> ContainerSignals::beside_usual(Measured Entry::* count, c
 std::optional<int64_t> ContainerSignals::drops(Duration window) const {
   const Entry* from = before(window);
   if (from == nullptr) return std::nullopt;
-  const auto dropped = change(from->dropped, back(0).dropped);
-  const auto sent = change(from->sent, back(0).sent);
+  const auto dropped = change(from->dropped, last().dropped);
+  const auto sent = change(from->sent, last().sent);
   if (!dropped || !sent) return std::nullopt;
   if (*dropped + *sent < kPacketsMin) return 0;
   return permille(*dropped, *dropped + *sent);
@@ -195,25 +210,25 @@ std::optional<int64_t> ContainerSignals::drops(Duration window) const {
 std::optional<int64_t> ContainerSignals::faults(Duration window) const {
   const Entry* from = before(window);
   if (from == nullptr) return std::nullopt;
-  const auto faults = change(from->faults, back(0).faults);
+  const auto faults = change(from->faults, last().faults);
   if (!faults) return std::nullopt;
-  return static_cast<int64_t>(static_cast<double>(*faults) / to_secs(back(0).at - from->at));
+  return static_cast<int64_t>(static_cast<double>(*faults) / to_secs(last().at - from->at));
 }
 
 std::optional<int64_t> ContainerSignals::memory_use() const {
-  if (count_ == 0 || memory_max_bytes_ <= 0 || !back(0).memory_bytes.known()) return std::nullopt;
-  return permille(back(0).memory_bytes.value(), memory_max_bytes_);
+  if (empty() || memory_max_bytes_ <= 0 || !last().memory_bytes.known()) return std::nullopt;
+  return permille(last().memory_bytes.value(), memory_max_bytes_);
 }
 
 std::optional<int64_t> ContainerSignals::memory_soon(Duration window) const {
   const Entry* from = before(window);
   if (from == nullptr || memory_max_bytes_ <= 0) return std::nullopt;
   const Measured then = from->memory_bytes;
-  const Measured now = back(0).memory_bytes;
+  const Measured now = last().memory_bytes;
   if (!then.known() || !now.known()) return std::nullopt;
   // What shrinks is not soon out of memory.
   const double growth = static_cast<double>(std::max<int64_t>(now.value() - then.value(), 0)) /
-                        to_secs(back(0).at - from->at);
+                        to_secs(last().at - from->at);
   constexpr double kPermilleMax = 1e6;
   const double soon = static_cast<double>(now.value()) + growth;
   return static_cast<int64_t>(
@@ -228,11 +243,11 @@ std::optional<int64_t> ContainerSignals::value(Signal signal) const {
   const Duration window = info_of(signal).window;
   switch (signal) {
     case Signal::kRunQueueLatency:
-      return count_ == 0 ? std::nullopt : in_us(back(0).run_queue_p99_ns);
+      return empty() ? std::nullopt : in_us(last().run_queue_p99_ns);
     case Signal::kCpuThrottling:
       return ratio(&Entry::throttled, &Entry::periods, window);
     case Signal::kCpuPressure:
-      return part_of_time(&Entry::cpu_some_ns, window);
+      return pressure(&Entry::cpu_some_ns);
     case Signal::kCyclesPerInstruction:
       return beside_usual(&Entry::cycles, cycles_, window);
     case Signal::kCacheMisses:
@@ -240,7 +255,7 @@ std::optional<int64_t> ContainerSignals::value(Signal signal) const {
     case Signal::kMemoryUse:
       return memory_use();
     case Signal::kMemoryPressure:
-      return part_of_time(&Entry::memory_some_ns, window);
+      return pressure(&Entry::memory_some_ns);
     case Signal::kReclaim:
       return part_of_time(&Entry::stall_ns, window);
     case Signal::kPageFaults:
@@ -248,13 +263,13 @@ std::optional<int64_t> ContainerSignals::value(Signal signal) const {
     case Signal::kOutOfMemorySoon:
       return memory_soon(window);
     case Signal::kIoPressure:
-      return part_of_time(&Entry::io_some_ns, window);
+      return pressure(&Entry::io_some_ns);
     case Signal::kIoLatency:
-      return count_ == 0 ? std::nullopt : in_us(back(0).block_p99_ns);
+      return empty() ? std::nullopt : in_us(last().block_p99_ns);
     case Signal::kRetransmissions: {
       const Entry* from = before(window);
       if (from == nullptr) return std::nullopt;
-      const auto sent = change(from->sent, back(0).sent);
+      const auto sent = change(from->sent, last().sent);
       if (sent && *sent < kPacketsMin) return 0;
       return ratio(&Entry::again, &Entry::sent, window);
     }

@@ -57,21 +57,25 @@ struct SignalInfo {
   std::string_view meaning;
 };
 
+// The kernel adds pressure up every two seconds, and where it is read by the iterator it shows in
+// lumps of that.
+inline constexpr Duration kPressureWindow = std::chrono::seconds(4);
+
 inline constexpr std::array kSignals = std::to_array<SignalInfo>({
     {Signal::kRunQueueLatency, "run_queue_p99", "us", Contended::kCpu, Duration{},
      "99 of 100 waits for a processor were shorter"},
     {Signal::kCpuThrottling, "cpu_throttled", "permille", Contended::kCpu,
      std::chrono::milliseconds(500), "part of its periods in which its maximum held it up"},
-    {Signal::kCpuPressure, "cpu_pressure", "permille", Contended::kCpu,
-     std::chrono::milliseconds(500), "part of the time in which a task waited for a processor"},
+    {Signal::kCpuPressure, "cpu_pressure", "permille", Contended::kCpu, kPressureWindow,
+     "part of the time in which a task waited for a processor"},
     {Signal::kCyclesPerInstruction, "cpi", "percent of usual", Contended::kCpu,
      std::chrono::seconds(1), "cycles for an instruction, beside what is usual for it"},
     {Signal::kCacheMisses, "cache_misses", "percent of usual", Contended::kCpu,
      std::chrono::seconds(1), "misses of the last cache for an instruction, likewise"},
     {Signal::kMemoryUse, "memory_use", "permille", Contended::kMemory, Duration{},
      "memory in use, of its maximum"},
-    {Signal::kMemoryPressure, "memory_pressure", "permille", Contended::kMemory,
-     std::chrono::milliseconds(500), "part of the time in which a task waited for memory"},
+    {Signal::kMemoryPressure, "memory_pressure", "permille", Contended::kMemory, kPressureWindow,
+     "part of the time in which a task waited for memory"},
     {Signal::kReclaim, "reclaim_stall", "permille", Contended::kMemory,
      std::chrono::milliseconds(500), "time its tasks spent reclaiming memory, of all time"},
     {Signal::kPageFaults, "page_faults", "faults/s", Contended::kMemory, std::chrono::seconds(1),
@@ -79,7 +83,7 @@ inline constexpr std::array kSignals = std::to_array<SignalInfo>({
     {Signal::kOutOfMemorySoon, "oom_soon", "permille", Contended::kMemory,
      std::chrono::milliseconds(500),
      "memory that it will use in a second if it grows on like this, of its maximum"},
-    {Signal::kIoPressure, "io_pressure", "permille", Contended::kIo, std::chrono::milliseconds(500),
+    {Signal::kIoPressure, "io_pressure", "permille", Contended::kIo, kPressureWindow,
      "part of the time in which a task waited for a device"},
     {Signal::kIoLatency, "io_p99", "us", Contended::kIo, Duration{},
      "99 of 100 requests to block devices took less"},
@@ -94,7 +98,7 @@ inline constexpr std::array kSignals = std::to_array<SignalInfo>({
 const SignalInfo& info_of(Signal signal);
 std::optional<Signal> signal_named(std::string_view name);
 
-// The signals of one container. Bounded: some 2 kB, all of it in here.
+// The signals of one container. Bounded: some 4 kB, all of it in here.
 class ContainerSignals {
  public:
   // `memory_max_bytes`: 0 where there is no maximum.
@@ -106,7 +110,7 @@ class ContainerSignals {
   void report(Instant at, int64_t latency_us);
 
   std::optional<int64_t> value(Signal signal) const;
-  Instant latest() const { return count_ == 0 ? Instant{} : back(0).at; }
+  Instant latest() const { return empty() ? Instant{} : last().at; }
   // Processors in use between the last two samples, in thousandths.
   std::optional<int64_t> cpu_milli() const;
 
@@ -136,11 +140,32 @@ class ContainerSignals {
   };
 
   static Entry entry_of(const Sample& sample);
-  const Entry& back(size_t age) const { return entries_[(next_ + kKept - 1 - age) % kKept]; }
-  // The newest entry that is a window older than the last; the oldest, where there is none so old.
+  // The last entries: of three neighbours the outer two are at least `apart`, but for the newest.
+  class Ring {
+   public:
+    explicit Ring(Duration apart) : apart_(apart) {}
+    // Whether it is one more, and not in the place of the one before.
+    bool add(const Entry& entry);
+    void clear() { count_ = 0; }
+    size_t size() const { return count_; }
+    const Entry& back(size_t age) const { return entries_[(next_ + kKept - 1 - age) % kKept]; }
+    // The newest that is a window older than the last; the oldest, where there is none so old;
+    // null without two.
+    const Entry* before(Duration window) const;
+
+   private:
+    static constexpr size_t kKept = 12;
+    Duration apart_;
+    std::array<Entry, kKept> entries_{};
+    size_t next_ = 0;
+    size_t count_ = 0;
+  };
+  bool empty() const { return fast_.size() == 0; }
+  const Entry& last() const { return fast_.back(0); }
   const Entry* before(Duration window) const;
   void learn();
   std::optional<int64_t> part_of_time(Measured Entry::* sum, Duration window) const;
+  std::optional<int64_t> pressure(Measured Entry::* sum) const;
   std::optional<int64_t> ratio(Measured Entry::* part, Measured Entry::* whole,
                                Duration window) const;
   std::optional<double> per_instruction(Measured Entry::* count, Duration window) const;
@@ -151,10 +176,9 @@ class ContainerSignals {
   std::optional<int64_t> memory_use() const;
   std::optional<int64_t> memory_soon(Duration window) const;
 
-  static constexpr size_t kKept = 12;
-  std::array<Entry, kKept> entries_{};
-  size_t next_ = 0;
-  size_t count_ = 0;
+  // Of the second and more before now, and of the five.
+  Ring fast_{std::chrono::milliseconds(110)};
+  Ring slow_{std::chrono::milliseconds(500)};
   int64_t memory_max_bytes_ = 0;
   Usual cycles_;
   Usual misses_;

@@ -150,18 +150,19 @@ void Oversight::on_sampled() {
 }
 
 void Oversight::act_on(const QosDecision& decision) {
-  const std::string text = to_text(decision);
+  const std::string why = reason_of(decision, task_of(decision.victim));
   log_.write({.severity = is_reversible(decision.step) ? Severity::kInfo : Severity::kWarning,
               .name = decision.undone ? "qos.undone" : "qos.corrected",
               .fields = {{"container", decision.culprit.value},
                          {"task", task_of(decision.culprit)},
                          {"step", std::string(tepui::name_of(decision.step))},
-                         {"why", text}}});
+                         {"now", effect_of(decision)},
+                         {"why", why}}});
   if (decision.culprit.empty()) return;
   if (decision.undone || is_reversible(decision.step)) {
     owner_.correct(decision.culprit, decision.corrections);
   } else {
-    owner_.preempt(decision.culprit, decision.step == Step::kKill, text);
+    owner_.preempt(decision.culprit, decision.step == Step::kKill, why);
   }
 }
 
@@ -221,12 +222,12 @@ Document Oversight::document_of(const QosDecision& decision) const {
                         {"step", tepui::name_of(decision.step)},
                         {"undone", decision.undone},
                         {"resource", tepui::name_of(decision.contended)},
-                        {"why", decision.rule},
-                        {"text", to_text(decision)}};
+                        {"rule", decision.rule},
+                        {"effect", effect_of(decision)},
+                        {"reason", reason_of(decision, task_of(decision.victim))}};
   if (!decision.culprit.empty()) {
     table.emplace_back("container_id", decision.culprit.value);
     table.emplace_back("task", task_of(decision.culprit));
-    table.emplace_back("corrections", to_text(decision.corrections));
     table.emplace_back("blame", decision.blame);
   } else {
     table.emplace_back("offered_permille", decision.offered_permille);

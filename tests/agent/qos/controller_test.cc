@@ -141,7 +141,7 @@ TEST(QosController, ThoseThatPaidAreNeverCulprits) {
   machine.add_paid("hog", 16'000);
   machine.seconds(60);
   for (const QosDecision& decision : machine.all) {
-    EXPECT_TRUE(decision.culprit.empty()) << to_text(decision);
+    EXPECT_TRUE(decision.culprit.empty()) << reason_of(decision);
   }
 }
 
@@ -294,12 +294,12 @@ TEST(QosController, ADecisionCanBeRead) {
   machine.add_revocable("batch", 5000);
   machine.steps(10);
   ASSERT_GE(machine.all.size(), 2u);
-  EXPECT_EQ(to_text(machine.all[0]),
-            "offer-less (50 % of unused cpu is offered): waits for a processor, run_queue_p99 of "
-            "web is 30200 us, above 4000 us");
-  EXPECT_EQ(to_text(machine.all[1]),
-            "idle (idle class): waits for a processor, run_queue_p99 of web is 30200 us, above "
-            "4000 us");
+  EXPECT_EQ(effect_of(machine.all[0]), "50 % of unused cpu is offered");
+  EXPECT_EQ(effect_of(machine.all[1]), "idle class");
+  EXPECT_EQ(reason_of(machine.all[1]),
+            "waits for a processor: run_queue_p99 of web is 30200 us, above 4000 us");
+  EXPECT_EQ(reason_of(machine.all[1], "shop"),
+            "waits for a processor: run_queue_p99 of shop is 30200 us, above 4000 us");
 }
 
 }  // namespace

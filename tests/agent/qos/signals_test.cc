@@ -28,19 +28,37 @@ TEST(ContainerSignals, AreAbsentWithoutSamplesAndWhereNothingWasMeasured) {
 TEST(ContainerSignals, PartsOfTheTimeAreOverTheirWindow) {
   ContainerSignals signals;
   // Nothing for a second, then 40 ms of each 100.
-  int64_t waited = 0;
+  int64_t stalled = 0;
   for (int step = 0; step < 30; ++step) {
-    if (step > 10) waited += 40'000'000;
-    signals.add({.at = at(step), .cpu_some_ns = waited, .io_some_ns = waited / 2});
+    if (step > 10) stalled += 40'000'000;
+    signals.add({.at = at(step), .reclaim_stall_ns = stalled});
     if (step == 11) {
-      EXPECT_EQ(signals.value(Signal::kCpuPressure), 80);  // 40 of 500 ms
+      EXPECT_EQ(signals.value(Signal::kReclaim), 80);  // 40 of 500 ms
     }
     if (step == 13) {
-      EXPECT_EQ(signals.value(Signal::kCpuPressure), 240);  // 120 of 500 ms
+      EXPECT_EQ(signals.value(Signal::kReclaim), 240);  // 120 of 500 ms
     }
   }
-  EXPECT_EQ(signals.value(Signal::kCpuPressure), 400);
-  EXPECT_EQ(signals.value(Signal::kIoPressure), 200);
+  EXPECT_EQ(signals.value(Signal::kReclaim), 400);
+}
+
+// As the iterator reads it: the kernel adds it up every two seconds.
+TEST(ContainerSignals, PressureThatComesInLumpsIsEvenedOut) {
+  ContainerSignals signals;
+  int64_t waited = 0;
+  int64_t all = 0;
+  for (int step = 0; step < 200; ++step) {
+    if (step % 20 == 19) {
+      waited += 600'000'000;
+      all += 2'200'000'000;  // and late, too
+    }
+    signals.add({.at = at(step), .cpu_some_ns = waited, .io_some_ns = all});
+    if (step < 60) continue;
+    const int64_t value = signals.value(Signal::kCpuPressure).value_or(0);
+    EXPECT_GE(value, 250) << step;
+    EXPECT_LE(value, 450) << step;
+    EXPECT_LE(signals.value(Signal::kIoPressure).value_or(0), 1000) << step;
+  }
 }
 
 TEST(ContainerSignals, ThrottlingIsOfPeriodsNotOfTime) {
@@ -62,11 +80,12 @@ TEST(ContainerSignals, FasterSamplesDoNotShortenTheWindow) {
   int64_t waited = 0;
   for (int step = 0; step < 300; ++step) {
     waited += step < 275 ? 2'000'000 : 10'000'000;
-    signals.add({.at = Instant(std::chrono::hours(1)) + kStep / 10 * step, .cpu_some_ns = waited});
+    signals.add(
+        {.at = Instant(std::chrono::hours(1)) + kStep / 10 * step, .reclaim_stall_ns = waited});
   }
   // Of half a second a quarter at 1000, the rest at 200.
-  const int64_t value = signals.value(Signal::kCpuPressure).value_or(0);
-  EXPECT_GT(value, 540);
+  const int64_t value = signals.value(Signal::kReclaim).value_or(0);
+  EXPECT_GT(value, 500);
   EXPECT_LT(value, 660);
 }
 
