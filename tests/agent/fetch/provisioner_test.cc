@@ -1,0 +1,126 @@
+// Goal: what was provided for a container is given back when that is gone, also if it was provided
+// by an earlier life of the agent, and the container never began.
+
+#include "agent/linux/provisioner.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "agent/fetch/fetch_path.h"
+#include "tests/common/io/loop.h"
+
+namespace tepui {
+namespace {
+
+namespace fs = std::filesystem;
+
+class SilentOwner final : public ProvisionerOwner {
+ public:
+  void on_provisioned(const LaunchSpec&) override { ++provisioned; }
+  void on_provision_failed(const ContainerId&, const Error& error) override {
+    failure = error.message;
+  }
+  void on_provision_progress(const ContainerId&, uint64_t) override {}
+
+  int provisioned = 0;
+  std::string failure;
+};
+
+class ProvisionerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "only root unpacks what belongs to others";
+    fs::create_directories(home() / "work");
+    fs::create_directories(home() / "images");
+  }
+
+  fs::path home() const { return directory_.path(); }
+  void open(const std::set<std::string>& containers) {
+    auto ids = IdRanges::create(home() / "ids", kDefaultIds, containers);
+    ASSERT_TRUE(ids) << ids.error().message;
+    ids_ = *std::move(ids);
+    auto made = Provisioner::create(*reactor_,
+                                    {.work_dir = home() / "work",
+                                     .ids = ids_.get(),
+                                     .fetcher = {.program = kFetchPath,
+                                                 .user = "nobody",
+                                                 .cache_dir = home() / "fetched",
+                                                 .bytes_max = 1 << 20,
+                                                 .stall = std::chrono::seconds(60)},
+                                     .images = {.program = kFetchPath,
+                                                .directory = home() / "store",
+                                                .image_dirs = {home() / "images"},
+                                                .bytes = 1 << 20,
+                                                .layer_bytes_max = 1 << 20},
+                                     .containers = containers},
+                                    owner_);
+    ASSERT_TRUE(made) << made.error().message;
+    provisioner_ = *std::move(made);
+  }
+  bool run_until_gone(const fs::path& path) {
+    return test::run_until(*reactor_,
+                           [&path] { return !fs::is_symlink(path) && !fs::exists(path); });
+  }
+
+  test::TemporaryDirectory directory_;
+  std::unique_ptr<Reactor> reactor_ = test::make_reactor();
+  SilentOwner owner_;
+  std::unique_ptr<IdRanges> ids_;
+  std::unique_ptr<Provisioner> provisioner_;
+};
+
+TEST_F(ProvisionerTest, GivesBackWhatAnEarlierLifeProvided) {
+  const fs::path note = home() / "store/containers/c";
+  const fs::path other = home() / "store/containers/other";
+  fs::create_directories(note.parent_path());
+  for (const fs::path& one : {note, other}) std::ofstream(one) << std::string(64, 'a') << "\n";
+  fs::create_directories(home() / "ids");
+  fs::create_symlink("100000:65536", home() / "ids/c");
+  open({"c", "other"});
+  ASSERT_TRUE(fs::exists(note)) << "it may live";
+  provisioner_->release({.value = "c"});
+  EXPECT_TRUE(run_until_gone(note));
+  EXPECT_TRUE(run_until_gone(home() / "ids/c"));
+  EXPECT_TRUE(fs::exists(other));
+}
+
+TEST_F(ProvisionerTest, GivesBackTheIdsOfALaunchThatFailed) {
+  open({});
+  LaunchSpec spec;
+  spec.id.value = "c";
+  spec.sandbox = "runs/c";
+  spec.command.uris = {{.value = "/no/such/file"}};
+  put(spec.confinement.namespaces, Isolator::kUserNamespace);
+  provisioner_->start(spec);
+  ASSERT_TRUE(test::run_until(*reactor_, [this] { return !owner_.failure.empty(); }));
+  EXPECT_TRUE(owner_.failure.starts_with("fetching /no/such/file")) << owner_.failure;
+  EXPECT_TRUE(run_until_gone(home() / "ids/c"));
+}
+
+TEST_F(ProvisionerTest, FetchesForRootWithin) {
+  open({});
+  std::ofstream(home() / "data") << "data\n";
+  fs::permissions(home(), fs::perms(0755));
+  LaunchSpec spec;
+  spec.id.value = "c";
+  spec.sandbox = "runs/c";
+  spec.command.uris = {{.value = home() / "data"}};
+  put(spec.confinement.namespaces, Isolator::kUserNamespace);
+  provisioner_->start(spec);
+  ASSERT_TRUE(test::run_until(
+      *reactor_, [this] { return owner_.provisioned > 0 || !owner_.failure.empty(); }));
+  EXPECT_EQ(owner_.failure, "");
+  struct stat status{};
+  for (const char* path : {"work/runs/c", "work/runs/c/data"}) {
+    ASSERT_EQ(stat((home() / path).c_str(), &status), 0) << path;
+    EXPECT_EQ(status.st_uid, kDefaultIds.first) << path;
+  }
+}
+
+}  // namespace
+}  // namespace tepui
