@@ -110,8 +110,12 @@ class Provisioner::Release final : public Job {
   }
   void on_done() override {
     all_.on_job_done();
+    Provisioner& all = all_;
     const ContainerId id = id_;
-    all_.releases_.erase(id);  // the end of this
+    all.releases_.erase(id);  // the end of this
+    // One that was found never to have begun, and begins after all.
+    const auto waits = all.under_way_.find(id);
+    if (waits != all.under_way_.end()) all.run(*waits->second);
   }
 
  private:
@@ -148,8 +152,8 @@ Provisioner::~Provisioner() {
   if (images_ != nullptr) images_->wake();
 }
 
-bool Provisioner::needs(const LaunchSpec& spec) {
-  return spec.image.has_value() || !spec.command.uris.empty();
+bool Provisioner::needs(const LaunchSpec& spec) const {
+  return spec.image.has_value() || !spec.command.uris.empty() || releases_.contains(spec.id);
 }
 
 void Provisioner::start(LaunchSpec spec) {
@@ -161,7 +165,7 @@ void Provisioner::start(LaunchSpec spec) {
   auto provision = std::make_unique<Provision>(*this, std::move(spec), *std::move(cancellation));
   Job& job = *provision;
   under_way_.emplace(id, std::move(provision));
-  run(job);
+  if (!releases_.contains(id)) run(job);
   if (under_way_.size() == 1) {
     reactor_.set(progress_, later(reactor_.now().mono, kProgressInterval));
   }

@@ -55,7 +55,9 @@ class Provisioner {
   Provisioner(const Provisioner&) = delete;
   Provisioner& operator=(const Provisioner&) = delete;
 
-  static bool needs(const LaunchSpec& spec);
+  // It must be start()ed before it is launched: something is to be made ready for it, or what it
+  // held in an earlier attempt is just being given back.
+  bool needs(const LaunchSpec& spec) const;
   void start(LaunchSpec spec);
   // Gives it up: on_provision_failed follows. False: it is not under way.
   bool cancel(const ContainerId& id);

@@ -49,7 +49,7 @@ Result<void> AgentShell::open_containers() {
 void AgentShell::launch(const LaunchSpec& spec) {
   measuring_->expect(spec);
   // What is refused is not fetched first.
-  if (spec.refusal.empty() && Provisioner::needs(spec)) {
+  if (spec.refusal.empty() && provisioner_->needs(spec)) {
     provisioner_->start(spec);
   } else {
     containers_->launch(spec);
@@ -81,7 +81,7 @@ void AgentShell::on_launch_failed(const ContainerId& id, const Error& error) {
 
 void AgentShell::on_absent(const ContainerId& id) {
   measuring_->forget(id);
-  // What was provided for a launch that never came.
+  // What was provided for a launch that never came. If it comes after all, that is done first.
   provisioner_->release(id);
   agent_->on_absent(reactor_->now(), id);
 }

@@ -110,13 +110,14 @@ def an_image_names_its_user(cluster):
            done.stderr, done.stderr)
 
 
-def an_image_is_not_used_by_a_task_that_never_began(cluster):
+def a_task_that_had_not_begun_gets_its_image_again(cluster):
     """The agent dies while a task with an image still waits for a server."""
     agent, layout = start(cluster)
     with socket.create_server(("127.0.0.1", 0)) as server:
         run = cluster.start_tepui("run", f"--image=oci:{layout}:v1",
                                   f"--uri=http://127.0.0.1:{server.getsockname()[1]}/x", "--",
-                                  "/bin/sh", "-c", "true")
+                                  "/bin/sh", "-c", "busybox grep second /greeting && "
+                                  "busybox grep data /mnt/mesos/sandbox/x")
         server.settimeout(60)
         connection, _ = server.accept()
         used = os.path.join(agent.work_dir, "images", "containers")
@@ -125,8 +126,12 @@ def an_image_is_not_used_by_a_task_that_never_began(cluster):
         connection.close()
         again = cluster.restart_agent(agent)
         cluster.wait_registered(again)
-        wait_until(lambda: not os.listdir(used), "the image to be used by nobody")
-    expect(run.wait(60) != 0, "a task that never began finished")
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ndata\n")
+            expect_equal(run.wait(60), 0, "the status of the task")
+    wait_until(lambda: not os.listdir(used), "the image to be used by nobody")
 
 
 def what_is_no_image_fails_the_task(cluster):
@@ -146,6 +151,6 @@ if __name__ == "__main__":
         an_image_says_what_to_run,
         an_archive_is_an_image_too,
         an_image_names_its_user,
-        an_image_is_not_used_by_a_task_that_never_began,
+        a_task_that_had_not_begun_gets_its_image_again,
         what_is_no_image_fails_the_task,
     ]))

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "agent/fetch/fetch_path.h"
+#include "common/io/clock.h"
 #include "tests/common/io/loop.h"
 
 namespace tepui {
@@ -100,6 +101,39 @@ TEST_F(ProvisionerTest, GivesBackTheIdsOfALaunchThatFailed) {
   ASSERT_TRUE(test::run_until(*reactor_, [this] { return !owner_.failure.empty(); }));
   EXPECT_TRUE(owner_.failure.starts_with("fetching /no/such/file")) << owner_.failure;
   EXPECT_TRUE(run_until_gone(home() / "ids/c"));
+}
+
+TEST_F(ProvisionerTest, GivesBackBeforeItProvidesForTheSameAgain) {
+  fs::create_directories(home() / "ids");
+  fs::create_symlink("100000:65536", home() / "ids/c");
+  std::ofstream(home() / "data") << "data\n";
+  fs::permissions(home(), fs::perms(0755));
+  open({"c"});
+  const auto spec_of = [this](const std::string& id) {
+    LaunchSpec spec;
+    spec.id.value = id;
+    spec.sandbox = "runs/" + id;
+    spec.command.uris = {{.value = home() / "data"}};
+    put(spec.confinement.namespaces, Isolator::kUserNamespace);
+    return spec;
+  };
+  LaunchSpec plain;
+  plain.id.value = "c";
+  EXPECT_FALSE(provisioner_->needs(plain));
+  provisioner_->release({.value = "c"});
+  EXPECT_TRUE(provisioner_->needs(plain));
+  provisioner_->start(spec_of("c"));
+  provisioner_->start(spec_of("d"));
+  // The threads work while the loop stands still: d was asked for last.
+  const Instant deadline = later(now().mono, std::chrono::seconds(20));
+  while (!fs::exists(home() / "work/runs/d/data") && now().mono < deadline) {
+  }
+  EXPECT_TRUE(fs::exists(home() / "work/runs/d/data"));
+  EXPECT_FALSE(fs::exists(home() / "work/runs/c")) << "its release has not come to its end";
+  ASSERT_TRUE(test::run_until(*reactor_, [this] { return owner_.provisioned == 2; }));
+  EXPECT_TRUE(fs::exists(home() / "work/runs/c/data"));
+  EXPECT_TRUE(fs::is_symlink(home() / "ids/c"));
+  EXPECT_FALSE(provisioner_->needs(plain));
 }
 
 TEST_F(ProvisionerTest, FetchesForRootWithin) {

@@ -179,6 +179,16 @@ TEST_P(UserNamespaceTest, NoTwoHaveAnIdInCommon) {
   life_->destroy_all({"a", "b"});
 }
 
+TEST_P(UserNamespaceTest, SeesItsControlGroupAsTheRootAndChangesNone) {
+  if (GetParam() != Cgroups::kUsed) GTEST_SKIP() << "there are no control groups";
+  config_.capabilities = own_capabilities();
+  EXPECT_EQ(
+      output("a", "grep '^0:' /proc/self/cgroup; cd " + home_.place.mount_point +
+                      "; for f in $(find . -name cgroup.procs); do (echo $$ > $f) 2>/dev/null && "
+                      "echo $f; done; find . -name cgroup.procs; mkdir x 2>/dev/null || echo no"),
+      "0::/\n./cgroup.procs\nno\n");
+}
+
 TEST_P(UserNamespaceTest, HasOtherUsersThanRoot) {
   LaunchSpec spec = mapped("a",
                            "id -u; id -g; grep CapEff /proc/self/status; echo x > x; "
