@@ -90,6 +90,7 @@ class Provisioner::Provision final : public Job {
     const Fd sandbox = TRY(make_sandbox(user.outside));
     return all_.fetcher_->fetch({.command = spec.command,
                                  .user = user.outside,
+                                 .is_mapped = has_users(),
                                  .sandbox = sandbox.get(),
                                  .cancellation = *cancellation,
                                  .bytes = bytes});

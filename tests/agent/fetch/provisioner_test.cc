@@ -51,6 +51,7 @@ class ProvisionerTest : public testing::Test {
                                      .fetcher = {.program = kFetchPath,
                                                  .user = "nobody",
                                                  .cache_dir = home() / "fetched",
+                                                 .cache_bytes = 1 << 20,
                                                  .bytes_max = 1 << 20,
                                                  .stall = std::chrono::seconds(60)},
                                      .images = {.program = kFetchPath,
@@ -143,7 +144,7 @@ TEST_F(ProvisionerTest, FetchesForRootWithin) {
   LaunchSpec spec;
   spec.id.value = "c";
   spec.sandbox = "runs/c";
-  spec.command.uris = {{.value = home() / "data"}};
+  spec.command.uris = {{.value = home() / "data", .cache = true}};
   put(spec.confinement.namespaces, Isolator::kUserNamespace);
   provisioner_->start(spec);
   ASSERT_TRUE(test::run_until(
@@ -154,6 +155,24 @@ TEST_F(ProvisionerTest, FetchesForRootWithin) {
     ASSERT_EQ(stat((home() / path).c_str(), &status), 0) << path;
     EXPECT_EQ(status.st_uid, kDefaultIds.first) << path;
   }
+  // The next one has other ids, and needs no other copy in the cache.
+  const uint64_t once = provisioner_->fetches().cached_bytes;
+  EXPECT_GT(once, 0u);
+  spec.id.value = "d";
+  spec.sandbox = "runs/d";
+  provisioner_->start(spec);
+  ASSERT_TRUE(test::run_until(*reactor_, [this] { return owner_.provisioned == 2; }));
+  ASSERT_EQ(stat((home() / "work/runs/d/data").c_str(), &status), 0);
+  EXPECT_EQ(status.st_uid, kDefaultIds.first + kIdsPerContainer);
+  EXPECT_EQ(provisioner_->fetches().cached_bytes, once);
+  // What is root's alone is not his.
+  fs::permissions(home() / "data", fs::perms(0600));
+  spec.id.value = "e";
+  spec.sandbox = "runs/e";
+  spec.command.uris.front().cache = false;
+  provisioner_->start(spec);
+  ASSERT_TRUE(test::run_until(*reactor_, [this] { return !owner_.failure.empty(); }));
+  EXPECT_NE(owner_.failure.find("EACCES"), std::string::npos) << owner_.failure;
 }
 
 }  // namespace
