@@ -51,6 +51,7 @@ class Planner {
           Isolator::kUtsNamespace, Isolator::kCgroupNamespace}) {
       if (uses(one)) put(plan_.namespaces, one);
     }
+    if (asked_.user_namespace) put(plan_.namespaces, Isolator::kUserNamespace);
     if (asked_.rootfs) {
       plan_root(*asked_.rootfs);
     } else if (uses(Isolator::kMountNamespace)) {
@@ -97,6 +98,11 @@ class Planner {
     return asked_.rootfs ? std::string(kSandboxInside) : input_.sandbox;
   }
 
+  // What lasts is the same to all tasks, in whatever user namespace they are.
+  uint32_t volume_flags(bool read_only) const {
+    return (read_only ? uint32_t{kReadOnly} : 0) | (asked_.user_namespace ? uint32_t{kMapIds} : 0);
+  }
+
   void open_own() {
     keep(input_.sandbox, sandbox(), 0);
     if (!input_.shared_directory.empty()) {
@@ -107,7 +113,7 @@ class Planner {
       volumes_.push_back(
           {.target = this->place(volume.container_path),
            .slot = open(place.directory.empty() ? place.base : place.base + "/" + place.directory,
-                        volume.read_only ? uint32_t{kReadOnly} : 0)});
+                        volume_flags(volume.read_only))});
     }
     for (const ContainerVolume& volume : asked_.volumes) open_volume(volume);
     // One inside another comes after it.
@@ -409,6 +415,9 @@ std::string describe(const ConfinementStep& step) {
       if ((step.flags & kRemount) != 0) return "protecting " + step.target;
       return fmt::format("mounting {} at {}", step.type, step.target);
     case StepKind::kOpen:
+      if ((step.flags & kMapIds) != 0) {
+        return fmt::format("showing {} with the ids of a user namespace", step.source);
+      }
       return step.within.empty() ? "opening " + step.source
                                  : fmt::format("opening {} in {}", step.source, step.within);
     case StepKind::kAttach:

@@ -38,6 +38,7 @@ enum MountFlag : uint32_t {
   kReadOnly = 8,
   kRemount = 16,  // change the mount that is there, and only it
   kMake = 32,     // of kAttach in a root: the target is made, as what is shown, if it is not there
+  kMapIds = 64,   // of kOpen: the container's ids are seen as those within, on the disk, too
 };
 
 enum class StepKind : uint8_t {

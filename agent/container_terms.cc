@@ -62,7 +62,9 @@ Result<void> check_container(const ContainerInfo& container, const ConfinementSe
     TRY(need(config, Isolator::kNetNamespace, "a network of its own"));
   }
   if (container.user_namespace) {
-    return fail("this agent cannot give a container a user namespace");
+    TRY(need(config, Isolator::kUserNamespace, "a user namespace"));
+    // What is shown to others, too, has their ids.
+    TRY(need(config, Isolator::kMountNamespace, "a user namespace"));
   }
   return {};
 }

@@ -64,33 +64,16 @@ Result<void> set_program(const ImageConfig& image, CommandInfo& command) {
   return {};
 }
 
-// "1000", "1000:100".
-bool is_numeric(std::string_view user) {
-  const size_t colon = user.find(':');
-  const auto is_number = [](std::string_view text) {
-    return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-  };
-  return is_number(user.substr(0, colon)) &&
-         (colon == user.npos || is_number(user.substr(colon + 1)));
-}
-
-Result<void> set_user(const ImageConfig& image, CommandInfo& command) {
-  if (!command.user.empty() || image.user.empty() || image.user == "root") return {};
-  if (!is_numeric(image.user)) {
-    return fail(
-        fmt::format("the image is to be run as '{}', whom only it knows: name a user for "
-                    "the task, or build the image with a number",
-                    image.user));
-  }
-  command.user = image.user;
-  return {};
+// Who that is, its own etc/passwd and etc/group say when it is there.
+void set_user(const ImageConfig& image, CommandInfo& command) {
+  if (command.user.empty() && image.user != "root") command.user = image.user;
 }
 
 }  // namespace
 
 Result<void> apply_image(const ImageConfig& image, LaunchSpec& spec) {
   TRY(set_program(image, spec.command));
-  TRY(set_user(image, spec.command));
+  set_user(image, spec.command);
   // The core has put the sandbox where the command names nothing.
   if (image.working_directory.starts_with('/') &&
       spec.command.working_directory == value_of(spec.environment, "MESOS_SANDBOX")) {

@@ -10,7 +10,7 @@
 //                   replace all but the program
 //
 // Variables of the agent and the task win over the image's, except the agent's PATH. The image's
-// working directory is taken where the task names none, and so is its user, as a number.
+// working directory is taken where the task names none, and so is its user.
 //
 // Pure.
 

@@ -36,6 +36,7 @@ constexpr Known kKnown[kIsolatorCount] = {
     {"seccomp"},
     {"no-new-privileges", false},
     {"namespaces/net"},
+    {"namespaces/user"},
 };
 
 std::unexpected<Error> refuse(std::string_view word) {

@@ -41,9 +41,10 @@ enum class Isolator : uint8_t {
   kCapabilities,
   kSeccomp,
   kNoNewPrivileges,
-  kNetNamespace,  // of containers that ask for one
+  kNetNamespace,   // of containers that ask for one
+  kUserNamespace,  // likewise
 };
-inline constexpr size_t kIsolatorCount = 20;
+inline constexpr size_t kIsolatorCount = 21;
 
 using IsolatorSet = std::bitset<kIsolatorCount>;
 inline bool has(const IsolatorSet& set, Isolator one) { return set[static_cast<size_t>(one)]; }

@@ -41,7 +41,8 @@ std::vector<Option> container_options() {
        .choices = {"default", "unconfined"}},
       {.name = "user-namespace",
        .kind = OptionKind::kFlag,
-       .help = "Root in the container is nobody outside."},
+       .help = "Users of the container's own: root in it is nobody outside. The agent must have "
+               "namespaces/user."},
       {.name = "shm-size", .help = "What /dev/shm may hold in a rootfs; 64MB if not given."},
   };
   for (Option& option : options) option.group = "Container";

@@ -85,6 +85,7 @@ constexpr Attempt kAttempts[] = {
     {Isolator::kUtsNamespace, try_namespace, CLONE_NEWUTS, "making a namespace of host names"},
     {Isolator::kCgroupNamespace, try_namespace, CLONE_NEWCGROUP, "making a namespace of cgroups"},
     {Isolator::kNetNamespace, try_namespace, CLONE_NEWNET, "making a namespace of networks"},
+    {Isolator::kUserNamespace, try_namespace, CLONE_NEWUSER, "making a namespace of users"},
     {Isolator::kCapabilities, try_capabilities, 0, "bounding capabilities"},
     {Isolator::kSeccomp, try_filter, 0, "installing a filter of system calls"},
 };
@@ -97,9 +98,11 @@ std::vector<MissingIsolator> find_missing_confinement(const IsolatorSet& wanted)
     if (!has(wanted, one.isolator)) continue;
     const int code = try_in_child(one.attempt, one.argument);
     if (code == 0) continue;
+    const char* hint = geteuid() != 0   ? " (the agent is not root)"
+                       : code == ENOSPC ? " (see the limits in /proc/sys/user)"
+                                        : "";
     missing.push_back({.isolator = one.isolator,
-                       .why = fmt::format("{} failed: {}{}", one.what, std::strerror(code),
-                                          geteuid() != 0 ? " (the agent is not root)" : "")});
+                       .why = fmt::format("{} failed: {}{}", one.what, std::strerror(code), hint)});
   }
   return missing;
 }

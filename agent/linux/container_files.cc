@@ -23,11 +23,10 @@
 #include "agent/linux/clone_into.h"
 #include "agent/linux/exit_record_file.h"
 #include "agent/linux/files.h"
-#include "agent/linux/root_users.h"
 #include "agent/linux/shim_protocol.h"
 #include "agent/linux/shim_spec.h"
+#include "agent/linux/task_user.h"
 #include "agent/linux/text_tail.h"
-#include "agent/linux/users.h"
 #include "agent/linux/volumes.h"
 #include "common/io/clock.h"
 
@@ -64,7 +63,8 @@ bool has_own_files(const LaunchSpec& spec) {
 }
 
 Result<Sandbox> make_sandbox(const ContainerPlaces& places, const LaunchSpec& spec,
-                             const std::optional<UserIds>& user) {
+                             const TaskUser& who) {
+  const std::optional<UserIds>& user = who.outside;
   Fd directory = TRY(make_directories_at(places.work.get(), spec.sandbox, 0755));
   if (user.has_value() && fchown(directory.get(), user->uid, user->gid) != 0) {
     return std::unexpected(system_error(errno, "giving away the directory"));
@@ -75,7 +75,7 @@ Result<Sandbox> make_sandbox(const ContainerPlaces& places, const LaunchSpec& sp
   struct stat status{};
   if (fstat(sandbox.errors.get(), &status) == 0) sandbox.errors_inode = status.st_ino;
   for (const VolumeMount& volume : spec.volumes) {
-    TRY(has_own_files(spec) ? prepare_volume(directory.get(), volume, user)
+    TRY(has_own_files(spec) ? prepare_volume(directory.get(), volume, user, who.within)
                             : link_volume(directory.get(), volume, user));
   }
   for (const std::string& one : spec.confinement.directories) {
@@ -86,12 +86,14 @@ Result<Sandbox> make_sandbox(const ContainerPlaces& places, const LaunchSpec& sp
 }
 
 Result<Fd> make_spec_file(const ContainerPlaces& places, const LaunchSpec& spec,
-                          std::optional<UserIds> user, const IsolatorSet& joined) {
+                          std::optional<UserIds> user, const IsolatorSet& joined,
+                          const std::optional<IdRange>& ids) {
   const std::string sandbox = places.work_dir + "/" + spec.sandbox;
   ShimSpec shim = make_shim_spec(spec.command, spec.environment, sandbox);
   shim.user = std::move(user);
   shim.confinement = spec.confinement;
   shim.joined = joined;
+  shim.ids = ids;
   if (is_bounded(places, spec)) shim.output = places.output;
   if (spec.confinement.filters_calls) {
     const auto& limits = spec.confinement.capabilities;
@@ -162,24 +164,25 @@ void remove_runtime(const ContainerPlaces& places, const std::string& id) {
   unlinkat(places.runtime.get(), id.c_str(), AT_REMOVEDIR);
 }
 
-// In a root of the container's own, by its users.
-Result<std::optional<UserIds>> find_user(const LaunchSpec& spec, const Namespaces& joined) {
-  const std::optional<ContainerRoot>& root = spec.confinement.root;
-  if (!root) return user_to_switch_to(spec.command.user);
-  std::vector<std::string> layers = root->layers;
-  if (joined.pid > 0) layers = {fmt::format("/proc/{}/root", joined.pid)};
-  return user_in_root(layers, spec.command.user);
+// For a user namespace of the container's own.
+Result<std::optional<IdRange>> take_ids(const ContainerPlaces& places, const LaunchSpec& spec) {
+  if (!has(spec.confinement.namespaces, Isolator::kUserNamespace)) return std::nullopt;
+  if (places.ids == nullptr) return fail("this agent has no ids for user namespaces");
+  return TRY(places.ids->take(spec.id));
 }
 
 Result<StartedShim> start_in(const ContainerPlaces& places, const LaunchSpec& spec,
                              const Fd& runtime, const Fd& cgroup) {
   const Namespaces joined = TRY(find_namespaces(places, spec.confinement.joins));
-  std::optional<UserIds> user = TRY(find_user(spec, joined));
+  const std::optional<IdRange> ids = TRY(take_ids(places, spec));
+  TaskUser user = TRY(find_task_user(
+      spec, joined.pid > 0 ? fmt::format("/proc/{}/root", joined.pid) : std::string(),
+      ids ? ids : joined.ids));
   Result<Sandbox> sandbox = make_sandbox(places, spec, user);
   if (!sandbox.has_value()) {
     return std::unexpected(std::move(sandbox).error().in("preparing the sandbox " + spec.sandbox));
   }
-  Fd file = TRY(make_spec_file(places, spec, std::move(user), joined.isolators));
+  Fd file = TRY(make_spec_file(places, spec, std::move(user.within), joined.isolators, ids));
   Fd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
   int ends[2] = {-1, -1};
   if (!null || pipe2(ends, O_CLOEXEC) != 0) {
@@ -287,6 +290,7 @@ Result<StartedShim> start_container(const ContainerPlaces& places, const LaunchS
   if (!shim.has_value()) {
     (void)remove_tree(places.roots.get(), id).has_value();
     remove_runtime(places, id);
+    if (places.ids != nullptr) places.ids->release(spec.id);
   }
   return shim;
 }
@@ -322,6 +326,7 @@ Result<bool> remove_container(const ContainerPlaces& places, const LaunchSpec& s
   }
   TRY(remove_tree(places.roots.get(), spec.id.value));
   remove_runtime(places, spec.id.value);
+  if (places.ids != nullptr) places.ids->release(spec.id);
   return true;
 }
 
@@ -343,7 +348,12 @@ Error launch_error(const LaunchSpec& spec, uint32_t stage, int code) {
   constexpr auto kFirstStep = static_cast<uint32_t>(ShimStage::kFirstStep);
   const std::vector<ConfinementStep> steps = complete_steps(spec.confinement);
   if (stage >= kFirstStep && stage - kFirstStep < steps.size()) {
-    return system_error(code, describe(steps[stage - kFirstStep]));
+    const ConfinementStep& step = steps[stage - kFirstStep];
+    Error error = system_error(code, describe(step));
+    if ((step.flags & kMapIds) != 0 && code == EINVAL) {
+      error.message += "; its file system, or this kernel, cannot do that";
+    }
+    return error;
   }
   constexpr auto kFirstRlimit = static_cast<uint32_t>(ShimStage::kFirstRlimit);
   const std::vector<Rlimit>& rlimits = spec.confinement.rlimits;
@@ -373,6 +383,8 @@ Error launch_error(const LaunchSpec& spec, uint32_t stage, int code) {
       return system_error(code, "making namespaces for the container");
     case ShimStage::kInit:
       return Error{.message = "who holds the namespaces of the container was killed", .code = code};
+    case ShimStage::kIds:
+      return system_error(code, "giving ids of the machine to the container's user namespace");
     case ShimStage::kLogger:
       return system_error(code, "starting what keeps the command's output within bounds");
     case ShimStage::kJoin:

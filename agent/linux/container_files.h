@@ -7,11 +7,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "agent/effects.h"
+#include "agent/id_range.h"
 #include "agent/linux/cgroup.h"
+#include "agent/linux/id_ranges.h"
 #include "agent/linux/seccomp_profile.h"
 #include "agent/linux/shim_spec.h"
 #include "common/io/fd.h"
@@ -28,6 +31,7 @@ struct ContainerPlaces {
   Fd runtime;                           // one directory per container, readable to us alone
   std::string shim;                     // the program
   const CgroupRoot* cgroups = nullptr;  // null: processes are killed by the shim, not by a cgroup
+  IdRanges* ids = nullptr;              // null: there are no user namespaces
   OutputLimit output;
   std::unique_ptr<SeccompProfiles> profiles = std::make_unique<SeccompProfiles>();
 };
@@ -84,6 +88,7 @@ struct Namespaces {
   Fd process;
   pid_t pid = 0;
   IsolatorSet isolators;
+  std::optional<IdRange> ids;  // of the one of users
 };
 // An empty id: none. An error: the container does not run (any more).
 Result<Namespaces> find_namespaces(const ContainerPlaces& places, const ContainerId& id);

@@ -388,6 +388,7 @@ Result<std::unique_ptr<Containers>> Containers::create(Reactor& reactor, Options
   places.shim = std::move(options.shim);
   places.cgroups = options.cgroups;
   places.output = options.output;
+  places.ids = options.ids;
   containers->disk_quota_ = options.disk_quota;
   containers->disk_images_ = options.disk_images;
   containers->worker_ =

@@ -49,6 +49,7 @@ class Containers {
     std::string shim;                         // the program tepui-shim
     const CgroupRoot* cgroups = nullptr;      // null: no cgroup can be had
     OutputLimit output;                       // of each container's stdout and stderr
+    IdRanges* ids = nullptr;                  // null: there are no user namespaces
     DiskQuota* disk_quota = nullptr;          // null: plans say nothing of it
     const DiskImages* disk_images = nullptr;  // likewise
     size_t threads = 4;                       // launches and removals that run at once

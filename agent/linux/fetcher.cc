@@ -111,7 +111,9 @@ Result<void> Fetcher::fetch_one(const Request& request, const Uri& uri) {
 }
 
 Result<void> Fetcher::fetch_cached(const Request& request, const Uri& uri) {
-  const FetchCacheKey key{.uid = request.user ? request.user->uid : geteuid(),
+  // The ids of a user namespace are another's next time: as root's, whose files are read likewise.
+  const bool is_somebody = request.user && !request.is_mapped;
+  const FetchCacheKey key{.uid = is_somebody ? request.user->uid : geteuid(),
                           .uri = uri.value,
                           .checksum = uri.checksum};
   constexpr int kAttempts = 3;
@@ -173,7 +175,8 @@ void Fetcher::remove(const std::vector<uint64_t>& numbers) {
 }
 
 Result<FetchAnswer> Fetcher::download(const Request& request, const Uri& uri, int output) {
-  const bool as_task = !local_path(uri.value).empty() && request.user && request.user->uid != 0;
+  const bool as_task = !local_path(uri.value).empty() && request.user && request.user->uid != 0 &&
+                       !request.is_mapped;
   const UserIds& who = as_task ? *request.user : fetcher_;
   const FetchJob job{.kind = FetchJob::Kind::kFetch,
                      .uid = who.uid,

@@ -45,6 +45,8 @@ class Fetcher {
   struct Request {
     const CommandInfo& command;
     const std::optional<UserIds>& user;  // absent: the agent's own
+    // His ids are those of a user namespace: with them he may no more than everybody.
+    bool is_mapped = false;
     int sandbox = -1;
     const Cancellation& cancellation;
     std::atomic<uint64_t>& bytes;  // of the file that is being fetched

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <optional>
@@ -166,6 +167,17 @@ bool has_own_namespace(pid_t pid, const char* kind) {
          readlink(theirs.c_str(), its, sizeof its - 1) > 0 && std::strcmp(own, its) != 0;
 }
 
+// The one line of its map: within, outside, how many.
+std::optional<IdRange> read_ids(pid_t pid) {
+  const Result<std::string> text = read_file_at(AT_FDCWD, fmt::format("/proc/{}/uid_map", pid));
+  IdRange ids;
+  unsigned within = 0;
+  if (!text || std::sscanf(text->c_str(), "%u %u %u", &within, &ids.first, &ids.count) != 3) {
+    return std::nullopt;
+  }
+  return ids;
+}
+
 }  // namespace
 
 Result<Namespaces> find_namespaces(const ContainerPlaces& places, const ContainerId& id) {
@@ -183,12 +195,15 @@ Result<Namespaces> find_namespaces(const ContainerPlaces& places, const Containe
       {Isolator::kPidNamespace, "pid"},       {Isolator::kMountNamespace, "mnt"},
       {Isolator::kIpcNamespace, "ipc"},       {Isolator::kUtsNamespace, "uts"},
       {Isolator::kCgroupNamespace, "cgroup"}, {Isolator::kNetNamespace, "net"},
+      {Isolator::kUserNamespace, "user"},
   };
   for (const auto& [isolator, kind] : kKinds) {
     if (has_own_namespace(report->pid, kind)) put(found.isolators, isolator);
   }
+  if (has(found.isolators, Isolator::kUserNamespace)) found.ids = read_ids(report->pid);
   // As long as its shim lives, the command keeps its pid, dead or alive.
   if (!found.process || lock_holder(runtime->get()) == 0) return std::unexpected(gone);
+  if (has(found.isolators, Isolator::kUserNamespace) && !found.ids) return std::unexpected(gone);
   return found;
 }
 

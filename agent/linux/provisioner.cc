@@ -12,7 +12,7 @@
 #include "agent/image_launch.h"
 #include "agent/isolators/disk.h"
 #include "agent/linux/files.h"
-#include "agent/linux/users.h"
+#include "agent/linux/task_user.h"
 #include "common/check.h"
 #include "common/limits.h"
 
@@ -67,6 +67,12 @@ class Provisioner::Provision final : public Job {
     return sandbox;
   }
 
+  bool has_users() const { return has(spec.confinement.namespaces, Isolator::kUserNamespace); }
+  Result<std::optional<IdRange>> take_ids() {
+    if (!has_users() || all_.ids_ == nullptr) return std::nullopt;
+    return TRY(all_.ids_->take(spec.id));
+  }
+
   Result<void> provide() {
     if (cancellation->cancelled()) return fail("it was cancelled", ECANCELED);
     if (spec.image) {
@@ -80,10 +86,11 @@ class Provisioner::Provision final : public Job {
       spec.confinement.root->layers = image.layers;
     }
     if (spec.command.uris.empty()) return {};
-    const std::optional<UserIds> user = TRY(user_to_switch_to(spec.command.user));
-    const Fd sandbox = TRY(make_sandbox(user));
+    const TaskUser user = TRY(find_task_user(spec, "", TRY(take_ids())));
+    const Fd sandbox = TRY(make_sandbox(user.outside));
     return all_.fetcher_->fetch({.command = spec.command,
-                                 .user = user,
+                                 .user = user.outside,
+                                 .is_mapped = has_users(),
                                  .sandbox = sandbox.get(),
                                  .cancellation = *cancellation,
                                  .bytes = bytes});
@@ -98,13 +105,18 @@ class Provisioner::Release final : public Job {
   Release(Provisioner& all, ContainerId id) : all_(all), id_(std::move(id)) {}
   void run() override {
     if (all_.images_ != nullptr) all_.images_->release(id_);
+    if (all_.ids_ != nullptr) all_.ids_->release(id_);
     // What cannot be released now is released at the next start.
     if (all_.disk_images_ != nullptr) (void)all_.disk_images_->release(id_.value).has_value();
   }
   void on_done() override {
     all_.on_job_done();
+    Provisioner& all = all_;
     const ContainerId id = id_;
-    all_.releases_.erase(id);  // the end of this
+    all.releases_.erase(id);  // the end of this
+    // One that was found never to have begun, and begins after all.
+    const auto waits = all.under_way_.find(id);
+    if (waits != all.under_way_.end()) all.run(*waits->second);
   }
 
  private:
@@ -119,14 +131,15 @@ Result<std::unique_ptr<Provisioner>> Provisioner::create(Reactor& reactor, Optio
   made->work_ = TRY(open_directory_at(AT_FDCWD, made->work_dir_));
   made->disk_quota_ = options.disk_quota;
   made->disk_images_ = options.disk_images;
+  made->ids_ = options.ids;
   if (access(options.fetcher.program.c_str(), X_OK) != 0) {
     return std::unexpected(system_error(errno, "finding " + options.fetcher.program));
   }
   made->fetcher_ = TRY(Fetcher::create(std::move(options.fetcher)));
   if (!options.images.image_dirs.empty()) {
     made->images_ = TRY(ImageStore::create(std::move(options.images), options.containers));
-    for (const std::string& id : options.containers) made->with_image_.insert({.value = id});
   }
+  for (const std::string& id : options.containers) made->holding_.insert({.value = id});
   made->worker_ = TRY(Worker::create(reactor, {.threads = kThreads, .queue_max = kJobsMax}));
   return made;
 }
@@ -140,8 +153,8 @@ Provisioner::~Provisioner() {
   if (images_ != nullptr) images_->wake();
 }
 
-bool Provisioner::needs(const LaunchSpec& spec) {
-  return spec.image.has_value() || !spec.command.uris.empty();
+bool Provisioner::needs(const LaunchSpec& spec) const {
+  return spec.image.has_value() || !spec.command.uris.empty() || releases_.contains(spec.id);
 }
 
 void Provisioner::start(LaunchSpec spec) {
@@ -149,11 +162,11 @@ void Provisioner::start(LaunchSpec spec) {
   CHECK(!under_way_.contains(id));
   Result<std::unique_ptr<Cancellation>> cancellation = Cancellation::create();
   CHECK(cancellation.has_value());
-  if (spec.image || (disk_images_ != nullptr && image_size(spec.plan))) with_image_.insert(id);
+  holding_.insert(id);
   auto provision = std::make_unique<Provision>(*this, std::move(spec), *std::move(cancellation));
   Job& job = *provision;
   under_way_.emplace(id, std::move(provision));
-  run(job);
+  if (!releases_.contains(id)) run(job);
   if (under_way_.size() == 1) {
     reactor_.set(progress_, later(reactor_.now().mono, kProgressInterval));
   }
@@ -169,7 +182,7 @@ bool Provisioner::cancel(const ContainerId& id) {
 }
 
 void Provisioner::release(const ContainerId& id) {
-  if (with_image_.erase(id) == 0) return;
+  if (holding_.erase(id) == 0) return;
   auto release = std::make_unique<Release>(*this, id);
   Job& job = *release;
   if (releases_.emplace(id, std::move(release)).second) run(job);

@@ -17,6 +17,7 @@
 #include "agent/linux/disk_image.h"
 #include "agent/linux/disk_quota.h"
 #include "agent/linux/fetcher.h"
+#include "agent/linux/id_ranges.h"
 #include "agent/linux/image_store.h"
 #include "common/io/alarm.h"
 #include "common/io/reactor.h"
@@ -41,6 +42,7 @@ class Provisioner {
     std::string work_dir;                     // absolute
     DiskQuota* disk_quota = nullptr;          // null: plans say nothing of it
     const DiskImages* disk_images = nullptr;  // likewise
+    IdRanges* ids = nullptr;                  // null: there are no user namespaces
     FetcherOptions fetcher;
     ImageStoreOptions images;
     // That may use images of an earlier life.
@@ -53,12 +55,14 @@ class Provisioner {
   Provisioner(const Provisioner&) = delete;
   Provisioner& operator=(const Provisioner&) = delete;
 
-  static bool needs(const LaunchSpec& spec);
+  // It must be start()ed before it is launched: something is to be made ready for it, or what it
+  // held in an earlier attempt is just being given back.
+  bool needs(const LaunchSpec& spec) const;
   void start(LaunchSpec spec);
   // Gives it up: on_provision_failed follows. False: it is not under way.
   bool cancel(const ContainerId& id);
   Fetcher::Counts fetches() const { return fetcher_->counts(); }
-  // The container is gone, or will never be, and needs its images no longer.
+  // The container is gone, or never was or will be, and needs its images no longer.
   void release(const ContainerId& id);
 
  private:
@@ -76,9 +80,10 @@ class Provisioner {
   Fd work_;
   DiskQuota* disk_quota_ = nullptr;
   const DiskImages* disk_images_ = nullptr;
+  IdRanges* ids_ = nullptr;
   std::unique_ptr<Fetcher> fetcher_;
   std::unique_ptr<ImageStore> images_;
-  std::set<ContainerId> with_image_;
+  std::set<ContainerId> holding_;  // something that release() gives back
   std::map<ContainerId, std::unique_ptr<Provision>> under_way_;
   std::map<ContainerId, std::unique_ptr<Release>> releases_;
   // Bounded by the containers.

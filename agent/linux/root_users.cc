@@ -5,6 +5,7 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +19,8 @@
 
 namespace tepui {
 namespace {
+
+constexpr const char* kFolder = "etc";
 
 std::optional<uint32_t> number_of(std::string_view text) {
   uint32_t number = 0;
@@ -53,6 +56,21 @@ std::vector<Entry> parse(std::string_view text) {
   return entries;
 }
 
+// Whether a layer has something else in the place of this directory of those below it.
+bool hides_below(const Fd& layer, const char* folder) {
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  const Fd found(static_cast<int>(syscall(SYS_openat2, layer.get(), folder, &how, sizeof how)));
+  struct stat status{};
+  if (!found || fstat(found.get(), &status) != 0) return false;
+  if (S_ISLNK(status.st_mode)) return false;
+  if (!S_ISDIR(status.st_mode)) return true;
+  char value = 0;
+  const std::string path = fmt::format("/proc/self/fd/{}", found.get());
+  return getxattr(path.c_str(), "trusted.overlay.opaque", &value, 1) == 1 && value == 'y';
+}
+
 // Nothing where none of the layers has it; one that hides it from those below has it, empty.
 Result<std::optional<std::string>> read_in(const std::vector<std::string>& layers,
                                            const char* path) {
@@ -62,7 +80,10 @@ Result<std::optional<std::string>> read_in(const std::vector<std::string>& layer
     how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
     const Fd file(static_cast<int>(syscall(SYS_openat2, root.get(), path, &how, sizeof how)));
-    if (!file && (errno == ENOENT || errno == ENOTDIR)) continue;
+    if (!file && (errno == ENOENT || errno == ENOTDIR)) {
+      if (hides_below(root, kFolder)) return std::nullopt;
+      continue;
+    }
     if (!file && errno == ENXIO) return std::nullopt;  // how an overlay marks what is gone
     if (!file) {
       return std::unexpected(system_error(errno, fmt::format("opening {} of {}", path, layer)));

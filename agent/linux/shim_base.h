@@ -70,6 +70,15 @@ struct Init {
   int pidfd = -1;
 };
 Failure start_init(const Spec& spec, int cgroup, Init* init);
+// The same where a user namespace is among them.
+Failure start_init_of_users(const Spec& spec, int cgroup, Init* init);
+
+// What inits are made of. `users`: the user namespace by which ids of mounts are mapped, or -1.
+Failure run_steps(const Spec& spec, int users);
+// Nobody may take it for a way into what it once was. Only `kept` stays open.
+void become_harmless(long kept);
+// Reaps, until it is killed.
+[[noreturn]] void idle();
 
 // Starts the process between the command and its files, and gives the shim its pipes as stdout and
 // stderr.
@@ -82,6 +91,9 @@ Failure start_logger(const Spec& spec, int cgroup, Logger* logger);
 void end_logger(const Logger& logger);
 
 Failure become_user(const Spec& spec);
+// Who that is outside of the container's user namespace, if it has one; without further groups
+// then.
+Failure become_user_outside(const Spec& spec);
 void drop_capabilities();
 
 // Becomes the command: joins the namespaces behind `namespaces` (a pidfd, or -1), limits itself,

@@ -182,6 +182,17 @@ Failure become_user(const Spec& spec) {
   return result < 0 ? failure(ShimStage::kUser, result) : Failure{};
 }
 
+Failure become_user_outside(const Spec& spec) {
+  const ShimSpecHeader& header = spec.header;
+  if (header.ids_count == 0) return become_user(spec);
+  const long gid = long{header.ids_first} + header.gid;
+  const long uid = long{header.ids_first} + header.uid;
+  long result = raw_syscall(SYS_setgroups, 0, 0);
+  if (result >= 0) result = raw_syscall(SYS_setresgid, gid, gid, gid);
+  if (result >= 0) result = raw_syscall(SYS_setresuid, uid, uid, uid);
+  return result < 0 ? failure(ShimStage::kUser, result) : Failure{};
+}
+
 void drop_capabilities() {
   __user_cap_header_struct about{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   const __user_cap_data_struct nothing[2] = {};
@@ -194,9 +205,10 @@ Failure become_command(const Spec& spec, int namespaces, uint32_t namespace_flag
   }
   raw_syscall(SYS_umask, 022);
   reset_signals();
-  const Failure failed =
-      first_failure([&] { return join(namespaces, namespace_flags); },
-                    [&] { return set_rlimits(spec); }, [&] { return drop_privileges(spec); });
+  // Limits before it joins: in a user namespace nobody may raise them.
+  const Failure failed = first_failure([&] { return set_rlimits(spec); },
+                                       [&] { return join(namespaces, namespace_flags); },
+                                       [&] { return drop_privileges(spec); });
   if (failed.stage != 0) return failed;
   if (const long result = raw_syscall(SYS_chdir, raw_address(spec.directory)); result < 0) {
     return failure(ShimStage::kDirectory, result);

@@ -119,16 +119,19 @@ long write_file(const char* path, const char* bytes) {
   return written;
 }
 
-long set_attributes(int directory, const char* path, long flags, uint64_t attributes) {
+// `users`: by which ids are mapped, where that is among the attributes.
+long set_attributes(int directory, const char* path, long flags, uint64_t attributes,
+                    int users = -1) {
   mount_attr wanted{};
   wanted.attr_set = attributes;
+  if ((attributes & MOUNT_ATTR_IDMAP) != 0) wanted.userns_fd = static_cast<uint64_t>(users);
   return raw_syscall(SYS_mount_setattr, directory, raw_address(path), flags, raw_address(&wanted),
                      sizeof wanted);
 }
 
 // A copy of what is mounted at `source`, with its attributes, that is not mounted anywhere yet.
 // `within`: of a source that is relative to it and must not lead out of it.
-long open_tree(const char* source, const char* within, uint64_t attributes) {
+long open_tree(const char* source, const char* within, uint64_t attributes, int users) {
   constexpr long kFlags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
   long tree = 0;
   if (*within == 0) {
@@ -145,7 +148,7 @@ long open_tree(const char* source, const char* within, uint64_t attributes) {
   }
   if (tree < 0 || attributes == 0) return tree;
   const long set =
-      set_attributes(static_cast<int>(tree), "", AT_EMPTY_PATH | AT_RECURSIVE, attributes);
+      set_attributes(static_cast<int>(tree), "", AT_EMPTY_PATH | AT_RECURSIVE, attributes, users);
   return set < 0 ? set : tree;
 }
 
@@ -225,7 +228,7 @@ long bring_up_loopback() {
 
 class Steps {
  public:
-  explicit Steps(const Spec& spec) : spec_(spec) {
+  Steps(const Spec& spec, int users) : spec_(spec), users_(users) {
     for (long& tree : trees_) tree = -EBADF;
   }
 
@@ -250,7 +253,7 @@ class Steps {
                      texts.data);
       case ShimStepKind::kOpenTree:
         if (step.slot >= kShimSlots) return -EPROTO;
-        trees_[step.slot] = open_tree(texts.source, texts.data, step.flags);
+        trees_[step.slot] = open_tree(texts.source, texts.data, step.flags, users_);
         return trees_[step.slot];
       case ShimStepKind::kAttach:
         if (step.slot >= kShimSlots) return -EPROTO;
@@ -288,12 +291,15 @@ class Steps {
   }
 
   const Spec& spec_;
+  const int users_;
   bool in_root_ = false;
   long trees_[kShimSlots];
 };
 
-// Nobody may take it for a way into what it once was.
-// Only `kept` stays open.
+}  // namespace
+
+Failure run_steps(const Spec& spec, int users) { return Steps(spec, users).run(); }
+
 void become_harmless(long kept) {
   if (kept > 0) raw_syscall(SYS_close_range, 0, kept - 1, 0);
   raw_syscall(SYS_close_range, kept + 1, ~0U, 0);
@@ -312,6 +318,8 @@ void become_harmless(long kept) {
   while (true) raw_syscall(SYS_ppoll, 0, 0, 0, 0, sizeof(uint64_t));
 }
 
+namespace {
+
 [[noreturn]] void run_init(const Spec& spec, long says) {
   raw_syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   raw_syscall(SYS_umask, 0);
@@ -326,7 +334,7 @@ void become_harmless(long kept) {
     const long result = raw_syscall(SYS_unshare, CLONE_NEWCGROUP);
     if (result < 0) failed = failure(ShimStage::kNamespaces, result);
   }
-  if (failed.stage == 0) failed = Steps(spec).run();
+  if (failed.stage == 0) failed = run_steps(spec, -1);
   if (failed.stage == 0) {
     forget_spec(spec);
     become_harmless(says);
@@ -341,6 +349,7 @@ void become_harmless(long kept) {
 }  // namespace
 
 Failure start_init(const Spec& spec, int cgroup, Init* init) {
+  if ((spec.header.namespaces & CLONE_NEWUSER) != 0) return start_init_of_users(spec, cgroup, init);
   int ends[2] = {-1, -1};
   if (const long result = raw_syscall(SYS_pipe2, raw_address(ends), O_CLOEXEC); result < 0) {
     return failure(ShimStage::kNamespaces, result);

@@ -165,7 +165,7 @@ struct Pipes {
   raw_syscall(SYS_close_range, kFdEnd, ~0U, 0);
   raw_syscall(SYS_umask, 022);
   const ShimSpecHeader header = spec.header;
-  if (become_user(spec).stage != 0) leave(kExitLaunchFailed);
+  if (become_user_outside(spec).stage != 0) leave(kExitLaunchFailed);
   forget_spec(spec);
   drop_capabilities();
   raw_syscall(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);

@@ -27,7 +27,7 @@ inline constexpr const char* kShimReportFile = "report";  // a ShimReport, for a
 inline constexpr const char* kExitRecordFile = "exit";
 inline constexpr const char* kExitRecordDraft = "exit.draft";
 
-inline constexpr uint32_t kShimSpecMagic = 0x34505354;    // "TSP4"
+inline constexpr uint32_t kShimSpecMagic = 0x35505354;    // "TSP5"
 inline constexpr uint32_t kShimReportMagic = 0x32505254;  // "TRP2"
 inline constexpr uint32_t kExitRecordMagic = 0x31585445;  // "ETX1"
 
@@ -54,11 +54,15 @@ struct ShimSpecHeader {
   uint32_t output_files = 0;
   uint64_t bounding = 0;   // one bit per capability
   uint64_t effective = 0;  // permitted and inheritable too; 0 for other users than root
-  // What stdout and stderr may have each, in output_files of them (1 or more); 0: the command writes
-  // to the descriptors that it gets.
+  // What stdout and stderr may have each, in output_files of them (1 or more); 0: the command
+  // writes to the descriptors that it gets.
   uint64_t output_bytes_max = 0;
+  // Where the ids of its own user namespace are on the machine; a count of 0: it has none. Those in
+  // the header are as they are within.
+  uint32_t ids_first = 0;
+  uint32_t ids_count = 0;
 };
-static_assert(sizeof(ShimSpecHeader) == 88);
+static_assert(sizeof(ShimSpecHeader) == 96);
 
 inline constexpr size_t kShimFilterBytes = 8;  // of an instruction
 
@@ -66,7 +70,8 @@ inline constexpr size_t kShimFilterBytes = 8;  // of an instruction
 // Strings: source, target, type, data.
 enum class ShimStepKind : uint32_t {
   kMount = 1,      // mount(source, target, type, flags, data); an empty string is a null pointer
-  kOpenTree = 2,   // a copy of the tree at source into `slot`; flags: MOUNT_ATTR_... for all of it;
+  kOpenTree = 2,   // a copy of the tree at source into `slot`; flags: MOUNT_ATTR_... for all of it,
+                   // with MOUNT_ATTR_IDMAP by the user namespace of the container;
                    // data: the directory that no part of source leads out of, or nothing
   kAttach = 3,     // the tree in `slot` to target; flags: kShimMake
   kDirectory = 4,  // target, and what is missing on the way; flags: its mode
@@ -91,7 +96,7 @@ static_assert(sizeof(ShimStep) == 16);
 // After kPivot: the target is made if it is not there, a directory or a file as what is attached.
 inline constexpr uint64_t kShimMake = 1;
 inline constexpr size_t kShimStepTexts = 4;
-inline constexpr size_t kShimSlots = 192;
+inline constexpr size_t kShimSlots = 193;
 
 struct ShimRlimit {
   uint32_t resource = 0;  // RLIMIT_...
@@ -117,8 +122,9 @@ enum class ShimStage : uint32_t {
   kCapabilities = 11,
   kFilter = 12,
   kPrivileges = 13,
-  kInit = 14,          // who holds the namespaces ended before it had said anything
+  kInit = 14,  // who holds the namespaces ended before it had said anything
   kLogger = 15,
+  kIds = 16,
   kFirstRlimit = 512,  // and on: by the place of the limit
   kFirstStep = 1024,   // and on: by the place of the step
 };

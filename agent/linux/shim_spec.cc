@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 #include <sys/resource.h>
 
+#include <charconv>
 #include <string_view>
 #include <utility>
 
@@ -23,6 +24,7 @@ uint32_t namespace_flags(const IsolatorSet& namespaces) {
       {Isolator::kPidNamespace, CLONE_NEWPID},       {Isolator::kMountNamespace, CLONE_NEWNS},
       {Isolator::kIpcNamespace, CLONE_NEWIPC},       {Isolator::kUtsNamespace, CLONE_NEWUTS},
       {Isolator::kCgroupNamespace, CLONE_NEWCGROUP}, {Isolator::kNetNamespace, CLONE_NEWNET},
+      {Isolator::kUserNamespace, CLONE_NEWUSER},
   };
   uint32_t flags = 0;
   for (const auto& [isolator, flag] : kFlags) {
@@ -35,7 +37,8 @@ uint64_t attribute_flags(uint32_t flags) {
   return ((flags & kNoSuid) != 0 ? MOUNT_ATTR_NOSUID : 0) |
          ((flags & kNoDevices) != 0 ? MOUNT_ATTR_NODEV : 0) |
          ((flags & kNoExecute) != 0 ? MOUNT_ATTR_NOEXEC : 0) |
-         ((flags & kReadOnly) != 0 ? MOUNT_ATTR_RDONLY : 0);
+         ((flags & kReadOnly) != 0 ? MOUNT_ATTR_RDONLY : 0) |
+         ((flags & kMapIds) != 0 ? MOUNT_ATTR_IDMAP : 0);
 }
 
 uint64_t mount_flags(uint32_t flags) {
@@ -171,6 +174,10 @@ ShimSpecHeader make_header(const ShimSpec& spec) {
   header.filter_count = static_cast<uint32_t>(spec.filter.size() / kShimFilterBytes);
   header.output_bytes_max = spec.output.file_bytes_max;
   header.output_files = spec.output.files;
+  if (spec.ids) {
+    header.ids_first = spec.ids->first;
+    header.ids_count = spec.ids->count;
+  }
   header.no_new_privileges = confinement.no_new_privileges ? 1 : 0;
   if (confinement.capabilities.has_value()) {
     header.set_capabilities = 1;
@@ -209,11 +216,33 @@ std::string list_layers(const std::vector<std::string>& layers, std::string& fol
   return list;
 }
 
+// For what is put together here; the steps of a plan have those below.
+constexpr uint16_t kLayerSlot = kShimSlots - 1;
+
+// Copies of the layers with the ids of the container, in directories of `place` by their numbers.
+// Each is in its place before the next is opened, so one slot is enough.
+std::vector<std::string> append_mapped(std::vector<ConfinementStep>& steps,
+                                       const std::vector<std::string>& layers,
+                                       const std::string& place) {
+  std::vector<std::string> mapped;
+  for (const std::string& layer : layers) {
+    const std::string own = fmt::format("{}/{}", place, mapped.size());
+    steps.push_back({.kind = StepKind::kOpen,
+                     .slot = kLayerSlot,
+                     .flags = kReadOnly | kMapIds,
+                     .source = layer});
+    steps.push_back({.kind = StepKind::kDirectory, .mode = 0755, .target = own});
+    steps.push_back({.kind = StepKind::kAttach, .slot = kLayerSlot, .target = own});
+    mapped.push_back(own);
+  }
+  return mapped;
+}
+
 // An overlay, so that the layers are never changed; what makes places in a read-only one is memory.
-void append_root(std::vector<ConfinementStep>& steps, const ContainerRoot& root,
+void append_root(std::vector<ConfinementStep>& steps, const ContainerRoot& root, bool maps_ids,
                  const std::string& place) {
   const std::string& above = root.upper.empty() ? place : root.upper;
-  if (root.upper.empty()) {
+  if (root.upper.empty() || maps_ids) {
     steps.push_back({.kind = StepKind::kMount,
                      .flags = kNoDevices,
                      .target = place,
@@ -224,7 +253,8 @@ void append_root(std::vector<ConfinementStep>& steps, const ContainerRoot& root,
     steps.push_back({.kind = StepKind::kDirectory, .mode = 0755, .target = above + name});
   }
   std::string folder;
-  const std::string layers = list_layers(root.layers, folder);
+  const std::string layers =
+      list_layers(maps_ids ? append_mapped(steps, root.layers, place) : root.layers, folder);
   steps.push_back({.kind = StepKind::kEnter, .target = std::move(folder)});
   steps.push_back({.kind = StepKind::kMount,
                    .flags = kNoDevices,
@@ -249,9 +279,21 @@ Result<void> check_step(const ConfinementStep& step, const Confinement& confinem
   return {};
 }
 
-Result<void> append_steps(std::string& bytes, const std::vector<ConfinementStep>& steps) {
+// The group in the options of devpts is the machine's: root of the machine mounts it.
+std::string options_of(const ConfinementStep& step, const std::optional<IdRange>& ids) {
+  constexpr std::string_view kGroup = ",gid=";
+  const size_t at = step.data.rfind(kGroup);
+  if (step.type != "devpts" || !ids || at == step.data.npos) return step.data;
+  const std::string_view digits = std::string_view(step.data).substr(at + kGroup.size());
+  uint32_t group = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), group);
+  return fmt::format("{}{}{}", step.data.substr(0, at), kGroup, ids->first + group);
+}
+
+Result<void> append_steps(std::string& bytes, const std::vector<ConfinementStep>& steps,
+                          const std::optional<IdRange>& ids) {
   for (const ConfinementStep& step : steps) {
-    const std::string& last = step.kind == StepKind::kOpen ? step.within : step.data;
+    const std::string last = step.kind == StepKind::kOpen ? step.within : options_of(step, ids);
     for (const std::string* text : {&step.source, &step.target, &step.type, &last}) {
       TRY(append_text(bytes, *text, "confinement"));
     }
@@ -265,7 +307,8 @@ std::vector<ConfinementStep> complete_steps(const Confinement& confinement) {
   std::vector<ConfinementStep> steps;
   for (const ConfinementStep& step : confinement.steps) {
     if (step.kind == StepKind::kRoot && confinement.root) {
-      append_root(steps, *confinement.root, step.target);
+      append_root(steps, *confinement.root, has(confinement.namespaces, Isolator::kUserNamespace),
+                  step.target);
     } else {
       steps.push_back(step);
     }
@@ -282,8 +325,10 @@ Result<std::string> encode_shim_spec(const ShimSpec& spec) {
   bytes += spec.filter;
   for (const ConfinementStep& step : steps) {
     TRY(check_step(step, spec.confinement));
-    if (step.slot >= kShimSlots) return fail("the container has too many volumes");
     append_raw(bytes, encode_step(step));
+  }
+  for (const ConfinementStep& step : spec.confinement.steps) {
+    if (step.slot >= kLayerSlot) return fail("the container has too many volumes");
   }
   for (const Rlimit& limit : spec.confinement.rlimits) {
     append_raw(bytes, ShimRlimit{.resource = resource_of(limit.type),
@@ -306,7 +351,7 @@ Result<std::string> encode_shim_spec(const ShimSpec& spec) {
     }
     TRY(append_text(bytes, variable.name + "=" + variable.value, "environment"));
   }
-  TRY(append_steps(bytes, steps));
+  TRY(append_steps(bytes, steps, spec.ids));
   header.bytes = static_cast<uint32_t>(bytes.size());
   bytes.replace(0, sizeof header, reinterpret_cast<const char*>(&header), sizeof header);
   return bytes;

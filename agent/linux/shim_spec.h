@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/confinement.h"
+#include "agent/id_range.h"
 #include "common/result.h"
 #include "common/tasks.h"
 
@@ -32,7 +33,8 @@ struct ShimSpec {
   std::vector<std::string> arguments;  // argv, the name of the program included
   std::string directory;               // absolute
   std::vector<EnvironmentVariable> environment;
-  std::optional<UserIds> user;  // absent: the agent's own
+  std::optional<UserIds> user;  // absent: the agent's own; as it is within the namespaces
+  std::optional<IdRange> ids;   // of its own user namespace; absent: it has none
   Confinement confinement;
   // Where it joins: the namespaces that the other process has.
   IsolatorSet joined;

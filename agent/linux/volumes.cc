@@ -267,8 +267,9 @@ Result<void> make_in_sandbox(int sandbox, const std::string& path,
 }
 
 Result<void> prepare_volume(int sandbox, const VolumeMount& mount,
-                            const std::optional<UserIds>& user) {
-  TRY(give_volume(path_of(mount.place), user));
+                            const std::optional<UserIds>& user,
+                            const std::optional<UserIds>& owner) {
+  TRY(give_volume(path_of(mount.place), owner));
   if (!mount.container_path.starts_with('/')) {
     TRY(make_way(sandbox, mount.container_path, user));
   }

@@ -32,9 +32,11 @@ Result<void> make_in_sandbox(int sandbox, const std::string& path,
                              const std::optional<UserIds>& user);
 
 // Makes the directory at which a volume will be mounted, with those on the way, for the user; and
-// gives him the volume's own directory if it is still root's.
+// gives the volume's own directory, if it is still root's, to its owner: him, but with the ids that
+// are on the disk where the mount maps them.
 Result<void> prepare_volume(int sandbox, const VolumeMount& mount,
-                            const std::optional<UserIds>& user);
+                            const std::optional<UserIds>& user,
+                            const std::optional<UserIds>& owner);
 
 // Shows a volume in an open sandbox directory, as a symbolic link at its container path. Missing
 // directories on the way are made and given to the user, as is the volume's own directory if it is

@@ -40,7 +40,8 @@ std::vector<Option> fetch_options() {
              "one if not given."),
       option("fetcher-user", OptionKind::kText, "nobody",
              "Who fetches what tasks ask for by http and https, and reads the local files that "
-             "tasks of root ask for. Files for other users are read as them."),
+             "tasks of root, or with a user namespace, ask for. Files for other users are read as "
+             "them."),
       option("fetcher-cache-dir", OptionKind::kText, "",
              "Where fetched files are kept that tasks want to be kept, emptied at the start; "
              "fetched in the work directory if not given."),

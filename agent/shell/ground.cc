@@ -16,6 +16,7 @@
 #include "agent/linux/cgroup_discovery.h"
 #include "agent/linux/confinement_probe.h"
 #include "agent/linux/files.h"
+#include "agent/linux/id_ranges.h"
 #include "agent/linux/isolation_facts.h"
 
 namespace tepui {
@@ -141,6 +142,9 @@ std::vector<MissingIsolator> find_missing(const CgroupFacts& facts, const Ground
     if (has(wanted, isolator)) look(isolator, find_network(isolator, ground));
   }
   std::ranges::move(find_missing_confinement(wanted), std::back_inserter(missing));
+  if (has(wanted, Isolator::kUserNamespace)) {
+    look(Isolator::kUserNamespace, IdRanges::check(options.ids));
+  }
   std::ranges::sort(ground.controllers);
   return missing;
 }

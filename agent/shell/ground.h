@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "agent/confinement.h"
+#include "agent/id_range.h"
 #include "agent/isolation_settings.h"
 #include "agent/linux/cgroup.h"
 #include "agent/linux/disk_image.h"
@@ -32,6 +33,7 @@ struct GroundOptions {
   std::vector<std::string> image_directories;  // of what tasks may ask for as roots
   std::vector<std::string> volume_host_paths;  // what tasks may ask for as volumes
   bool allow_unconfined = false;               // a container may ask for no filter of system calls
+  IdRange ids = kDefaultIds;                   // divided among user namespaces
   std::vector<std::string> stores;  // absolute directories of the agent's own, made by others
 };
 

@@ -48,6 +48,23 @@ Option percent_option(std::string name, int64_t most, std::string help) {
                 .maximum = most};
 }
 
+Option user_ids_option() {
+  Option option =
+      text_option("user-namespace-ids",
+                  "Ids of users and groups of this machine, as FIRST:COUNT, that nobody has: each "
+                  "task that asks "
+                  "for a user namespace gets 65,536 of them, which no other has meanwhile.");
+  option.fallback = to_text(kDefaultIds);
+  return option;
+}
+
+Result<IdRange> read_user_ids(const Settings& settings) {
+  Result<IdRange> ids = parse_id_range(settings.text("user-namespace-ids"));
+  Result<void> fits = ids ? check_divisible(*ids) : std::unexpected(ids.error());
+  if (!fits) return std::unexpected(std::move(fits).error().in("--user-namespace-ids"));
+  return ids;
+}
+
 // "rbps=100MB,wbps=50MB,riops=1000,wiops=1000" or some of them, as the option's list splits it.
 Result<IoMaximum> parse_io_maximum(const std::vector<std::string>& parts) {
   IoMaximum maximum;
@@ -121,6 +138,7 @@ std::vector<Option> isolation_options() {
       list_option("image-dir", "",
                   "Directories of this machine below which the root file systems and images are "
                   "that tasks may ask for; none if none is given."),
+      user_ids_option(),
       flag_option("enforce-cpu-requests",
                   "What a task requests of cpus is also the most it gets, where it has no limit."),
       percent_option("cpu-burst-percent", kPercent,
@@ -171,6 +189,7 @@ Result<void> read_isolation(const Settings& settings, GroundOptions& ground) {
   ground.allow_unconfined = settings.flag("allow-unconfined");
   ground.image_directories = settings.list("image-dir");
   ground.volume_host_paths = settings.list("volume-host-paths");
+  ground.ids = TRY(read_user_ids(settings));
   ground.io_devices = settings.list("io-devices");
   IsolationSettings& isolation = ground.isolation;
   isolation.cpu_max_of_requests = settings.flag("enforce-cpu-requests");

@@ -225,6 +225,7 @@ class AgentShell final : private AgentEffects,
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<MasterFinder> finder_;
   std::unique_ptr<SandboxFiles> files_;
+  std::unique_ptr<IdRanges> ids_;  // null: there are no user namespaces
   std::unique_ptr<Containers> containers_;
   std::unique_ptr<Provisioner> provisioner_;
   std::unique_ptr<Oversight> oversight_;  // null: nothing is measured

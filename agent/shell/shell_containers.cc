@@ -12,17 +12,21 @@
 namespace tepui {
 
 Result<void> AgentShell::open_containers() {
+  std::set<std::string> known;
+  for (const ContainerId& id : containers_to_adopt(recovered_, recovery_)) known.insert(id.value);
+  if (has(ground_.confinement.isolators, Isolator::kUserNamespace)) {
+    ids_ = TRY(IdRanges::create(config_.ground.work_dir + "/ids", config_.ground.ids, known));
+  }
   containers_ = TRY(Containers::create(*reactor_,
                                        {.work_dir = config_.ground.work_dir,
                                         .runtime_dir = config_.ground.runtime_dir,
                                         .shim = config_.shim,
                                         .cgroups = ground_.cgroups.get(),
                                         .output = config_.output,
+                                        .ids = ids_.get(),
                                         .disk_quota = ground_.disk_quota.get(),
                                         .disk_images = ground_.disk_images.get()},
                                        *this));
-  std::set<std::string> known;
-  for (const ContainerId& id : containers_to_adopt(recovered_, recovery_)) known.insert(id.value);
   unknown_ended_ = TRY(containers_->end_unknown(known));
   FetcherOptions fetcher = config_.fetcher;
   ImageStoreOptions images = config_.images;
@@ -32,6 +36,7 @@ Result<void> AgentShell::open_containers() {
                                          {.work_dir = config_.ground.work_dir,
                                           .disk_quota = ground_.disk_quota.get(),
                                           .disk_images = ground_.disk_images.get(),
+                                          .ids = ids_.get(),
                                           .fetcher = std::move(fetcher),
                                           .images = std::move(images),
                                           .containers = std::move(known)},
@@ -44,7 +49,7 @@ Result<void> AgentShell::open_containers() {
 void AgentShell::launch(const LaunchSpec& spec) {
   measuring_->expect(spec);
   // What is refused is not fetched first.
-  if (spec.refusal.empty() && Provisioner::needs(spec)) {
+  if (spec.refusal.empty() && provisioner_->needs(spec)) {
     provisioner_->start(spec);
   } else {
     containers_->launch(spec);
@@ -77,6 +82,8 @@ void AgentShell::on_launch_failed(const ContainerId& id, const Error& error) {
 void AgentShell::on_absent(const ContainerId& id) {
   measuring_->forget(id);
   if (oversight_ != nullptr) oversight_->on_gone(id);
+  // What was provided for a launch that never came. If it comes after all, that is done first.
+  provisioner_->release(id);
   agent_->on_absent(reactor_->now(), id);
 }
 

@@ -3,6 +3,11 @@
 //   pod-framework MASTER group COMMAND...            one group of these commands
 //   pod-framework MASTER executor PROGRAM COMMAND... these commands as the data of tasks that share
 //                                                    one executor
+//   pod-framework MASTER executor-in ROOT PROGRAM COMMAND...
+//                                                    the same with this directory of the agent as
+//                                                    the executor's root file system
+//   pod-framework MASTER mapped-executor-in ROOT PROGRAM COMMAND...
+//                                                    and with a user namespace
 //
 // Prints each status and message as a line, ends when all tasks have ended: 0 if all finished.
 
@@ -10,7 +15,9 @@
 #include <string.h>
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/executors.h"
@@ -23,12 +30,14 @@ using tepui::Scheduler;
 
 class PodFramework final : public tepui::SchedulerHandler {
  public:
-  PodFramework(std::string program, std::vector<std::string> commands)
+  PodFramework(std::string program, std::optional<tepui::ContainerInfo> container,
+               std::vector<std::string> commands)
       : program_(std::move(program)), commands_(std::move(commands)), open_(commands_.size()) {
     executor_.id = {"pod"};
     executor_.resources = tepui::Resources::parse("cpus:0.1;mem:32;disk:1").value();
     if (program_.empty()) executor_.type = tepui::ExecutorInfo::Type::kDefault;
     executor_.command.value = program_;
+    executor_.container = std::move(container);
   }
   void use(tepui::SchedulerDriver& driver) { driver_ = &driver; }
 
@@ -120,13 +129,24 @@ class PodFramework final : public tepui::SchedulerHandler {
 
 int main(int argc, char** argv) {
   const std::string_view mode = argc > 2 ? argv[2] : "";
-  const int first = mode == "executor" ? 4 : 3;
-  if ((mode != "group" && mode != "executor") || argc <= first) {
-    fprintf(stderr, "usage: %s MASTER-ADDRESS group COMMAND... | executor PROGRAM COMMAND...\n",
+  const bool in_root = mode == "executor-in" || mode == "mapped-executor-in";
+  const bool has_program = in_root || mode == "executor";
+  const int first = in_root ? 5 : has_program ? 4 : 3;
+  if ((mode != "group" && !has_program) || argc <= first) {
+    fprintf(stderr,
+            "usage: %s MASTER-ADDRESS group COMMAND... | executor PROGRAM COMMAND... | "
+            "[mapped-]executor-in ROOT PROGRAM COMMAND...\n",
             argv[0]);
     return 2;
   }
-  PodFramework pod(mode == "executor" ? argv[3] : "", {argv + first, argv + argc});
+  std::optional<tepui::ContainerInfo> container;
+  if (in_root) {
+    container.emplace();
+    container->rootfs = tepui::RootFilesystem{.path = argv[3]};
+    container->user_namespace = mode == "mapped-executor-in";
+  }
+  PodFramework pod(has_program ? argv[first - 1] : "", std::move(container),
+                   {argv + first, argv + argc});
   const uint32_t aware = bit(tepui::FrameworkCapability::kPartitionAware);
   auto driver = tepui::SchedulerDriver::create(
       {.master = argv[1],

@@ -44,6 +44,27 @@ struct Planned {
   Confinement plan;
 };
 
+TEST(Confinement, MapsIdsOnlyWhereTheTaskHasAUserNamespaceAndOnlyOfWhatLasts) {
+  ConfinementSettings config = everything();
+  config.volume_host_paths = {"/srv"};
+  ContainerInfo asked;
+  asked.volumes = {{.container_path = "host", .source_path = "/srv"}};
+  const std::vector<VolumeMount> mounts = {
+      {.place = {.base = "/mnt/disk", .directory = "volumes/roles/r/v"}, .container_path = "data"}};
+  const auto mapped = [&] {
+    std::vector<std::string> sources;
+    const Planned planned(config, mounts, "/var/lib/agent/executors", asked);
+    for (const ConfinementStep& step : planned.plan.steps) {
+      if ((step.flags & kMapIds) != 0) sources.push_back(step.source);
+    }
+    return sources;
+  };
+  EXPECT_TRUE(mapped().empty());
+  asked.user_namespace = true;
+  EXPECT_EQ(mapped(), std::vector<std::string>{"/mnt/disk/volumes/roles/r/v"});
+  EXPECT_TRUE(has(Planned(config, mounts, "", asked).plan.namespaces, Isolator::kUserNamespace));
+}
+
 TEST(Confinement, WithoutIsolatorsThereIsNothingToDo) {
   const Planned planned{ConfinementSettings{}};
   EXPECT_TRUE(planned.plan.namespaces.none());

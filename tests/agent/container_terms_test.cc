@@ -95,9 +95,14 @@ TEST(ContainerTerms, NeedTheNamespacesThatTheyAreAbout) {
   EXPECT_THAT(refusal({}, network), HasSubstr("needs the isolator namespaces/net"));
 }
 
-TEST(ContainerTerms, HaveNoUserNamespacesYet) {
-  EXPECT_THAT(refusal(everything(), [](ContainerInfo& asked) { asked.user_namespace = true; }),
-              HasSubstr("user namespace"));
+TEST(ContainerTerms, NeedMountsOfTheirOwnForUsersOfTheirOwn) {
+  const auto users = [](ContainerInfo& asked) { asked.user_namespace = true; };
+  EXPECT_EQ(refusal(everything(), users), "");
+  EXPECT_THAT(refusal({}, users),
+              HasSubstr("a user namespace needs the isolator namespaces/user, which this agent"));
+  ConfinementSettings config = everything();
+  config.isolators.reset(static_cast<size_t>(Isolator::kMountNamespace));
+  EXPECT_THAT(refusal(config, users), HasSubstr("needs the isolator namespaces/mount"));
 }
 
 TEST(ContainerTerms, RefuseChecksThatCannotBeMade) {

@@ -98,16 +98,17 @@ TEST(ImageLaunch, TheUserIsTheImagesWhereTheTaskNamesNone) {
   const auto user = [](const std::string& of_task, const std::string& of_image) {
     LaunchSpec spec;
     spec.command = {.value = "x", .user = of_task};
-    const Result<void> applied = apply_image({.user = of_image}, spec);
-    return applied ? spec.command.user : "refused";
+    EXPECT_TRUE(apply_image({.user = of_image}, spec));
+    return spec.command.user;
   };
   EXPECT_EQ(user("", "1000:100"), "1000:100");
   EXPECT_EQ(user("", "1000"), "1000");
   EXPECT_EQ(user("alice", "1000"), "alice");
   EXPECT_EQ(user("", "root"), "");
   EXPECT_EQ(user("alice", "postgres"), "alice");
-  EXPECT_EQ(user("", "postgres"), "refused");
-  EXPECT_EQ(user("", "1000:"), "refused");
+  EXPECT_EQ(user("", "postgres"), "postgres");
+  EXPECT_EQ(user("", "postgres:data"), "postgres:data");
+  EXPECT_EQ(user("", ""), "");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 agent is killed, and what ends when it never comes back."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import expect, expect_equal, program, run_tests, wait_until  # noqa: E402
 
+BUSYBOX = "/bin/busybox"  # of Debian's busybox-static
 SOON = "delay=0secs,interval=50ms,grace=0secs,timeout=5secs"
 
 
@@ -218,6 +220,58 @@ def an_executor_that_dies_takes_its_tasks_along(cluster):
     wait_until(lambda: not alive("6789"), "the command to be dead")
 
 
+def make_root(cluster):
+    """A directory that looks as / should, with the executor, what it is linked with, and a shell."""
+    images = cluster.path("images")
+    root = os.path.join(images, "executor")
+    for folder in ("bin", "etc"):
+        os.makedirs(os.path.join(root, folder))
+    shutil.copy(BUSYBOX, os.path.join(root, "bin", "busybox"))
+    os.symlink("busybox", os.path.join(root, "bin", "sh"))
+    shutil.copy(program("shell-executor"), os.path.join(root, "bin", "executor"))
+    linked = subprocess.run(["ldd", program("shell-executor")], check=True, capture_output=True,
+                            text=True).stdout
+    for library in {word for word in linked.split() if word.startswith("/")}:
+        os.makedirs(root + os.path.dirname(library), exist_ok=True)
+        shutil.copy(library, root + library)
+    with open(os.path.join(root, "etc", "marker"), "w", encoding="ascii"):
+        pass
+    return images, root
+
+
+def run_in_root(cluster, mode, condition):
+    if os.geteuid() != 0 or shutil.which(BUSYBOX) is None:
+        return  # only root makes roots
+    images, root = make_root(cluster)
+    agent = cluster_with_agent(cluster, f"--image-dir={images}")
+    # It is inside, and sees nothing of the machine.
+    command = (f"test -e /etc/marker && test ! -e {images} && {condition} && "
+               "until test -e /mnt/mesos/sandbox/gate; do busybox sleep 0.05; done")
+    pod = Pod(cluster, mode, root, "/bin/executor", command)
+    pod.wait_line("pod-0 TASK_RUNNING")
+    pod.wait_line("message 1 run")
+    # It finds the socket of the next life of the agent, too.
+    agent.kill()
+    again = cluster.restart_agent(agent)
+    cluster.wait_registered(again)
+    sandbox, = [path for path, folders, files in os.walk(agent.work_dir)
+                if "/executors/pod/runs/" in path and "stdout" in files]
+    with open(os.path.join(sandbox, "gate"), "w", encoding="ascii"):
+        pass
+    pod.wait_end(0)
+    return os.stat(sandbox).st_uid
+
+
+def an_executor_runs_in_a_root_file_system(cluster):
+    run_in_root(cluster, "executor-in", "true")
+
+
+def an_executor_runs_in_a_root_file_system_and_a_user_namespace(cluster):
+    condition = "test $(busybox id -u) = 0 && ! busybox grep -q '^ *0 *0 ' /proc/self/uid_map"
+    owner = run_in_root(cluster, "mapped-executor-in", condition)
+    expect(owner is None or owner >= 65536, f"the sandbox belongs to {owner}")
+
+
 if __name__ == "__main__":
     sys.exit(run_tests([
         a_command_check_kills_a_task_that_became_unhealthy,
@@ -229,4 +283,6 @@ if __name__ == "__main__":
         an_executor_survives_kill_9_of_its_agent_and_its_tasks_go_on,
         an_executor_ends_itself_when_its_agent_never_comes_back,
         an_executor_that_dies_takes_its_tasks_along,
+        an_executor_runs_in_a_root_file_system,
+        an_executor_runs_in_a_root_file_system_and_a_user_namespace,
     ]))

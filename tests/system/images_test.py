@@ -3,11 +3,12 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import expect, expect_equal, run_tests  # noqa: E402
+from harness import expect, expect_equal, run_tests, wait_until  # noqa: E402
 
 BUSYBOX = "/bin/busybox"  # of Debian's busybox-static
 
@@ -81,6 +82,58 @@ def an_archive_is_an_image_too(cluster):
     expect_equal(done.stdout, "second\n", "the output")
 
 
+def an_image_names_its_user(cluster):
+    _, layout = start(cluster)
+    bundle = cluster.path("bundle")
+    umoci("unpack", "--image", f"{layout}:v1", bundle)
+    etc = os.path.join(bundle, "rootfs", "etc")
+    os.makedirs(etc)
+    with open(os.path.join(etc, "passwd"), "w", encoding="ascii") as file:
+        file.write("root:x:0:0::/:/bin/sh\nweb:x:4242:4243::/:/bin/sh\n")
+    with open(os.path.join(etc, "group"), "w", encoding="ascii") as file:
+        file.write("data:x:4244:other\nlog:x:4:web\n")
+    umoci("repack", "--image", f"{layout}:v1", bundle)
+    shutil.rmtree(bundle)
+    command = ["--", "/bin/sh", "-c", "busybox id -u; busybox id -g; busybox id -G; echo x >own"]
+    for user, expected in (("web", "4242\n4243\n4243 4\n"), ("web:data", "4242\n4244\n4244\n"),
+                           ("4242", "4242\n4243\n4243 4\n")):
+        umoci("config", "--image", f"{layout}:v1", "--config.user", user)
+        for flags in ([], ["--user-namespace"]):
+            done = cluster.tepui("run", f"--image=oci:{layout}:v1", *flags, *command)
+            expect_equal(done.stdout, expected, f"who {user} is {flags}")
+    # The task's own choice wins.
+    done = cluster.tepui("run", f"--image=oci:{layout}:v1", "--user=7:8", *command)
+    expect_equal(done.stdout, "7\n8\n8\n", "the task's user")
+    umoci("config", "--image", f"{layout}:v1", "--config.user", "db")
+    done = cluster.tepui("run", f"--image=oci:{layout}:v1", *command, check=False)
+    expect("TASK_FAILED" in done.stderr and f"the image {layout}:v1: there is no user \"db\"" in
+           done.stderr, done.stderr)
+
+
+def a_task_that_had_not_begun_gets_its_image_again(cluster):
+    """The agent dies while a task with an image still waits for a server."""
+    agent, layout = start(cluster)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        run = cluster.start_tepui("run", f"--image=oci:{layout}:v1",
+                                  f"--uri=http://127.0.0.1:{server.getsockname()[1]}/x", "--",
+                                  "/bin/sh", "-c", "busybox grep second /greeting && "
+                                  "busybox grep data /mnt/mesos/sandbox/x")
+        server.settimeout(60)
+        connection, _ = server.accept()
+        used = os.path.join(agent.work_dir, "images", "containers")
+        expect_equal(len(os.listdir(used)), 1, "containers with an image")
+        agent.kill()
+        connection.close()
+        again = cluster.restart_agent(agent)
+        cluster.wait_registered(again)
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ndata\n")
+            expect_equal(run.wait(60), 0, "the status of the task")
+    wait_until(lambda: not os.listdir(used), "the image to be used by nobody")
+
+
 def what_is_no_image_fails_the_task(cluster):
     _, layout = start(cluster)
     done = cluster.tepui("run", f"--image=oci:{layout}:v2", "--", "true", check=False)
@@ -97,5 +150,7 @@ if __name__ == "__main__":
         a_task_has_the_files_of_its_image,
         an_image_says_what_to_run,
         an_archive_is_an_image_too,
+        an_image_names_its_user,
+        a_task_that_had_not_begun_gets_its_image_again,
         what_is_no_image_fails_the_task,
     ]))

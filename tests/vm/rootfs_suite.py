@@ -111,9 +111,27 @@ def nothing_leads_out(cluster):
     expect("--allow-unconfined" in refusal(cluster, "--seccomp=unconfined"), "no filter")
 
 
+def root_within_is_nobody_outside(cluster):
+    said = output(cluster, "id -u; grep -c '^ *0 *0 ' /proc/self/uid_map; echo new >/etc/new; "
+                  "mknod /disk b 254 0 2>/dev/null || echo no device; touch file; ls -n / | grep etc | "
+                  "while read m l u g rest; do echo $u:$g; done", "--user-namespace")
+    expect_equal(said, "0\n0\nno device\n0:0\n", "what root within is")
+    expect_equal(os.listdir(os.path.join(IMAGE, "etc")), ["passwd"], "the image afterwards")
+    expect_equal(output(cluster, "id -u; id -g; touch /x 2>/dev/null || echo no", "--user-namespace",
+                        "--user=web"), "4242\n4242\nno\n", "another user")
+    # Limits are of the cgroup, whoever is in it.
+    task = Limited(cluster, "mapped-eater", ["sh", "-c", "tail /dev/zero"], f"--rootfs={IMAGE}",
+                   "--user-namespace", "--cpus=0.1", "--mem=32MB", agent="rooted")
+    expect_equal(task.wait_ended()["reason"], "REASON_CONTAINER_LIMITATION_MEMORY", "the eater")
+    said = output(cluster, "dd if=/dev/zero of=/big bs=1M count=64 2>/dev/null && echo all of it; "
+                  "rm /big; echo refused", "--user-namespace", "--resources=disk:16")
+    expect_equal(said, "refused\n", "writing more than its disk")
+
+
 TESTS = [
     a_task_sees_its_own_root,
     what_it_writes_counts_against_its_disk,
     limits_hold_inside,
     nothing_leads_out,
+    root_within_is_nobody_outside,
 ]

@@ -102,6 +102,9 @@ inline void remove_home(const AgentHome& home) {
 
 enum class Cgroups { kUsed, kNone };
 
+// For user namespaces.
+inline constexpr IdRange kIds{.first = 0x5000'0000, .count = 16 * kIdsPerContainer};
+
 // One life of an agent in a home.
 class Life {
  public:
@@ -118,6 +121,9 @@ class Life {
       EXPECT_TRUE(root.has_value()) << root.error().message;
       root_ = *std::move(root);
     }
+    Result<std::unique_ptr<IdRanges>> ids = IdRanges::create(home.directory / "ids", kIds, known);
+    EXPECT_TRUE(ids.has_value()) << ids.error().message;
+    ids_ = *std::move(ids);
     Result<std::unique_ptr<Containers>> made =
         Containers::create(*reactor_,
                            {.work_dir = home.directory / "work",
@@ -125,6 +131,7 @@ class Life {
                             .shim = kShimPath,
                             .cgroups = root_.get(),
                             .output = output,
+                            .ids = ids_.get(),
                             .disk_images = images},
                            owner);
     EXPECT_TRUE(made.has_value()) << made.error().message;
@@ -136,6 +143,7 @@ class Life {
 
   Containers& containers() { return *containers_; }
   CgroupRoot* root() { return root_.get(); }
+  IdRanges& ids() { return *ids_; }
 
   // Turns the loop until `done`; false after a time in which even a busy machine gets there.
   bool run_until(const std::function<bool()>& done) {
@@ -187,6 +195,7 @@ class Life {
   const AgentHome& home_;
   std::unique_ptr<Reactor> reactor_;
   std::unique_ptr<CgroupRoot> root_;
+  std::unique_ptr<IdRanges> ids_;
   std::unique_ptr<Containers> containers_;
 };
 

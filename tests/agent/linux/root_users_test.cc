@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -61,6 +62,20 @@ TEST_F(RootUsers, AreThoseOfTheUppermostLayerThatHasThem) {
                                            layer("middle", "web:x:99:99:::\n", ""),
                                            layer("bottom", kPasswd, kGroup)};
   EXPECT_EQ((*user_in_root(layers, "web"))->uid, 99u);
+}
+
+TEST_F(RootUsers, AreNotThoseThatALayerAboveHides) {
+  const std::string bottom = layer("bottom", "own:x:4321:4321:::\n", "");
+  const std::string top = layer("top", "", "");
+  ASSERT_EQ((*user_in_root({top, bottom}, "own"))->uid, 4321u);
+  if (setxattr((top + "/etc").c_str(), "trusted.overlay.opaque", "y", 1, 0) != 0) {
+    GTEST_SKIP() << "only root hides";
+  }
+  EXPECT_FALSE(user_in_root({top, bottom}, "own").has_value());
+  std::filesystem::remove_all(top + "/etc");
+  ASSERT_EQ((*user_in_root({top, bottom}, "own"))->uid, 4321u);
+  ASSERT_EQ(mknod((top + "/etc").c_str(), S_IFCHR, 0), 0);
+  EXPECT_FALSE(user_in_root({top, bottom}, "own").has_value());
 }
 
 TEST_F(RootUsers, AreThoseOfTheMachineWhereThereAreNone) {

@@ -97,6 +97,40 @@ TEST(ShimSpec, PutsARootTogetherOfItsLayers) {
   EXPECT_EQ(steps[4].data, "lowerdir=/store/b:/a,upperdir=/box/upper,workdir=/box/work,volatile");
 }
 
+TEST(ShimSpec, MapsTheIdsOfLayersForAUserNamespace) {
+  Confinement confinement;
+  put(confinement.namespaces, Isolator::kUserNamespace);
+  confinement.steps = {{.kind = StepKind::kRoot, .target = "/box"}};
+  confinement.root = ContainerRoot{.layers = {"/store/b", "/a"}, .upper = "/up"};
+  const std::vector<ConfinementStep> steps = complete_steps(confinement);
+  ASSERT_EQ(steps.size(), 12u);
+  EXPECT_EQ(steps[0].type, "tmpfs");
+  EXPECT_EQ(steps[3].source, "/store/b");
+  EXPECT_EQ(steps[3].flags, uint32_t{kReadOnly} | kMapIds);
+  EXPECT_EQ(steps[5].target, "/box/0");
+  EXPECT_EQ(steps[6].source, "/a");
+  EXPECT_EQ(steps[8].target, "/box/1");
+  EXPECT_EQ(steps[9].target, "/box");
+  EXPECT_EQ(steps[10].data, "lowerdir=0:1,upperdir=/up/upper,workdir=/up/work,volatile");
+}
+
+TEST(ShimSpec, SaysWhichIdsAreWhoseInAUserNamespace) {
+  ShimSpec spec{.program = "/p", .directory = "/", .ids = IdRange{.first = 70'000, .count = 9}};
+  put(spec.confinement.namespaces, Isolator::kUserNamespace);
+  spec.confinement.steps = {
+      {.kind = StepKind::kMount, .target = "/t", .type = "tmpfs", .data = "x,gid=5"},
+      {.kind = StepKind::kMount, .target = "/d", .type = "devpts", .data = "x,gid=5"}};
+  const std::string bytes = encode_shim_spec(spec).value();
+  ShimSpecHeader header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  EXPECT_EQ(header.ids_first, 70'000u);
+  EXPECT_EQ(header.ids_count, 9u);
+  using namespace std::string_view_literals;
+  EXPECT_TRUE(bytes.ends_with("\0/t\0tmpfs\0x,gid=5\0\0/d\0devpts\0x,gid=70005\0"sv));
+  spec.ids.reset();
+  EXPECT_TRUE(encode_shim_spec(spec)->ends_with("devpts\0x,gid=5\0"sv));
+}
+
 TEST(ShimSpec, RefusesWhatNoProgramCouldReceive) {
   const std::string zero("a\0b", 3);
   EXPECT_FALSE(encode_shim_spec(ShimSpec{.program = ""}).has_value());

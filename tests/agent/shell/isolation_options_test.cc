@@ -42,6 +42,16 @@ TEST(IsolationOptions, IsolateByEverythingAndLimitNothingMoreByDefault) {
   EXPECT_EQ(ground.isolation, expected);
 }
 
+TEST(IsolationOptions, DivideIdsThatNobodyHas) {
+  EXPECT_EQ(read({})->ids, kDefaultIds);
+  EXPECT_EQ(read({"--user-namespace-ids=200000:131072"})->ids,
+            (IdRange{.first = 200'000, .count = 131'072}));
+  EXPECT_EQ(refusal("--user-namespace-ids=200000"),
+            "--user-namespace-ids: '200000' is not FIRST:COUNT");
+  EXPECT_EQ(refusal("--user-namespace-ids=1000:65536"),
+            "--user-namespace-ids: 1000:65536 begins among the ids of the machine, below 65536");
+}
+
 TEST(IsolationOptions, AreReadIntoTheSettings) {
   const GroundOptions ground =
       read({"--isolation=cpu,io", "--capabilities=none", "--enforce-cpu-requests",

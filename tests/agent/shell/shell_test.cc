@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "common/limits.h"
@@ -257,6 +260,44 @@ TEST_F(AgentShellTest, AKillDoesNotWaitForAServer) {
   ASSERT_NE(master.ended("slow"), nullptr);
   EXPECT_EQ(master.ended("slow")->state, TaskState::kKilled);
   EXPECT_EQ(master.ended("slow")->reason, TaskReason::kTaskKilledDuringLaunch);
+}
+
+TEST_F(AgentShellTest, GivesBackWhatWasProvidedForAContainerThatNeverBegan) {
+  // For all threads of this test but the agent's, which reads it.
+  sigset_t terminate;
+  sigset_t before;
+  sigemptyset(&terminate);
+  sigaddset(&terminate, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &terminate, &before);
+  TestServer server;
+  server.holds("/x", ok("data"));
+  config.images = {.program = config.fetcher.program,
+                   .directory = config.ground.work_dir + "/images",
+                   .image_dirs = {directory.path()},
+                   .bytes = 1 << 20,
+                   .layer_bytes_max = 1 << 20};
+  start();
+  master.launch("slow", "true", {{.value = server.url("/x")}});
+  ASSERT_TRUE(run_until([&] { return server.requests("/x") > 0; }));
+  const std::filesystem::path runs =
+      config.ground.work_dir + "/agents/agent-1/frameworks/f/executors/slow/runs";
+  const std::string id = std::filesystem::directory_iterator(runs)->path().filename();
+  ASSERT_EQ(kill(getpid(), SIGTERM), 0);
+  ASSERT_TRUE(run_until([this] { return done.load(); }));
+  thread.join();
+  // As if it had an image.
+  const std::string note = config.images.directory + "/containers/" + id;
+  std::ofstream(note) << std::string(64, 'a') << "\n";
+  config.listen = master.info.address;
+  config.seed = 2;
+  done = false;
+  start();
+  EXPECT_TRUE(run_until([&] { return access(note.c_str(), F_OK) != 0; }));
+  EXPECT_EQ(master.ended("slow"), nullptr);
+  server.release("/x");
+  EXPECT_TRUE(run_until([&] { return master.ended("slow"); }));
+  EXPECT_EQ(master.ended("slow")->state, TaskState::kFinished) << master.ended("slow")->message;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 TEST_F(AgentShellTest, KillsATaskAndAllThatItStarted) {
