@@ -139,7 +139,7 @@ std::string Report::table() const {
   for (const auto& row : rows) {
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
   }
-  std::string text = fmt::format("{}\ncommit {}\n\n", machine(), commit());
+  std::string text = header();
   for (const auto& row : rows) {
     std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
@@ -175,8 +175,14 @@ std::string Report::json() const {
   return list.dump(2) + "\n";
 }
 
+std::string Report::header() { return fmt::format("{}\ncommit {}\n\n", machine(), commit()); }
+
 int Report::finish() const {
   std::fputs(table().c_str(), stdout);
+  return write();
+}
+
+int Report::write() const {
   const std::filesystem::path folder = std::filesystem::path(TEPUI_SOURCE_ROOT) / "perf" / "out";
   std::error_code error;
   std::filesystem::create_directories(folder, error);

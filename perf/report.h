@@ -67,6 +67,10 @@ class Report {
 
   // Prints the table and writes the file. The answer is main's exit code.
   int finish() const;
+  // The file alone, for a benchmark that prints a table of its own.
+  int write() const;
+  // What the numbers were measured on, as the table begins.
+  static std::string header();
 
   std::string table() const;
   std::string json() const;

@@ -1,5 +1,6 @@
 #pragma once
-// BurstPredictor is our own combination, the winner of `./dev bench predictors`:
+// BurstPredictor is our own combination. Of those that keep violations low it reclaims most in
+// `./dev bench predictors`:
 //
 //   peak = sum of the tasks' means
 //        + 2.5 standard deviations of the whole
@@ -8,15 +9,16 @@
 // Why. What passes N-sigma on few tasks is not noise but one task that does what its history does
 // not know: it rises from near nothing to its limit. On the traces that we have, how often that
 // happens in the next hour depends on nothing that a machine can see of itself (level, variance,
-// largest burst, age: each quarter of each has the same rate of excesses over mean and deviations).
+// largest burst, age: each quarter of each has about the rate of the others).
 // So neither a percentile (which charges every task for its own past bursts, and nothing for the
 // next one's) nor more sigmas (which charge the noisy machines for the quiet ones' surprises) pays
 // for the surprise where it comes; a margin of one whole burst on every machine does, and its size
 // is no parameter: it is what the limits leave. The deviations are for noise beside it. They are
 // the larger of the tasks' (independent) and of the whole's (which knows who rises together).
 //
-// It covers one surprise within the horizon, which is right for tens of tasks. For many tasks two
-// may meet, but then the tasks' own variances hold bursts of the past.
+// It covers one surprise within the horizon. Where tasks burst so often that two surprises meet,
+// their variances hold bursts of the past, which is not always enough; where one task's limit is
+// most of what is allocated, little is left to give. docs/performance.md has both in numbers.
 // Never below what is used now, which is within the horizon.
 //
 // Pure.

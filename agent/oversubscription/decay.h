@@ -14,4 +14,24 @@ Duration elapsed(Instant from, Instant to);
 // 2^(-time / half_life), within 1e-12; 1 if no time passed, 0 after 64 half-lives.
 double decay(Duration time, Duration half_life);
 
+// The same, of one half-life; remembers the last answer, since all tasks of a round ask alike.
+class Decay {
+ public:
+  explicit Decay(Duration half_life) : half_life_(half_life) {}
+
+  double between(Instant from, Instant to) {
+    const Duration time = elapsed(from, to);
+    if (time != time_) {
+      time_ = time;
+      kept_ = decay(time, half_life_);
+    }
+    return kept_;
+  }
+
+ private:
+  Duration half_life_;
+  Duration time_{};
+  double kept_ = 1;
+};
+
 }  // namespace tepui

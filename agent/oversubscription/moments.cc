@@ -1,11 +1,9 @@
 #include "agent/oversubscription/moments.h"
 
-#include "agent/oversubscription/decay.h"
-
 namespace tepui {
 
-void Moments::add(Instant at, double value) {
-  const double kept = empty() ? 1 : decay(elapsed(last_, at), half_life_);
+void Moments::add(Decay& decay, Instant at, double value) {
+  const double kept = empty() ? 1 : decay.between(last_, at);
   last_ = at;
   weight_ = weight_ * kept + 1;
   const double distance = value - mean_;

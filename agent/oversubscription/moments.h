@@ -5,22 +5,20 @@
 //
 // Pure.
 
+#include "agent/oversubscription/decay.h"
 #include "common/time.h"
 
 namespace tepui {
 
 class Moments {
  public:
-  explicit Moments(Duration half_life) : half_life_(half_life) {}
-
-  void add(Instant at, double value);
+  void add(Decay& decay, Instant at, double value);
 
   bool empty() const { return weight_ == 0; }
   double mean() const { return mean_; }
   double variance() const { return weight_ > 0 ? squares_ / weight_ : 0; }
 
  private:
-  Duration half_life_;
   Instant last_{};
   double weight_ = 0;
   double mean_ = 0;

@@ -1,8 +1,9 @@
 #pragma once
 // PeakPredictor says how high the use of one resource by the tasks of this machine may rise within
-// the horizon, from samples of what they used. One instance for cpus (thousandths), another for
-// memory (bytes of the working set: page cache is given back when it is asked for, and would hide
-// what tasks need).
+// the horizon, from samples of what they used. The horizon is an hour: no rule has a parameter for
+// it, the contest (perf/predictor_contest.h) judges all of them by the peak of the next hour. One
+// instance for cpus (thousandths), another for memory (bytes of the working set: page cache is
+// given back when it is asked for, and would hide what tasks need).
 //
 // A prediction lies between 0 and what is allocated, whatever was sampled. A task whose history is
 // too young, or of which no sample came lately, counts with its limit. Slots are dense and chosen

@@ -4,20 +4,20 @@ namespace tepui {
 
 PercentilePredictor::PercentilePredictor(const PredictorSettings& settings)
     : permille_(settings.percentile_permille),
-      half_life_(settings.percentile_half_life),
+      decay_(settings.percentile_half_life),
       tasks_(settings.min_history, settings.max_silence) {}
 
 void PercentilePredictor::on_task_added(TaskSlot slot, const TaskTerms& terms) {
   const TaskTerms counted = tasks_.add(slot, terms);
-  if (slot >= histograms_.size()) histograms_.resize(slot + 1, {0, half_life_});
-  histograms_[slot] = UsageHistogram(counted.limit, half_life_);
+  if (slot >= histograms_.size()) histograms_.resize(slot + 1, UsageHistogram(0));
+  histograms_[slot] = UsageHistogram(counted.limit);
 }
 
 void PercentilePredictor::on_task_removed(TaskSlot slot) { tasks_.remove(slot); }
 
 void PercentilePredictor::on_sample(TaskSlot slot, Instant at, int64_t usage) {
   const std::optional<int64_t> counted = tasks_.sample(slot, at, usage);
-  if (counted) histograms_[slot].add(at, *counted);
+  if (counted) histograms_[slot].add(decay_, at, *counted);
 }
 
 Prediction PercentilePredictor::predict(Instant now) const {

@@ -24,7 +24,7 @@ class PercentilePredictor : public PeakPredictor {
 
  private:
   const uint32_t permille_;
-  const Duration half_life_;
+  Decay decay_;
   TaskTable tasks_;
   std::vector<UsageHistogram> histograms_;  // by slot
 };

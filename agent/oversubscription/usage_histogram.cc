@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "agent/oversubscription/decay.h"
-
 namespace tepui {
 
 namespace {
@@ -31,17 +29,20 @@ uint32_t end_of(uint32_t bucket) {
 }  // namespace
 
 void UsageHistogram::scale_back() {
-  for (float& bucket : buckets_) bucket /= weight_;
+  all_ = 0;
+  for (float& bucket : buckets_) all_ += bucket /= weight_;
   weight_ = 1;
 }
 
-void UsageHistogram::add(Instant at, int64_t usage) {
+void UsageHistogram::add(Decay& decay, Instant at, int64_t usage) {
   if (weight_ == 0) {
     weight_ = 1;
   } else {
-    const double kept = decay(elapsed(last_, at), half_life_);
+    const double kept = decay.between(last_, at);
     if (kept < 1.0 / kMaxWeight) {  // nothing of what was matters any more
       buckets_ = {};
+      all_ = 0;
+      end_ = 0;
       weight_ = 1;
     } else {
       weight_ = static_cast<float>(weight_ / kept);
@@ -53,16 +54,17 @@ void UsageHistogram::add(Instant at, int64_t usage) {
   if (usage < limit_) {
     part = static_cast<uint32_t>(static_cast<double>(usage) / static_cast<double>(limit_) * kWhole);
   }
-  buckets_[bucket_of(std::min(part, kWhole - 1))] += weight_;
+  const uint32_t bucket = bucket_of(std::min(part, kWhole - 1));
+  buckets_[bucket] += weight_;
+  all_ += weight_;
+  end_ = std::max(end_, bucket + 1);
 }
 
 double UsageHistogram::percentile(uint32_t permille) const {
-  double all = 0;
-  for (const float bucket : buckets_) all += bucket;
-  if (all == 0) return 0;
-  const double above = all * (1000 - std::min(permille, 1000U)) / 1000;
+  if (end_ == 0) return 0;
+  const double above = all_ * (1000 - std::min(permille, 1000U)) / 1000;
   double seen = 0;
-  uint32_t bucket = kBuckets;
+  uint32_t bucket = end_;
   while (bucket > 0) {
     seen += buckets_[--bucket];
     if (seen > above) break;

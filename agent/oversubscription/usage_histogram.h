@@ -11,15 +11,16 @@
 #include <array>
 #include <cstdint>
 
+#include "agent/oversubscription/decay.h"
 #include "common/time.h"
 
 namespace tepui {
 
 class UsageHistogram {
  public:
-  UsageHistogram(int64_t limit, Duration half_life) : half_life_(half_life), limit_(limit) {}
+  explicit UsageHistogram(int64_t limit) : limit_(limit) {}
 
-  void add(Instant at, int64_t usage);
+  void add(Decay& decay, Instant at, int64_t usage);
 
   // The upper end of the bucket below which `permille` of the weight lies; what was above the limit
   // counts as the limit. 0 without samples.
@@ -30,10 +31,11 @@ class UsageHistogram {
 
   void scale_back();
 
-  Duration half_life_;
   int64_t limit_;
   Instant last_{};
   float weight_ = 0;  // of the newest sample; 0: no sample yet
+  double all_ = 0;    // of all buckets
+  uint32_t end_ = 0;  // of the buckets that hold something
   std::array<float, kBuckets> buckets_{};
 };
 

@@ -5,14 +5,14 @@
 namespace tepui {
 
 UsageStatistics::UsageStatistics(const PredictorSettings& settings)
-    : half_life_(settings.moments_half_life),
-      tasks_(settings.min_history, settings.max_silence),
-      total_(half_life_) {}
+    : task_decay_(settings.moments_half_life),
+      total_decay_(settings.moments_half_life),
+      tasks_(settings.min_history, settings.max_silence) {}
 
 void UsageStatistics::add(TaskSlot slot, const TaskTerms& terms) {
   tasks_.add(slot, terms);
-  if (slot >= moments_.size()) moments_.resize(slot + 1, Moments(half_life_));
-  moments_[slot] = Moments(half_life_);
+  if (slot >= moments_.size()) moments_.resize(slot + 1);
+  moments_[slot] = {};
 }
 
 void UsageStatistics::remove(TaskSlot slot) { tasks_.remove(slot); }
@@ -21,9 +21,11 @@ void UsageStatistics::sample(TaskSlot slot, Instant at, int64_t usage) {
   const int64_t before = tasks_.total();
   const std::optional<int64_t> counted = tasks_.sample(slot, at, usage);
   if (!counted) return;
-  if (round_ != kNever && at > round_) total_.add(round_, static_cast<double>(before));
+  if (round_ != kNever && at > round_) {
+    total_.add(total_decay_, round_, static_cast<double>(before));
+  }
   if (round_ == kNever || at > round_) round_ = at;
-  moments_[slot].add(at, static_cast<double>(*counted));
+  moments_[slot].add(task_decay_, at, static_cast<double>(*counted));
 }
 
 UsageStatistics::Summary UsageStatistics::summary(Instant now) const {
@@ -40,7 +42,8 @@ UsageStatistics::Summary UsageStatistics::summary(Instant now) const {
     sum.widest = std::max(sum.widest, limit - moments_[slot].mean());
   }
   Moments total = total_;
-  if (round_ != kNever) total.add(round_, static_cast<double>(tasks_.total()));
+  Decay decay = total_decay_;
+  if (round_ != kNever) total.add(decay, round_, static_cast<double>(tasks_.total()));
   sum.total_variance = total.variance();
   return sum;
 }

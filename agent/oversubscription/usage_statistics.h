@@ -34,7 +34,9 @@ class UsageStatistics {
   const TaskTable& tasks() const { return tasks_; }
 
  private:
-  const Duration half_life_;
+  // One for each, since a task that missed a round asks for another time than the whole does.
+  Decay task_decay_;
+  Decay total_decay_;
   TaskTable tasks_;
   std::vector<Moments> moments_;  // by slot
   Moments total_;
