@@ -147,6 +147,7 @@ class QosController {
   // ---- by rules
   void decide_by_rules(Now now, std::vector<QosDecision>& out);
   Worst worst_of(Contended contended) const;
+  Duration gap_of(const Worst& worst) const;
   bool is_calm(Contended contended) const;
   Duration calm_of(Contended contended) const;
   void heat(Now now, Contended contended, const Worst& worst, std::vector<QosDecision>& out);

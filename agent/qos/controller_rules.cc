@@ -36,6 +36,11 @@ int64_t noticeable(Contended contended) {
 
 }  // namespace
 
+// Before the window of a signal is over it cannot show what was done.
+Duration QosController::gap_of(const Worst& worst) const {
+  return std::max(settings_.step_gap, info_of(worst.rule->signal).window);
+}
+
 void QosController::decide_by_rules(Now now, std::vector<QosDecision>& out) {
   for (size_t each = 0; each < kContendedCount; ++each) {
     const auto contended = static_cast<Contended>(each);
@@ -88,7 +93,7 @@ void QosController::heat(Now now, Contended contended, const Worst& worst,
   }
   if (now.mono < state.innocent_until) return;
   const bool first = state.last_step == Instant{};
-  if (!first && now.mono - state.last_step < settings_.step_gap) return;
+  if (!first && now.mono - state.last_step < gap_of(worst)) return;
   offer_less(now, contended, worst, out);
   if (correct(now, contended, worst, out)) {
     state.last_step = now.mono;
@@ -96,7 +101,7 @@ void QosController::heat(Now now, Contended contended, const Worst& worst,
   }
   // Who is to blame may not have shown yet.
   const Instant tried = std::max(state.last_step, state.hot_since);
-  if (now.mono - tried < settings_.step_gap * gaps_of_patience(contended)) return;
+  if (now.mono - tried < gap_of(worst) * gaps_of_patience(contended)) return;
   give_up(now, contended, worst, out);
 }
 
@@ -132,7 +137,7 @@ std::optional<Ladder::Taken> QosController::step_for(Now now, Contended contende
   if (!next || is_reversible(next->step)) return next;
   // Whoever does not run hurts nobody by running; only its memory is still in the way.
   const std::optional<Instant> frozen = member.ladder.frozen_since();
-  const Duration patience = urgent ? settings_.step_gap * 2 : settings_.step_gap * kGapsToEvict;
+  const Duration patience = gap_of(worst) * (urgent ? 2 : kGapsToEvict);
   if (contended == Contended::kMemory && member.may_lose_memory) {
     const auto& taken = member.ladder.taken(contended);
     if (taken.empty() || now.mono - taken.back().at >= patience) return next;

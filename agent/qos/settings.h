@@ -74,7 +74,8 @@ struct QosSettings {
   // For each contended resource what may be done, in this order.
   std::array<std::vector<Step>, kContendedCount> ladders;
 
-  Duration step_gap = std::chrono::milliseconds(500);  // to see what the last one did
+  Duration step_gap = std::chrono::milliseconds(
+      500);  // to see what the last one did; the signal's window, if that is longer
   int64_t corrections_per_minute = 120;
   int64_t evictions_per_hour = 30;
   int64_t cpu_floor_milli = 50;  // a maximum is not below that
