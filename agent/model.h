@@ -55,6 +55,11 @@ struct AgentTask {
   uint64_t check_probe = 0;  // that is out; 0: none
   uint64_t health_probe = 0;
 
+  // An earlier life of the agent has seen it run. Otherwise nothing shows whether its container
+  // began.
+  bool ran() const {
+    return task.state != TaskState::kStaging && task.state != TaskState::kStarting;
+  }
   uint64_t& probe(TaskChecks::Kind kind) {
     return kind == TaskChecks::Kind::kCheck ? check_probe : health_probe;
   }
@@ -102,6 +107,7 @@ struct OwnExecutor {
   SessionId session;        // null: it is not connected
   Instant deadline = kNever;
   TaskReason fate = TaskReason::kExecutorTerminated;  // of its tasks when it ends
+  std::string why;                                    // of that, where there is more to say
   bool charged = false;
   bool held = false;
 

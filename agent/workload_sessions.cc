@@ -122,9 +122,11 @@ void Workload::drop_unheard(Now now, AgentFramework& framework, OwnExecutor& exe
   }
 }
 
-// What is durable, if there is somebody to send it to.
+// What is durable, if there is somebody to send it to. An executor may be heard before its launch
+// is: its container can be made larger when that is known.
 void Workload::send_queue(AgentFramework& framework, OwnExecutor& executor) {
   if (executor.state != OwnExecutor::State::kRunning || executor.session.is_null()) return;
+  if (!executor.launched) return;
   const auto is_durable = [this, &framework](const TaskId& id) {
     return framework.tasks.at(id).accepted <= recorder_.durable();
   };

@@ -108,6 +108,11 @@ TaskInfo SimFramework::attempt(size_t job, const Offer& offer, const Resources& 
   } else {
     spec->command.value = "true";
   }
+  if (!plain_ && !runner.is_own() && sometimes(30)) {
+    // What no agent here grants: it must not be run without.
+    spec->container.emplace().hostname = "of-its-own";
+    fates_.on_not_granted(options_.info.id, id);
+  }
   if (world_.rng().chance(1, 4)) spec->kill_policy = KillPolicy{.grace_ns = world_.up_to(2s)};
   if (sometimes(20)) spec->max_completion_time = world_.up_to(5s);
   if (!plain_ && sometimes(10)) {
