@@ -327,7 +327,7 @@ TEST(ContainersInCgroups, SayWhenTheyCannotBeResized) {
         {.value = "a"}, {{"", "cgroup.max.descendants", "8"}, {"", "cgroup.max.depth", "many"}});
     ASSERT_TRUE(life.run_until("not resized a"));
     EXPECT_THAT(life.owner.errors["a"].message,
-                HasSubstr("writing \"many\" to cgroup.max.depth: EINVAL"));
+                HasSubstr("writing \"many\" to container-a/cgroup.max.depth: EINVAL"));
     EXPECT_EQ(text_of(file), "8\n");
     life.containers().kill({.value = "a"});
     ASSERT_TRUE(life.run_until("exit a"));
