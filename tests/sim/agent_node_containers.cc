@@ -70,6 +70,11 @@ void AgentNode::on_resize_failed(const ContainerId& id, const Error& error) {
 // ------------------------------------------------------------------------------------- effects
 
 void AgentNode::launch(const LaunchSpec& spec) {
+  if (!spec.confinement.joins.empty()) {
+    launches_.on_look(spec);
+    host_.launch(spec);
+    return die_sometimes();
+  }
   disks_.on_launch(spec);
   launches_.on_launch(spec);
   if (is_of_executor(spec)) {

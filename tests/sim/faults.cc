@@ -160,7 +160,7 @@ LaunchFaults LaunchFaults::draw(Rng& rng) {
   if (rng.chance(1, 3)) made.limits_fail_one_in = 2 + rng.below(20);
   if (rng.chance(1, 3)) made.shim_fails_one_in = 2 + rng.below(10);
   if (rng.chance(1, 3)) made.shim_is_mute_one_in = 2 + rng.below(10);
-  if (rng.chance(1, 3)) made.adoption_fails_one_in = 2 + rng.below(6);
+  if (rng.chance(1, 2)) made.adoption_fails_one_in = 1 + rng.below(3);
   if (rng.chance(1, 2)) made.resize_fails_one_in = 2 + rng.below(20);
   if (rng.chance(1, 3)) made.destroy_hangs_one_in = 2 + rng.below(10);
   if (rng.chance(1, 3)) made.dies_one_in = 8 + rng.below(64);

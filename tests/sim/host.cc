@@ -67,6 +67,7 @@ void SimHost::launch(const LaunchSpec& spec) {
       .is_refused = !spec.refusal.empty(),
       .parent = spec.parent,
       .executor = is_of_executor(spec) ? std::make_shared<const LaunchSpec>(spec) : nullptr,
+      .looks_at = spec.confinement.joins,
       .end = {}};
   if (faults_.launches.are_used) {
     Container& container = containers_[spec.id];
@@ -85,8 +86,8 @@ void SimHost::launch(const LaunchSpec& spec) {
 void SimHost::finish_launch(const ContainerId& id, uint64_t serial) {
   Container* container = find(id, serial);
   if (container == nullptr) return;
-  const bool fails =
-      container->is_refused || one_in(world_.rng(), faults_.host.launch_fails_one_in);
+  const bool fails = container->is_refused || !has_place(*container) ||
+                     one_in(world_.rng(), faults_.host.launch_fails_one_in);
   if (fails || container->cancelled) {
     world_.reached(fails ? "container.launch_failed" : "container.launch_cancelled");
     container->phase = Phase::kFailed;
@@ -109,8 +110,26 @@ void SimHost::begin(const ContainerId& id, Container& container) {
   if (container.executor != nullptr) {
     executors_.insert(id);
     residence_.on_executor_began(*container.executor);
+  } else if (!container.looks_at.empty()) {
+    world_.reached("container.check");
+    exit_after(world_.up_to(100ms), id, container.serial, draw_exit());
   } else {
     exit_after(world_.up_to(faults_.host.run_max), id, container.serial, draw_exit());
+  }
+}
+
+// What runs beside a task needs it to run.
+bool SimHost::has_place(const Container& container) const {
+  return container.looks_at.empty() || is_running(container.looks_at);
+}
+
+// Whatever is inside of it.
+void SimHost::kill_all_in(const ContainerId& id) {
+  for (const auto& [inside, container] : containers_) {
+    if (container.looks_at != id || container.phase != Phase::kRunning) continue;
+    world_.reached("container.check_ended_with_its_task");
+    exit_after(world_.up_to(2ms), inside, container.serial,
+               {.exit_status = {}, .signal = kSigkill, .stderr_tail = {}});
   }
 }
 
@@ -266,6 +285,7 @@ void SimHost::kill(const ContainerId& id) {
   }
   exit_after(world_.up_to(2ms), id, at->second.serial,
              {.exit_status = {}, .signal = kSigkill, .stderr_tail = {}});
+  kill_all_in(id);
 }
 
 void SimHost::destroy(const ContainerId& id) {
@@ -278,6 +298,7 @@ void SimHost::destroy(const ContainerId& id) {
   }
   at->second.destroying = true;
   if (at->second.phase != Phase::kExited) kill(id);
+  kill_all_in(id);
   const bool hangs = draws(faults_.launches.destroy_hangs_one_in);
   if (hangs) world_.reached("container.destroy_hangs");
   world_.after(world_.up_to(hangs ? faults_.launches.hang_max : 20ms),
@@ -301,12 +322,14 @@ void SimHost::kill_unknown(const std::set<ContainerId>& known, bool is_same_agen
   for (auto at = containers_.begin(); at != containers_.end();) {
     // Who is inside of what is killed is killed with it.
     const ContainerId& parent = at->second.parent;
+    const bool is_check = !at->second.looks_at.empty();  // nobody remembers those
+    if (is_check) world_.reached("container.check_outlived_its_agent");
     if (known.contains(at->first) && (parent.empty() || known.contains(parent))) {
       ++at;
       continue;
     }
     world_.reached("host.left_by_an_earlier_life");
-    if (is_same_agent && at->second.phase == Phase::kRunning) {
+    if (is_same_agent && !is_check && at->second.phase == Phase::kRunning) {
       world_.violated("recovery", fmt::format("the command of container {} runs, and nobody "
                                               "remembers it",
                                               at->first.value));

@@ -13,6 +13,8 @@
 // Most commands only pass time. Executors of frameworks are processes that do something: their
 // residence sees to them.
 //
+// Commands of checks are containers inside that of their task, and end with it.
+//
 // Checked: no command is started twice; how a task ended is said as it was, and not before.
 
 #include <cstdint>
@@ -107,7 +109,8 @@ class SimHost {
     bool is_refused = false;                     // the agent does not run it as it is asked for
     ContainerId parent;                          // its cgroup is inside this one's
     std::shared_ptr<const LaunchSpec> executor;  // of one; else null
-    Step step = Step::kFetch;                    // that is done next
+    ContainerId looks_at;      // it runs the command of a check of the task in there; else empty
+    Step step = Step::kFetch;  // that is done next
     Step fails_at = Step::kTold;
     Instant told{};  // the newest outcome reaches the agent then
     ExitRecord end;
@@ -117,6 +120,8 @@ class SimHost {
   void finish_launch(const ContainerId& id, uint64_t serial);
   void begin(const ContainerId& id, Container& container);
   void settle_end(const ContainerId& id, Container& container);
+  bool has_place(const Container& container) const;
+  void kill_all_in(const ContainerId& id);
   void finish_adoption(const LaunchSpec& spec, uint64_t life);
   bool adopt_at_all(const ContainerId& id, Container& container);
   void exit_after(Duration delay, const ContainerId& id, uint64_t serial, ExitRecord record);

@@ -53,6 +53,7 @@ void SimHost::do_step(const ContainerId& id, uint64_t serial, Step step) {
       return next(Step::kCgroup);
     case Step::kCgroup:
       if (container->is_refused) return fail_launch(id, *container, "it is refused");
+      if (!has_place(*container)) return fail_launch(id, *container, "its task has ended");
       if (fails) return fail_launch(id, *container, "the cgroup cannot be made");
       return next(Step::kLimits);
     case Step::kLimits:

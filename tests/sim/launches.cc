@@ -120,6 +120,22 @@ void Launches::on_launch(const LaunchSpec& spec) {
   }
 }
 
+void Launches::on_look(const LaunchSpec& spec) {
+  const ContainerId& task = spec.confinement.joins;
+  const auto at = launches_.find(task);
+  const auto known = known_.find(task);
+  if (at == launches_.end() || known == known_.end() || at->second.outcome != Outcome::kLaunched) {
+    return violated(spec.id, fmt::format("it looks at {}, which does not run", task.value));
+  }
+  const std::string& above = known->second.parent.value;
+  if (spec.parent.value != (above.empty() ? task.value : above + "/" + task.value)) {
+    violated(spec.id, fmt::format("it is in '{}', and looks at {}", spec.parent.value, task.value));
+  }
+  if (spec.sandbox == known->second.sandbox) return;
+  violated(spec.id, fmt::format("it is in the sandbox '{}', and its task in '{}'", spec.sandbox,
+                                known->second.sandbox));
+}
+
 void Launches::on_adopt(const LaunchSpec& spec) {
   expect_as_remembered(spec);
   world_.reached("launch.adopted");
@@ -174,26 +190,28 @@ void Launches::on_subscribed(const ContainerId& id) {
   at->second.subscribed = true;
 }
 
-Launches::Launch& Launches::settle(const ContainerId& id, Outcome outcome) {
+Launches::Launch* Launches::settle(const ContainerId& id, Outcome outcome) {
+  const auto at = launches_.find(id);
+  if (at == launches_.end()) return nullptr;
   under_way_.erase(id);
-  Launch& launch = launches_[id];
+  Launch& launch = at->second;
+  const bool ends = launch.outcome == Outcome::kLaunched && outcome == Outcome::kEnded;
+  if (launch.outcome != Outcome::kNone && !ends) violated(id, "it has two outcomes");
   launch.outcome = outcome;
-  return launch;
+  return &launch;
 }
 
 void Launches::on_launched(const ContainerId& id) { settle(id, Outcome::kLaunched); }
 
 void Launches::on_launch_failed(const ContainerId& id, const Error& error) {
-  settle(id, Outcome::kFailed).error = error.message;
+  if (Launch* launch = settle(id, Outcome::kFailed)) launch->error = error.message;
 }
 
 void Launches::on_absent(const ContainerId& id) { settle(id, Outcome::kAbsent); }
 
 void Launches::on_exit(const ContainerId& id) {
-  Launch& launch = launches_[id];
-  under_way_.erase(id);
-  if (launch.outcome == Outcome::kNone) world_.reached("launch.ended_untold");
-  launch.outcome = Outcome::kEnded;
+  if (under_way_.contains(id)) world_.reached("launch.ended_untold");
+  settle(id, Outcome::kEnded);
 }
 
 void Launches::on_resize_failed(const ContainerId& id) {

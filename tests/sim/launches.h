@@ -5,8 +5,9 @@
 // Checked: a container is launched and looked for again exactly as it was remembered, so that a
 // next life finds it; no more launches are under way than there may be; one that nobody wants any
 // more is cancelled; RUNNING is said of what runs; a task whose launch failed is said to have
-// failed for that reason and no other is, unless it was to end already; an executor is handed no
-// task before its container was made large enough, and does not go on where that was not possible.
+// failed for that reason and no other is, unless it was to end already; checks look at what runs,
+// from inside; an executor is handed no task before its container was made large enough, and does
+// not go on where that was not possible.
 
 #include <cstdint>
 #include <map>
@@ -35,6 +36,8 @@ class Launches {
 
   // ---- what it does
   void on_launch(const LaunchSpec& spec);
+  // The command of a check of a task.
+  void on_look(const LaunchSpec& spec);
   void on_adopt(const LaunchSpec& spec);
   void on_cancel(const ContainerId& id);
   void on_kill(const ContainerId& id);
@@ -82,7 +85,8 @@ class Launches {
   void learn(const record::Task& task);
   void learn(const RecoveredTask& task);
   void expect_as_remembered(const LaunchSpec& spec);
-  Launch& settle(const ContainerId& id, Outcome outcome);
+  // Null: it is none that is followed.
+  Launch* settle(const ContainerId& id, Outcome outcome);
   void check_status(const TaskStatus& status, const Known& known, const Launch* launch);
   void violated(const ContainerId& id, std::string_view what);
 
