@@ -122,6 +122,8 @@ class Workload {
   // Puts the task into a container that is being launched or taken up.
   void enter_container(AgentFramework& framework, AgentTask& task);
   void leave_container(AgentFramework& framework, AgentTask& task);
+  // Nothing is left of it.
+  void forget_container(const ContainerId& id);
   void destroy_remembered();
   void end_remembered();
   void end_container(Now now, Container& container, const Outcome& outcome);

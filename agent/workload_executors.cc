@@ -261,7 +261,7 @@ bool Workload::on_executor_ended(Now now, Container& container, const ExitRecord
     to_destroy_.emplace_back(recorder_.last(), container_id);
     destroy_remembered();
   } else {
-    containers_.erase(container_id);
+    forget_container(container_id);
   }
   forget_if_done(framework_id);
   start_launches(now);

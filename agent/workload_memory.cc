@@ -167,7 +167,7 @@ void Workload::enter_container(AgentFramework& framework, AgentTask& task) {
 
 void Workload::leave_container(AgentFramework& framework, AgentTask& task) {
   if (task.parent.empty()) framework.executors.erase(task.executor_id);
-  containers_.erase(task.task.container_id);
+  forget_container(task.task.container_id);
   if (task.held) held_ -= task.task.kind->resources;
   task.held = false;
   --launching_;
