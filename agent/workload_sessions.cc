@@ -180,10 +180,11 @@ Resources Workload::held_by_removed() const {
 bool Workload::has_room(const Resources& wanted) const {
   const Resources& total = config_.info.resources;
   if (!can_hold(total.non_revocable(), (held_ + wanted).non_revocable())) return false;
-  if (wanted.revocable().empty() || can_take(total, held_, wanted)) return true;
-  Resources rest = held_;
+  if (covers(total, held_ + wanted)) return true;
+  // What is regular may be lent to them, too.
+  Resources rest = held_ + wanted;
   rest -= held_by_removed();
-  return !can_take(total, rest, wanted);
+  return !covers(total, rest);
 }
 
 // --------------------------------------------------------------------------------------- updates

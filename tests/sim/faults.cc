@@ -161,7 +161,7 @@ LaunchFaults LaunchFaults::draw(Rng& rng) {
   if (rng.chance(1, 3)) made.shim_fails_one_in = 2 + rng.below(10);
   if (rng.chance(1, 3)) made.shim_is_mute_one_in = 2 + rng.below(10);
   if (rng.chance(1, 2)) made.adoption_fails_one_in = 1 + rng.below(3);
-  if (rng.chance(1, 2)) made.resize_fails_one_in = 2 + rng.below(20);
+  if (rng.chance(1, 2)) made.resize_fails_one_in = 1 + rng.below(8);
   if (rng.chance(1, 3)) made.destroy_hangs_one_in = 2 + rng.below(10);
   if (rng.chance(1, 3)) made.dies_one_in = 8 + rng.below(64);
   if (rng.chance(1, 4)) made.stays_down_one_in = 1 + rng.below(4);

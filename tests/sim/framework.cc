@@ -122,7 +122,7 @@ TaskInfo SimFramework::attempt(size_t job, const Offer& offer, const Resources& 
                   .port = 80,
                   .delay = world_.up_to(200ms),
                   .interval = 50ms + world_.up_to(500ms),
-                  .timeout = 1ms + world_.up_to(40ms)},
+                  .timeout = 1ms + world_.up_to(runs_command ? Duration(2s) : Duration(40ms))},
         .grace_period = world_.up_to(1s),
         .consecutive_failures = 2};
     CheckInfo& check = spec->health_check->check;

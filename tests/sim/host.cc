@@ -112,7 +112,7 @@ void SimHost::begin(const ContainerId& id, Container& container) {
     residence_.on_executor_began(*container.executor);
   } else if (!container.looks_at.empty()) {
     world_.reached("container.check");
-    exit_after(world_.up_to(100ms), id, container.serial, draw_exit());
+    exit_after(world_.up_to(1s), id, container.serial, draw_exit());
   } else {
     exit_after(world_.up_to(faults_.host.run_max), id, container.serial, draw_exit());
   }
