@@ -94,7 +94,6 @@ TEST(Simulation, TheRarePathsAreReached) {
                            "codec",
                            "codec.released",
                            "container.check",
-                           "container.check_ended_with_its_task",
                            "container.check_outlived_its_agent",
                            "container.destroy_hangs",
                            "container.ignores_term",
