@@ -95,6 +95,7 @@ class Agent {
   void on_absent(Now now, const ContainerId& id);
   void on_exit(Now now, const ContainerId& id, const ExitRecord& record);
   void on_destroyed(Now now, const ContainerId& id);
+  void on_resize_failed(Now now, const ContainerId& id, const Error& error);
   void on_appended(Now now, uint64_t serial);
   void on_append_failed(Now now, const Error& error);
   // An executor that connected, and what it says; a session is new with its first message.

@@ -21,6 +21,10 @@ void Agent::on_exit(Now now, const ContainerId& id, const ExitRecord& record) {
 
 void Agent::on_destroyed(Now now, const ContainerId& id) { state_->workload.on_destroyed(now, id); }
 
+void Agent::on_resize_failed(Now now, const ContainerId& id, const Error& error) {
+  state_->workload.on_resize_failed(now, id, error);
+}
+
 void Agent::on_appended(Now now, uint64_t serial) {
   state_->recorder.on_appended(serial);
   state_->workload.on_appended(now);

@@ -13,7 +13,7 @@ namespace tepui {
 
 namespace {
 
-constexpr std::array<std::string_view, 27> kNames = {"unknown",
+constexpr std::array<std::string_view, 28> kNames = {"unknown",
                                                      "head",
                                                      "memory_entry",
                                                      "recovered",
@@ -39,7 +39,8 @@ constexpr std::array<std::string_view, 27> kNames = {"unknown",
                                                      "leave",
                                                      "shutdown",
                                                      "corrected",
-                                                     "preempted"};
+                                                     "preempted",
+                                                     "resize_failed"};
 
 std::string_view name_of(uint8_t kind) { return kNames[kind < kNames.size() ? kind : 0]; }
 
@@ -172,6 +173,7 @@ Result<void> AgentReplay::run(const JournalRecord& record) {
     case AgentInput::kAbsent:
     case AgentInput::kExit:
     case AgentInput::kDestroyed:
+    case AgentInput::kResizeFailed:
       TRY(run_container(record, in));
       break;
     case AgentInput::kAppended:
@@ -240,6 +242,9 @@ Result<void> AgentReplay::run_container(const JournalRecord& record, JournalFiel
       return {};
     case AgentInput::kDestroyed:
       agent.on_destroyed(now, id);
+      return {};
+    case AgentInput::kResizeFailed:
+      agent.on_resize_failed(now, id, error_of(in));
       return {};
     default:
       break;

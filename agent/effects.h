@@ -82,8 +82,9 @@ class AgentEffects : public EventSink {
   // Drops the connection to the master and connects again (with back-off). The core holds itself
   // for disconnected from here on; on_connected comes again.
   virtual void reconnect(std::string_view why) = 0;
-  // -> on_launched or on_launch_failed, and after on_launched exactly one on_exit. Of a launch that
-  // failed nothing is left: there is nothing to destroy.
+  // -> on_launched and then exactly one on_exit; or on_launch_failed, and nothing is left of it:
+  // there is nothing to destroy; or on_exit alone: it ended, and nobody knows whether the command
+  // ever ran.
   virtual void launch(const LaunchSpec& spec) = 0;
   // The launch need not go on: what it still fetches is not wanted. -> on_launch_failed, if it can
   // still be stopped; else as without.
@@ -102,7 +103,8 @@ class AgentEffects : public EventSink {
   // Remembers, in the order of the calls. -> on_appended, with this serial or a later one, or
   // on_append_failed.
   virtual void append(uint64_t serial, AgentRecord record) = 0;
-  // What a running container may use changes.
+  // What a running container may use changes. -> on_resize_failed, if that cannot be: then it may
+  // use some of what it could before. Of several that wait the newest counts.
   virtual void resize(const ContainerId& id, const IsolationPlan& plan) = 0;
   // To an executor that connected; may be lost.
   virtual void send_executor(SessionId to, const AgentToExecutor& message) = 0;

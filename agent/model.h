@@ -57,6 +57,11 @@ struct AgentTask {
   uint64_t health_probe = 0;
   std::string preempted_why;  // what the QoS controller said, while this life lasts
 
+  // An earlier life of the agent has seen it run. Otherwise nothing shows whether its container
+  // began.
+  bool ran() const {
+    return task.state != TaskState::kStaging && task.state != TaskState::kStarting;
+  }
   uint64_t& probe(TaskChecks::Kind kind) {
     return kind == TaskChecks::Kind::kCheck ? check_probe : health_probe;
   }
@@ -104,7 +109,7 @@ struct OwnExecutor {
   SessionId session;        // null: it is not connected
   Instant deadline = kNever;
   TaskReason fate = TaskReason::kExecutorTerminated;  // of its tasks when it ends
-  std::string preempted_why;                          // for that fate
+  std::string why;                                    // of that, where there is more to say
   bool charged = false;
   bool held = false;
 

@@ -153,6 +153,13 @@ void RecordedAgent::on_destroyed(Now now, const ContainerId& id) {
   agent_.on_destroyed(now, id);
 }
 
+void RecordedAgent::on_resize_failed(Now now, const ContainerId& id, const Error& error) {
+  record(AgentInput::kResizeFailed, now, 0, [&](JournalWriter& out) {
+    out.text(id.value).number(int64_t{error.code}).text(error.message);
+  });
+  agent_.on_resize_failed(now, id, error);
+}
+
 void RecordedAgent::on_appended(Now now, uint64_t serial) {
   record(AgentInput::kAppended, now, serial);
   agent_.on_appended(now, serial);

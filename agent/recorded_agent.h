@@ -50,6 +50,7 @@ enum class AgentInput : uint8_t {
   kShutdown = 24,
   kCorrected = 25,
   kPreempted = 26,
+  kResizeFailed = 27,
 };
 inline constexpr uint64_t kAgentJournal = 0x4147454e54000001;  // "AGENT", version 1
 
@@ -86,6 +87,7 @@ class RecordedAgent final : private AgentEffects {
   void on_absent(Now now, const ContainerId& id);
   void on_exit(Now now, const ContainerId& id, const ExitRecord& record);
   void on_destroyed(Now now, const ContainerId& id);
+  void on_resize_failed(Now now, const ContainerId& id, const Error& error);
   void on_appended(Now now, uint64_t serial);
   void on_append_failed(Now now, const Error& error);
   void on_executor_message(Now now, SessionId from, const ExecutorToAgent& message);

@@ -19,6 +19,15 @@ void Termination::request_at_launch(KillCause cause) {
   during_launch_ = true;
 }
 
+void Termination::request_before_adoption(Instant now, KillCause cause, Duration grace) {
+  // An end that was asked at once needs no time.
+  if (!requested() || deadline_ != kNever) {
+    deadline_ = std::min(deadline_, later(now, std::max(grace, Duration::zero())));
+    resumed_ = true;
+  }
+  take_cause(cause);
+}
+
 void Termination::resume(KillCause cause, bool during_launch, Instant deadline) {
   cause_ = cause;
   during_launch_ = during_launch;

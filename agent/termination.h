@@ -37,6 +37,9 @@ class Termination {
   Step request(Instant now, KillCause cause, Duration grace);
   // Of a container that is still being launched: its command ends as soon as it has begun.
   void request_at_launch(KillCause cause);
+  // Of a command that an earlier life ran, and that is not taken up yet: with its grace, it hears
+  // SIGTERM then.
+  void request_before_adoption(Instant now, KillCause cause, Duration grace);
   // Of a container of an earlier life, as it was remembered. The command may have heard SIGTERM, or
   // not yet: it hears it (again). Without a deadline the end was asked at once.
   void resume(KillCause cause, bool during_launch, Instant deadline);

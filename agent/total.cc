@@ -61,6 +61,13 @@ bool can_take(const Resources& total, const Resources& in_use, const Resources& 
   return as_revocable(lendable(total.minus(regular))).contains(lacking);
 }
 
+bool covers(const Resources& total, const Resources& in_use) {
+  if (!can_hold(total.non_revocable(), in_use.non_revocable())) return false;
+  const Resources lacking = in_use.revocable().minus(total.revocable());
+  return lacking.empty() ||
+         as_revocable(lendable(total.minus(in_use.non_revocable()))).contains(lacking);
+}
+
 Result<Resources> restore_total(const Resources& configured, const Resources& checkpointed) {
   const Resources made = checkpointed.filter(is_made);
   std::vector<Resource> origins;

@@ -17,6 +17,9 @@ bool can_hold(const Resources& total, const Resources& in_use);
 // by what is regular, not reserved and not used: the master has lent that.
 bool can_take(const Resources& total, const Resources& in_use, const Resources& task);
 
+// Whether all that is in use is covered at once in this way.
+bool covers(const Resources& total, const Resources& in_use);
+
 // The total of an agent that is configured to have `configured`, and had made `checkpointed` of
 // what it was configured to have before. Fails if what is reserved is not there any more.
 Result<Resources> restore_total(const Resources& configured, const Resources& checkpointed);

@@ -395,7 +395,7 @@ void Workload::on_launch_failed(Now now, const ContainerId& id, const Error& err
                   .message = error.message.substr(0, limits::kStatusMessageBytesMax)};
   const AgentTask* task = task_of(container);
   if (task != nullptr && task->termination.requested()) outcome = killed_before_launch();
-  containers_.erase(found);
+  forget_container(id);
   end_container(now, container, outcome);
 }
 
@@ -436,9 +436,13 @@ void Workload::on_destroyed(Now /*now*/, const ContainerId& id) {
   if (found == containers_.end() || found->second.state != Container::State::kDestroying) {
     return drop("destroyed", fmt::format("container {} is not being destroyed", id.value));
   }
-  containers_.erase(found);
-  if (containers_.empty()) draining_ = false;
+  forget_container(id);
   effects_.on_event(event::ContainerDestroyed{.id = &id});
+}
+
+void Workload::forget_container(const ContainerId& id) {
+  containers_.erase(id);
+  if (containers_.empty()) draining_ = false;
 }
 
 void Workload::on_tunables() { streams_.set_retry(retry_of(config_.tunables)); }

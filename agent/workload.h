@@ -69,6 +69,8 @@ class Workload {
   void on_absent(Now now, const ContainerId& id);
   void on_exit(Now now, const ContainerId& id, const ExitRecord& record);
   void on_destroyed(Now now, const ContainerId& id);
+  // Of an executor.
+  void on_resize_failed(Now now, const ContainerId& id, const Error& error);
   void on_probed(Now now, uint64_t number, std::optional<int32_t> value);
   void on_executor_message(Now now, SessionId from, const ExecutorToAgent& message);
   void on_executor_lost(SessionId session);
@@ -123,12 +125,17 @@ class Workload {
   // Puts the task into a container that is being launched or taken up.
   void enter_container(AgentFramework& framework, AgentTask& task);
   void leave_container(AgentFramework& framework, AgentTask& task);
+  // Nothing is left of it.
+  void forget_container(const ContainerId& id);
   void destroy_remembered();
   void end_remembered();
   void end_container(Now now, Container& container, const Outcome& outcome);
 
   void request_kill(Now now, AgentFramework& framework, AgentTask& task, KillCause cause,
                     std::optional<Duration> grace);
+  // Between the wish to end the task and the end of its container, where `asked` says nothing else.
+  Duration grace_of(const AgentTask& task, std::optional<Duration> asked) const;
+  static void request_before_launched(Now now, AgentTask& task, KillCause cause, Duration grace);
   void take(const AgentTask& task, Termination::Step step);
   void take_now(const ContainerId& id, Termination::Step step);
   void refresh_deadline(AgentTask& task);

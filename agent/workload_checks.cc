@@ -114,7 +114,7 @@ bool Workload::on_probe_launch_failed(Now now, const ContainerId& id) {
   const auto found = containers_.find(id);
   const uint64_t number = found->second.probe;
   if (number == 0) return false;
-  containers_.erase(found);
+  forget_container(id);
   on_probed(now, number, std::nullopt);
   return true;
 }

@@ -92,7 +92,7 @@ void Workload::on_preempted(Now now, const ContainerId& id, bool at_once, std::s
   if (container.own) {
     OwnExecutor& executor = framework.own.at(container.executor_id);
     executor.fate = TaskReason::kContainerPreempted;
-    executor.preempted_why = why;
+    executor.why = why;
     return stop_executor(now, framework, executor, grace);
   }
   AgentTask* task = task_of(container);

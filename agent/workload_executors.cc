@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/corrections.h"
 #include "agent/launch_spec.h"
 #include "agent/total.h"
 #include "agent/workload.h"
@@ -42,7 +43,10 @@ Outcome left_behind(const OwnExecutor& executor, const AgentTask& task, const Ex
     outcome.message = "The executor did not come back in time after a restart of the agent";
   } else if (executor.fate == TaskReason::kContainerPreempted) {
     outcome = preempted(record, framework.has(FrameworkCapability::kPartitionAware),
-                        executor.preempted_why);
+                        executor.why);
+  } else if (executor.fate == TaskReason::kContainerUpdateFailed) {
+    outcome.message = fmt::format("The container of the executor could not be resized: {}",
+                                  executor.why.substr(0, limits::kStatusMessageBytesMax / 2));
   } else if (record.oom_killed) {
     outcome.reason = TaskReason::kContainerLimitationMemory;
     outcome.message = "The executor exceeded the memory limit of its container";
@@ -204,15 +208,42 @@ bool Workload::on_executor_launched(Now now, Container& container, int64_t pid) 
   executor.launched = true;
   resize(framework, executor);  // for what came meanwhile
   if (executor.state == OwnExecutor::State::kTerminating) {
-    effects_.kill(container.id);
+    // Unless it was told to end, and has time for that.
+    if (executor.deadline == kNever) effects_.kill(container.id);
   } else if (executor.session.is_null()) {
     const AgentTunables& tunables = config_.tunables;
     set_deadline(executor,
                  later(now.mono, executor.adopted ? tunables.executor_reregistration_timeout
                                                   : tunables.executor_registration_timeout));
+  } else {
+    send_queue(framework, executor);  // it was quicker than who tells that it runs
   }
   start_launches(now);
   return true;
+}
+
+// Its tasks would have less than they were given, or keep what others are given now.
+void Workload::on_resize_failed(Now /*now*/, const ContainerId& id, const Error& error) {
+  const auto found = containers_.find(id);
+  if (found == containers_.end() || found->second.state != Container::State::kRunning ||
+      found->second.probe != 0) {
+    return drop("resize_failed", fmt::format("container {} is not one that is resized", id.value));
+  }
+  // What is revocable is resized to be corrected. Where that fails it is no worse than before, and
+  // whoever corrects it sees that those who suffer still do.
+  if (!found->second.own || is_revocable(input_of(found->second).resources)) {
+    return drop("resize_failed",
+                fmt::format("container {} was not corrected: {}", id.value, error.message));
+  }
+  OwnExecutor& executor =
+      frameworks_.at(found->second.framework_id).own.at(found->second.executor_id);
+  // It ends, and when is settled.
+  if (executor.state == OwnExecutor::State::kTerminating) return;
+  executor.state = OwnExecutor::State::kTerminating;
+  executor.fate = TaskReason::kContainerUpdateFailed;
+  executor.why = error.message;
+  set_deadline(executor, kNever);
+  effects_.kill(id);
 }
 
 // Without a cause the container ran; with one it never did, and an empty one says nothing more.
@@ -243,7 +274,7 @@ bool Workload::on_executor_ended(Now now, Container& container, const ExitRecord
     to_destroy_.emplace_back(recorder_.last(), container_id);
     destroy_remembered();
   } else {
-    containers_.erase(container_id);
+    forget_container(container_id);
   }
   forget_if_done(framework_id);
   start_launches(now);
@@ -298,7 +329,11 @@ void Workload::stop_executor(Now now, AgentFramework& framework, OwnExecutor& ex
   if (grace_max) grace = std::min(grace, *grace_max);
   if (executor.session.is_null() || grace <= Duration::zero()) {
     set_deadline(executor, kNever);
-    if (executor.launched) effects_.kill(executor.container_id);
+    if (executor.launched) {
+      effects_.kill(executor.container_id);
+    } else {
+      effects_.cancel_launch(executor.container_id);
+    }
     return;
   }
   let_run(executor.container_id);

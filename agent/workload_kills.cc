@@ -19,7 +19,7 @@ void Workload::request_kill(Now now, AgentFramework& framework, AgentTask& task,
       task.termination.request_at_launch(cause);
       return finish(now, framework, task, killed_before_launch());
     case AgentTask::Phase::kLaunching:
-      task.termination.request_at_launch(cause);
+      request_before_launched(now, task, cause, grace_of(task, grace));
       task.remembered = recorder_.append(course_of(task));
       // Of one container of its own: others may need that of an executor.
       if (!task.custom) effects_.cancel_launch(task.task.container_id);
@@ -30,10 +30,7 @@ void Workload::request_kill(Now now, AgentFramework& framework, AgentTask& task,
       break;
   }
   if (task.custom) return kill_by_executor(now, framework, task, cause, grace);
-  const std::optional<KillPolicy>& own = task.spec->kill_policy;
-  if (!grace && own) grace = own->grace_ns;
-  const Termination::Step step =
-      task.termination.request(now.mono, cause, grace.value_or(config_.tunables.kill_grace));
+  const Termination::Step step = task.termination.request(now.mono, cause, grace_of(task, grace));
   end_checks(task);
   const bool told = cause == KillCause::kRequested || cause == KillCause::kDrained ||
                     cause == KillCause::kAgentShutdown || cause == KillCause::kUnhealthy ||
@@ -45,6 +42,22 @@ void Workload::request_kill(Now now, AgentFramework& framework, AgentTask& task,
   task.remembered = recorder_.append(course_of(task));
   take(task, step);
   refresh_deadline(task);
+}
+
+Duration Workload::grace_of(const AgentTask& task, std::optional<Duration> asked) const {
+  const std::optional<KillPolicy>& own = task.spec->kill_policy;
+  if (!asked && own) asked = own->grace_ns;
+  return asked.value_or(config_.tunables.kill_grace);
+}
+
+// Its container is launched, or is taken up after a restart: then the command may have run for
+// long.
+void Workload::request_before_launched(Now now, AgentTask& task, KillCause cause, Duration grace) {
+  if (task.ran()) {
+    task.termination.request_before_adoption(now.mono, cause, grace);
+  } else {
+    task.termination.request_at_launch(cause);
+  }
 }
 
 void Workload::take(const AgentTask& task, Termination::Step step) {
@@ -116,8 +129,7 @@ void Workload::on_drain(Now now, const DrainAgent& message) {
     AgentTask* found = find_task(key.first, key.second);
     if (found == nullptr) continue;
     AgentTask& task = *found;
-    const std::optional<KillPolicy>& own = task.spec->kill_policy;
-    Duration grace = own ? own->grace_ns : config_.tunables.kill_grace;
+    Duration grace = grace_of(task, {});
     if (message.max_grace) grace = std::min(grace, *message.max_grace);
     request_kill(now, frameworks_.at(key.first), task, KillCause::kDrained, grace);
   }

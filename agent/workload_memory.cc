@@ -38,11 +38,6 @@ Outcome refused_before(const FrameworkInfo& framework) {
                  .signal = {}};
 }
 
-// Its container may have run, or may not: nothing shows it.
-bool may_have_run(TaskState state) {
-  return state != TaskState::kStaging && state != TaskState::kStarting;
-}
-
 }  // namespace
 
 // ------------------------------------------------------------------------------------ recording
@@ -172,7 +167,7 @@ void Workload::enter_container(AgentFramework& framework, AgentTask& task) {
 
 void Workload::leave_container(AgentFramework& framework, AgentTask& task) {
   if (task.parent.empty()) framework.executors.erase(task.executor_id);
-  containers_.erase(task.task.container_id);
+  forget_container(task.task.container_id);
   if (task.held) held_ -= task.task.kind->resources;
   task.held = false;
   --launching_;
@@ -313,7 +308,7 @@ void Workload::recover_task(Now now, AgentFramework& framework, const RecoveredT
   }
   // The end of its framework was remembered before its own kill, which a crash may have cut off.
   if (framework.shutting_down && !task.termination.requested()) {
-    task.termination.request_at_launch(KillCause::kFrameworkRemoved);
+    request_before_launched(now, task, KillCause::kFrameworkRemoved, grace_of(task, {}));
   }
   enter_container(framework, task);
   containers_.at(task.task.container_id).adopted = true;
@@ -338,7 +333,7 @@ void Workload::on_absent(Now now, const ContainerId& id) {
   CHECK(task != nullptr);
   const Key key{task->task.framework_id, task->task.id};
   leave_container(framework, *task);
-  if (may_have_run(task->task.state)) {
+  if (task->ran()) {
     finish(now, framework, *task, outcome_of(ExitRecord{}, *task, framework.info));
   } else if (task->termination.requested()) {
     finish(now, framework, *task, killed_before_launch());

@@ -122,9 +122,11 @@ void Workload::drop_unheard(Now now, AgentFramework& framework, OwnExecutor& exe
   }
 }
 
-// What is durable, if there is somebody to send it to.
+// What is durable, if there is somebody to send it to. An executor may be heard before its launch
+// is: its container can be made larger when that is known.
 void Workload::send_queue(AgentFramework& framework, OwnExecutor& executor) {
   if (executor.state != OwnExecutor::State::kRunning || executor.session.is_null()) return;
+  if (!executor.launched) return;
   const auto is_durable = [this, &framework](const TaskId& id) {
     return framework.tasks.at(id).accepted <= recorder_.durable();
   };
@@ -178,10 +180,11 @@ Resources Workload::held_by_removed() const {
 bool Workload::has_room(const Resources& wanted) const {
   const Resources& total = config_.info.resources;
   if (!can_hold(total.non_revocable(), (held_ + wanted).non_revocable())) return false;
-  if (wanted.revocable().empty() || can_take(total, held_, wanted)) return true;
-  Resources rest = held_;
+  if (covers(total, held_ + wanted)) return true;
+  // What is regular may be lent to them, too.
+  Resources rest = held_ + wanted;
   rest -= held_by_removed();
-  return !can_take(total, rest, wanted);
+  return !covers(total, rest);
 }
 
 // --------------------------------------------------------------------------------------- updates

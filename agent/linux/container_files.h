@@ -75,6 +75,9 @@ Result<bool> remove_container(const ContainerPlaces& places, const LaunchSpec& s
 Result<FoundContainer> find_container(const ContainerPlaces& places, const LaunchSpec& spec,
                                       Duration patience);
 
+// Whether the shim, which has ended, came so far that the command may have run.
+bool may_have_begun(const ContainerPlaces& places, const ContainerId& id);
+
 // Kills what a container that cannot be watched still runs; its files stay.
 void abandon_container(const ContainerPlaces& places, const LaunchSpec& spec, Duration patience);
 

@@ -152,11 +152,13 @@ class Containers::Container {
       syscall(SYS_pidfd_send_signal, started_->pidfd.get(), SIGTERM, nullptr, 0);
     }
   }
-  void resize_now() {
-    // Fails where the container has just ended, or a limit is below what is used: then it stays.
-    (void)all_.places_.cgroups->update_container(cgroup_of(spec_), plan_).has_value();
+  void resize_now() { resized_ = all_.places_.cgroups->update_container(cgroup_of(spec_), plan_); }
+  void end_now() {
+    record_ = end_container(all_.places_, spec_, *started_);
+    // Without a report nobody knows how far the shim came. To call that a failed launch would
+    // remove the container, and an agent that dies just then would run the command a second time.
+    if (!reported_ && may_have_begun(all_.places_, spec_.id)) launch_error_.reset();
   }
-  void end_now() { record_ = end_container(all_.places_, spec_, *started_); }
   void remove_now() {
     Result<bool> removed = remove_container(all_.places_, spec_, kRemovePatience);
     removed_ = removed.has_value() && *removed && release_image().has_value();
@@ -189,7 +191,12 @@ class Containers::Container {
   void on_resized() {
     all_.on_job_done();
     resizing_ = false;
-    if (state_ == State::kRunning) return write_plan();
+    if (state_ == State::kRunning) {
+      write_plan();
+      // Of one that is being killed it does not matter.
+      if (!resized_ && !killing_) all_.owner_.on_resize_failed(spec_.id, resized_.error());
+      return;
+    }
     next_plan_.reset();
     if (state_ == State::kEnding && !killing_) all_.run(end_);
   }
@@ -243,6 +250,7 @@ class Containers::Container {
       on_running(report.pid);
       return;
     }
+    reported_ = whole;
     launch_error_ = whole ? launch_error(spec_, report.stage, report.code)
                           : Error{.message = "the shim ended before it could say anything"};
     all_.reactor_.poll(wait_for_end_, started_->pidfd.get(), POLLIN);
@@ -337,6 +345,8 @@ class Containers::Container {
   bool kill_wanted_ = false;
   bool killing_ = false;
   bool resizing_ = false;
+  bool reported_ = true;  // the shim said how the launch went
+  Result<void> resized_;
   IsolationPlan plan_;  // that is being written
   std::optional<IsolationPlan> next_plan_;
   bool destroy_wanted_ = false;

@@ -4,10 +4,10 @@
 // on the loop's thread, never from inside a verb.
 //
 // For each launch() exactly one of on_launched and on_launch_failed, after on_launched exactly one
-// on_exit, and for each destroy() exactly one on_destroyed, in this order. A container that failed
-// to launch is gone; destroying it again is answered all the same. adopt() takes up a container of
-// an earlier life: the same follows, or on_absent, or on_exit alone if nobody knows whether the
-// command began.
+// on_exit, and for each destroy() exactly one on_destroyed, in this order; or on_exit alone if
+// nobody knows whether the command began. A container that failed to launch is gone; destroying it
+// again is answered all the same. adopt() takes up a container of an earlier life: the same
+// follows, or on_absent.
 //
 // A kill that comes before the command was started hits it as soon as it is. Ends of containers are
 // seen through pidfds of their shims.
@@ -39,6 +39,8 @@ class ContainersOwner {
   virtual void on_absent(const ContainerId& id) = 0;
   virtual void on_exit(const ContainerId& id, const ExitRecord& record) = 0;
   virtual void on_destroyed(const ContainerId& id) = 0;
+  // A plan could not be written to a container that runs, or only a part of it.
+  virtual void on_resize_failed(const ContainerId& id, const Error& error) = 0;
 };
 
 class Containers {

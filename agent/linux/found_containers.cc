@@ -121,6 +121,12 @@ Result<void> end_shim(const ContainerPlaces& places, const std::string& id, Inst
 
 }  // namespace
 
+// The lock file comes before the command.
+bool may_have_begun(const ContainerPlaces& places, const ContainerId& id) {
+  Result<Fd> runtime = open_directory_at(places.runtime.get(), id.value);
+  return runtime && has_lock_file(runtime->get());
+}
+
 Result<FoundContainer> find_container(const ContainerPlaces& places, const LaunchSpec& spec,
                                       Duration patience) {
   const ContainerId& id = spec.id;
@@ -132,7 +138,6 @@ Result<FoundContainer> find_container(const ContainerPlaces& places, const Launc
     const bool held = is_held(runtime->get());
     const std::optional<ShimReport> report = read_report(runtime->get());
     if (!held) {
-      // The lock file comes before the command.
       if (!report && !has_lock_file(runtime->get())) break;
       return describe_found(report);
     }

@@ -155,6 +155,7 @@ class AgentShell final : private AgentEffects,
   void on_absent(const ContainerId& id) override;
   void on_exit(const ContainerId& id, const ExitRecord& record) override;
   void on_destroyed(const ContainerId& id) override;
+  void on_resize_failed(const ContainerId& id, const Error& error) override;
 
   // ProvisionerOwner
   void on_provisioned(const LaunchSpec& spec) override;

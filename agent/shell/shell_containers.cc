@@ -99,4 +99,11 @@ void AgentShell::on_destroyed(const ContainerId& id) {
   agent_->on_destroyed(reactor_->now(), id);
 }
 
+void AgentShell::on_resize_failed(const ContainerId& id, const Error& error) {
+  log_.write({.severity = Severity::kWarning,
+              .name = "container.not_resized",
+              .fields = {{"container", id.value}, {"error", error.message}}});
+  agent_->on_resize_failed(reactor_->now(), id, error);
+}
+
 }  // namespace tepui

@@ -129,6 +129,86 @@ TEST(Executors, AreSharedByTasksAndTheirContainerGrows) {
   EXPECT_EQ(std::ranges::find(plan, "cpu.weight", &ControlWrite::file)->value, "250");
 }
 
+TEST(Executors, EndWithTheirTasksWhenTheirContainerCannotBeResized) {
+  Executors bench;
+  bench.run_one();
+  bench.launch_on("b", executor_info(), true);
+  const ContainerId id = bench.executor_container();
+  bench.turn([&](Now now) {
+    bench.agent.on_resize_failed(now, id, {.message = "writing to memory.max: EIO", .code = 5});
+  });
+  ASSERT_EQ(bench.effects.kills.size(), 1u);
+  EXPECT_EQ(bench.effects.kills[0], id);
+  // What comes now is not for it, and a second failure changes nothing.
+  bench.launch_on("c", executor_info(), true);
+  EXPECT_EQ(bench.newest("c").reason, TaskReason::kExecutorTerminated);
+  bench.turn([&](Now now) { bench.agent.on_resize_failed(now, id, {.message = "again"}); });
+  EXPECT_EQ(bench.effects.kills.size(), 1u);
+  bench.turn([&](Now now) {
+    bench.agent.on_exit(now, id, ExitRecord{.exit_status = {}, .signal = 9, .stderr_tail = {}});
+  });
+  for (const char* task : {"a", "b"}) {
+    EXPECT_EQ(bench.newest(task).state, TaskState::kFailed);
+    EXPECT_EQ(bench.newest(task).reason, TaskReason::kContainerUpdateFailed);
+    EXPECT_EQ(bench.newest(task).message,
+              "The container of the executor could not be resized: writing to memory.max: EIO");
+  }
+  EXPECT_EQ(bench.effects.destroys.size(), 1u);
+  bench.turn([&](Now now) { bench.agent.on_resize_failed(now, id, {.message = "too late"}); });
+  EXPECT_EQ(bench.effects.kills.size(), 1u);
+}
+
+TEST(Executors, ThatAreToEndKeepTheirGraceWhenTheirContainerCannotBeResized) {
+  Executors bench;
+  bench.run_one();
+  bench.receive(StopExecutor{.framework_id = {"f"}, .executor_id = {"e"}});
+  ASSERT_EQ(bench.heard<EndExecutor>().size(), 1u);
+  const ContainerId id = bench.executor_container();
+  bench.turn([&](Now now) { bench.agent.on_resize_failed(now, id, {.message = "no"}); });
+  EXPECT_TRUE(bench.effects.kills.empty());
+  bench.advance(5s);
+  EXPECT_EQ(bench.effects.kills.size(), 1u);
+}
+
+TEST(Executors, AreNotWaitedForWhenNobodyNeedsThemAnyMore) {
+  Executors bench;
+  bench.enlist();
+  bench.launch_on("a", executor_info());
+  bench.receive(StopExecutor{.framework_id = {"f"}, .executor_id = {"e"}});
+  EXPECT_EQ(bench.newest("a").state, TaskState::kKilled);
+  // It may still be fetching something large.
+  ASSERT_EQ(bench.effects.cancelled.size(), 1u);
+  EXPECT_EQ(bench.effects.cancelled[0], bench.executor_container());
+}
+
+TEST(Executors, ThatAreHeardBeforeTheirLaunchIsGetTasksWhenTheirContainerIsLargeEnough) {
+  Executors bench;
+  bench.enlist();
+  bench.launch_on("a", executor_info());
+  bench.launch_on("b", executor_info(), true);
+  bench.subscribe();
+  EXPECT_TRUE(bench.heard<RunTasks>().empty());
+  EXPECT_TRUE(bench.effects.resizes.empty());
+  bench.turn([&](Now now) { bench.agent.on_launched(now, bench.executor_container(), 4711); });
+  ASSERT_FALSE(bench.effects.resizes.empty());
+  const IsolationPlan& plan = bench.effects.resizes.back().second;
+  EXPECT_EQ(std::ranges::find(plan, "cpu.weight", &ControlWrite::file)->value, "250");
+  EXPECT_EQ(bench.heard<RunTasks>().size(), 2u);
+}
+
+TEST(Executors, ToldToEndBeforeTheirLaunchIsHeardKeepTheirGrace) {
+  Executors bench;
+  bench.enlist();
+  bench.launch_on("a", executor_info());
+  bench.subscribe();
+  bench.receive(StopExecutor{.framework_id = {"f"}, .executor_id = {"e"}});
+  ASSERT_EQ(bench.heard<EndExecutor>().size(), 1u);
+  bench.turn([&](Now now) { bench.agent.on_launched(now, bench.executor_container(), 4711); });
+  EXPECT_TRUE(bench.effects.kills.empty());
+  bench.advance(5s);
+  EXPECT_EQ(bench.effects.kills.size(), 1u);
+}
+
 TEST(Executors, HaveTheirUpdatesTakenWhenTheyAreDurable) {
   Executors bench;
   bench.enlist();

@@ -186,6 +186,21 @@ TEST(Frameworks, ThatAreShuttingDownHoldWhatIsRevocableToo) {
   EXPECT_EQ(bench.newest("next").state, TaskState::kStarting);
 }
 
+TEST(Frameworks, ThatAreShuttingDownHoldWhatWasLentToThem) {
+  Bench bench;
+  bench.enlist();
+  // Of what is regular and nobody used then.
+  bench.run("a", revocable_spec(2000));
+  shut_down(bench);
+  bench.launch("next", Bench::spec(3000), 0, "g");
+  EXPECT_TRUE(bench.states("next").empty());
+  bench.launch("small", Bench::spec(1000), 0, "g");
+  EXPECT_TRUE(bench.states("small").empty()) << "it came later";
+  bench.dies("a", 15);
+  EXPECT_EQ(bench.newest("next").state, TaskState::kStarting);
+  EXPECT_EQ(bench.newest("small").state, TaskState::kStarting);
+}
+
 TEST(Frameworks, KeepTheSameTaskIdApart) {
   Bench bench;
   bench.enlist();

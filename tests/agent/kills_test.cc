@@ -206,6 +206,22 @@ TEST(Kills, FollowTheDefaultGraceOfNewTunables) {
   EXPECT_EQ(bench.effects.wake, bench.clock + 1s);
 }
 
+TEST(Kills, DrainingIsOverWhenTheLastContainerNeverCameToBe) {
+  Bench bench;
+  bench.enlist();
+  bench.launch("t");
+  bench.receive(DrainAgent{.max_grace = {}});
+  const ContainerId id = bench.container("t");
+  EXPECT_EQ(bench.effects.cancelled, std::vector{id});
+  bench.turn([&](Now now) {
+    bench.agent.on_launch_failed(now, id, Error{.message = "it was cancelled"});
+  });
+  EXPECT_EQ(bench.newest("t").state, TaskState::kKilled);
+  // An operator has reactivated the agent.
+  bench.run("next");
+  EXPECT_EQ(bench.newest("next").state, TaskState::kRunning);
+}
+
 TEST(Kills, DrainingCapsTheGraceAndDropsWhatStillComes) {
   Bench bench;
   bench.enlist();

@@ -53,6 +53,27 @@ TEST(Termination, AnEndlessGraceIsNeverOver) {
   EXPECT_EQ(end.deadline(), kNever);
 }
 
+TEST(Termination, OfACommandThatIsNotTakenUpYetKeepsItsGrace) {
+  Termination end;
+  end.request_before_adoption(kStart, KillCause::kRequested, 3s);
+  EXPECT_FALSE(end.during_launch());
+  EXPECT_EQ(end.deadline(), kStart + 3s);
+  // A second one may shorten it.
+  end.request_before_adoption(kStart, KillCause::kRequested, 60s);
+  EXPECT_EQ(end.deadline(), kStart + 3s);
+  EXPECT_EQ(end.on_launched(), Step::kTerminate);
+  EXPECT_EQ(end.on_launched(), Step::kNone);
+  EXPECT_EQ(end.on_time(kStart + 3s), Step::kKill);
+}
+
+TEST(Termination, ThatWasAskedAtOnceDoesNotGetGraceWhileItIsTakenUp) {
+  Termination end;
+  end.resume(KillCause::kRequested, false, kNever);
+  end.request_before_adoption(kStart, KillCause::kRequested, 3s);
+  EXPECT_EQ(end.deadline(), kNever);
+  EXPECT_EQ(end.on_launched(), Step::kKill);
+}
+
 TEST(Termination, DuringALaunchWaitsForItsEnd) {
   Termination end;
   end.request_at_launch(KillCause::kRequested);

@@ -34,6 +34,7 @@ AgentNode::AgentNode(Surroundings around, NodeId node, Resources resources)
       disks_(around.world, around.fates, node),
       memory_(around.world, around.faults.agent_disk),
       write_ahead_(around.world),
+      launches_(around.world, node),
       host_(around.world, around.faults, *this),
       alarm_(around.world, [this] {
         if (agent_ == nullptr) return;
@@ -108,6 +109,7 @@ void AgentNode::start() {
     config.operations = durable->operations;
   }
   disks_.on_started(config.info.resources, known);
+  launches_.on_started(kind == RecoveryKind::kAnew ? RecoveredAgent{} : *memory);
   agent_ = std::make_unique<RecordedAgent>(
       AgentMakeup{.config = std::move(config), .seed = world_.rng().next()},
       static_cast<AgentEffects&>(*this));
@@ -142,8 +144,19 @@ void AgentNode::crash(std::string_view why) {
   made_for_.clear();
   agent_.reset();
   finder_.reset();
-  world_.after(world_.up_to(10s), [this] { start(); });
+  const bool is_long = draws(around_.faults.launches.stays_down_one_in);
+  if (is_long) world_.reached("agent.stays_down");
+  world_.after(world_.up_to(is_long ? Duration(10min) : Duration(10s)), [this, life = life_] {
+    if (life == life_ && agent_ == nullptr) start();
+  });
 }
+
+// Who is down for long is repaired now.
+void AgentNode::come_back() {
+  if (life_ != 0 && agent_ == nullptr) start();
+}
+
+bool AgentNode::draws(uint64_t one_in) { return one_in != 0 && world_.rng().chance(1, one_in); }
 
 bool AgentNode::append(const JournalRecord& record) {
   if (journal_.size() > kJournalBytesMax) return false;
@@ -248,9 +261,10 @@ bool AgentNode::is_old() const { return node_ % 2 == 1; }
 
 void AgentNode::on_payload(LinkNumber link, const Payload& payload) {
   if (const auto* said = std::get_if<ExecutorToAgent>(&payload)) {
-    FrameworkId& framework = executor_links_[link];
+    ExecutorLink& from = executor_links_[link];
     if (const auto* subscribe = std::get_if<SubscribeExecutor>(said)) {
-      framework = subscribe->framework_id;
+      from = {.framework = subscribe->framework_id, .container = subscribe->container_id};
+      launches_.on_subscribed(subscribe->container_id);
     }
     agent_->on_executor_message(world_.now(), SessionId{link}, *said);
     return after_input();
@@ -285,6 +299,7 @@ void AgentNode::on_link_down(LinkNumber link, std::string_view why) {
 void AgentNode::after_input() {
   if (agent_ == nullptr) return;
   around_.fates.groups().check(node_);
+  launches_.check();
   if (++inputs_ % kInputsPerAudit == 0) {
     if (const Result<void> books = agent_->agent().audit(); !books) {
       world_.violated("agent", fmt::format("agent {}: {}", node_, books.error().message));
@@ -297,39 +312,6 @@ void AgentNode::after_input() {
     work_due_ = false;
     agent_->work(world_.now());
   });
-}
-
-void AgentNode::on_launched(const ContainerId& id, int64_t pid) {
-  agent_->on_launched(world_.now(), id, pid);
-  after_input();
-}
-
-void AgentNode::on_container_ended(const ContainerId& id) {
-  disks_.on_ended(id);
-  around_.fates.on_container_ended(life(), id);
-}
-
-void AgentNode::on_launch_failed(const ContainerId& id, const Error& error) {
-  on_container_ended(id);
-  agent_->on_launch_failed(world_.now(), id, error);
-  after_input();
-}
-
-void AgentNode::on_absent(const ContainerId& id) {
-  on_container_ended(id);
-  agent_->on_absent(world_.now(), id);
-  after_input();
-}
-
-void AgentNode::on_exit(const ContainerId& id, const ExitRecord& record) {
-  on_container_ended(id);
-  agent_->on_exit(world_.now(), id, record);
-  after_input();
-}
-
-void AgentNode::on_destroyed(const ContainerId& id) {
-  agent_->on_destroyed(world_.now(), id);
-  after_input();
 }
 
 // ------------------------------------------------------------------------------------- effects
@@ -350,20 +332,9 @@ Resources AgentNode::machine() const {
   return agent_->agent().info().resources.non_revocable() + most_revocable_;
 }
 
-void AgentNode::launch(const LaunchSpec& spec) {
-  disks_.on_launch(spec);
-  if (is_of_executor(spec)) {
-    around_.fates.on_executor_launched(life(), machine(), spec);
-  } else {
-    around_.fates.on_launched(life(), machine(), spec);
-  }
-  host_.launch(spec);
-}
-
-void AgentNode::adopt(const LaunchSpec& spec) { host_.adopt(spec.id); }
-
 void AgentNode::append(uint64_t serial, AgentRecord record) {
   around_.fates.groups().on_record(node_, record);
+  launches_.on_record(record);
   write_ahead_.on_append(serial, record);
   // The store may be in the middle of a sync: it is not written to from inside.
   memory_.write(memory_.epoch(), encode_record(record),
@@ -379,18 +350,6 @@ void AgentNode::append(uint64_t serial, AgentRecord record) {
     if (life == life_) crash("it dies while it writes");
   });
 }
-
-void AgentNode::signal(const ContainerId& id, int signal_number) {
-  write_ahead_.on_end(id);
-  host_.signal(id, signal_number);
-}
-
-void AgentNode::kill(const ContainerId& id) {
-  write_ahead_.on_end(id);
-  host_.kill(id);
-}
-
-void AgentNode::destroy(const ContainerId& id) { host_.destroy(id); }
 
 void AgentNode::probe(uint64_t number, const CheckInfo&) {
   const std::optional<int32_t> connected = world_.rng().chance(1, 4) ? 0 : 1;
@@ -433,20 +392,6 @@ void AgentNode::on_written(uint64_t serial, const AgentRecord& record,
   }
   agent_->on_appended(world_.now(), serial);
   after_input();
-}
-
-void AgentNode::on_status(const FrameworkId& framework, const TaskStatus& status) {
-  // A word about a task that the agent does not have: said once, and owed to nobody.
-  if (status.uuid.is_nil()) return world_.reached("update.about_a_stranger");
-  made_for_[status.uuid] = framework;
-  const bool is_by_executor = host_.is_executor(status.container_id);
-  if (is_by_executor) {
-    around_.fates.runners().on_status(framework, status, host_.is_running(status.container_id));
-  }
-  if (!is_terminal(status.state)) return;
-  around_.fates.on_ended(life(), framework, status.task_id);
-  around_.fates.groups().on_status(node_, framework, status);
-  if (!is_by_executor) host_.check_end(status);
 }
 
 void AgentNode::wake_at(Instant when) { alarm_.set(when); }

@@ -18,6 +18,7 @@
 #include "tests/sim/faults.h"
 #include "tests/sim/finder.h"
 #include "tests/sim/host.h"
+#include "tests/sim/launches.h"
 #include "tests/sim/network.h"
 #include "tests/sim/store.h"
 #include "tests/sim/world.h"
@@ -42,6 +43,8 @@ class AgentNode final : public End,
 
   void start();
   void crash(std::string_view why);
+  // It is started again, if it is down.
+  void come_back();
   void shutdown();
   void leave();
   void set_tunables(const AgentTunables& tunables);
@@ -67,6 +70,7 @@ class AgentNode final : public End,
   void on_absent(const ContainerId& id) override;
   void on_exit(const ContainerId& id, const ExitRecord& record) override;
   void on_destroyed(const ContainerId& id) override;
+  void on_resize_failed(const ContainerId& id, const Error& error) override;
 
   // Residence
   void on_executor_began(const LaunchSpec& spec) override;
@@ -81,11 +85,11 @@ class AgentNode final : public End,
   void launch(const LaunchSpec& spec) override;
   void adopt(const LaunchSpec& spec) override;
   void append(uint64_t serial, AgentRecord record) override;
-  void cancel_launch(const ContainerId& id) override { host_.cancel_launch(id); }
+  void cancel_launch(const ContainerId& id) override;
   void signal(const ContainerId& id, int signal_number) override;
   void kill(const ContainerId& id) override;
   void destroy(const ContainerId& id) override;
-  void resize(const ContainerId& id, const IsolationPlan&) override { host_.resize(id); }
+  void resize(const ContainerId& id, const IsolationPlan& plan) override;
   void send_executor(SessionId to, const AgentToExecutor& message) override;
   void close_executor(SessionId session, std::string_view why) override;
   void probe(uint64_t number, const CheckInfo& check) override;
@@ -98,6 +102,9 @@ class AgentNode final : public End,
  private:
   AgentConfig configure();
   bool is_old() const;
+  bool draws(uint64_t one_in);
+  // Sometimes it dies in the middle of what it does with a container.
+  void die_sometimes();
   // Fills in the containers that are remembered.
   RecoveryKind prepare_host(const RecoveredAgent& memory, const AgentConfig& config,
                             std::set<ContainerId>& known);
@@ -118,6 +125,7 @@ class AgentNode final : public End,
   SimDisks disks_;
   SimStore memory_;
   WriteAhead write_ahead_;
+  Launches launches_;
   SimHost host_;
   uint32_t life_ = 0;
   uint32_t identity_ = 0;  // how often it has been somebody new
@@ -128,7 +136,11 @@ class AgentNode final : public End,
   bool dying_ = false;
   uint64_t epoch_seen_ = 0;
   uint64_t inputs_ = 0;
-  std::map<LinkNumber, FrameworkId> executor_links_;  // the framework once it has subscribed
+  struct ExecutorLink {
+    FrameworkId framework;  // once it has subscribed, like the next
+    ContainerId container;
+  };
+  std::map<LinkNumber, ExecutorLink> executor_links_;
   std::map<ContainerId, std::unique_ptr<ExecutorNode>> executors_;  // processes that run
   NodeId executors_born_ = 0;
   std::map<Uuid, FrameworkId> made_for_;  // statuses of this process

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <utility>
+#include <variant>
 
 #include "tests/sim/agent_node.h"
 
@@ -14,10 +15,13 @@ constexpr NodeId kExecutorsPerNode = 1'000'000;
 
 void AgentNode::send_executor(SessionId to, const AgentToExecutor& message) {
   if (const auto* run = std::get_if<RunTasks>(&message)) {
-    const FrameworkId& framework = executor_links_.at(to.value);
+    const ExecutorLink& link = executor_links_.at(to.value);
+    launches_.on_handed_over(link.container, *run);
     for (const TaskInfo& task : run->tasks) {
-      around_.fates.on_handed_over(life(), machine(), framework, task.id);
+      around_.fates.on_handed_over(life(), machine(), link.framework, task.id);
     }
+  } else if (std::holds_alternative<EndExecutor>(message)) {
+    launches_.on_told_to_end(executor_links_.at(to.value).container);
   }
   around_.network.send(to.value, node_, message);
 }

@@ -26,6 +26,7 @@ Faults draw_faults(World& world, const Size& size) {
   }
   faults.executors = ExecutorFaults::draw(rng);
   faults.executors.are_used = faults.executors.are_used && !faults.upgrades;
+  faults.launches = LaunchFaults::draw(rng);
   if (size.is_tuned_by_default) {
     faults.master = {};
     faults.agent = {};
@@ -156,6 +157,7 @@ void Cluster::heal() {
   for (const auto& framework : frameworks_) framework->calm();
   take_back();
   repeat_kills();
+  for (const auto& agent : agents_) agent->come_back();
   for (const NodeId node : nodes_) upgrade(node);  // the rest: nothing restarts in peace
 }
 

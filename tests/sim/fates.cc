@@ -110,6 +110,13 @@ void Fates::on_created(AgentLife by, const FrameworkId& framework, const TaskSta
                                 to_text(stream.last), status.task_id.value));
   }
   stream.last = status.state;
+  if (not_granted_.contains(key)) {
+    if (status.reason == TaskReason::kContainerLaunchFailed) world_.reached("launch.not_granted");
+    if (status.state == TaskState::kRunning || status.state == TaskState::kFinished) {
+      world_.violated("terms", fmt::format("task {} is {} without what it asks for",
+                                           status.task_id.value, to_text(status.state)));
+    }
+  }
   if (!by_uuid_.try_emplace(status.uuid, std::pair{at->first, stream.made.size()}).second) {
     world_.violated("updates", fmt::format("uuid {} was used twice", to_text(status.uuid)));
   }

@@ -4,7 +4,8 @@
 //
 // Checked: a task is launched at most once; it has one fate, terminal states never change; statuses
 // arrive in the order they were made, without gaps; one that is acknowledged was seen; those of
-// living agents are all seen in the end.
+// living agents are all seen in the end. A task that asks for what its agent does not grant never
+// runs.
 
 #include <cstdint>
 #include <map>
@@ -40,6 +41,10 @@ class Fates {
 
   // The framework wrote down that it will launch this task.
   void on_intended(const FrameworkId& framework, const TaskId& task, const Resources& resources);
+  // It asks for what no agent grants: its launch must fail.
+  void on_not_granted(const FrameworkId& framework, const TaskId& task) {
+    not_granted_.insert({framework, task});
+  }
   void on_launched(AgentLife on, const Resources& machine, const LaunchSpec& spec);
   // Likewise of an executor of the framework, and of tasks that are handed to one.
   void on_intended(const FrameworkId& framework, const ExecutorId& executor,
@@ -88,6 +93,7 @@ class Fates {
   Runners runners_;
   Groups groups_;
   std::map<TaskKey, Resources> intended_;
+  std::set<TaskKey> not_granted_;
   std::map<TaskKey, ContainerId> launched_;
   std::map<AgentLife, std::set<TaskKey>> live_;  // launched and not terminal, by machine
   std::map<ExecutorKey, Resources> intended_executors_;

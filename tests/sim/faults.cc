@@ -150,6 +150,38 @@ void ExecutorFaults::tune(AgentTunables& tunables) const {
   tunables.recovery_timeout = recovery_timeout;
 }
 
+LaunchFaults LaunchFaults::draw(Rng& rng) {
+  LaunchFaults made;
+  made.are_used = rng.chance(1, 2);
+  if (!made.are_used) return made;
+  if (rng.chance(1, 3)) made.stalls_one_in = 2 + rng.below(10);
+  if (rng.chance(1, 3)) made.fetch_fails_one_in = 2 + rng.below(10);
+  if (rng.chance(1, 3)) made.cgroup_fails_one_in = 2 + rng.below(20);
+  if (rng.chance(1, 3)) made.limits_fail_one_in = 2 + rng.below(20);
+  if (rng.chance(1, 3)) made.shim_fails_one_in = 2 + rng.below(10);
+  if (rng.chance(1, 3)) made.shim_is_mute_one_in = 2 + rng.below(10);
+  if (rng.chance(1, 2)) made.adoption_fails_one_in = 1 + rng.below(3);
+  if (rng.chance(1, 2)) made.resize_fails_one_in = 1 + rng.below(8);
+  if (rng.chance(1, 3)) made.destroy_hangs_one_in = 2 + rng.below(10);
+  if (rng.chance(1, 3)) made.dies_one_in = 8 + rng.below(64);
+  if (rng.chance(1, 4)) made.stays_down_one_in = 1 + rng.below(4);
+  made.fetch_max = pick(rng, {1ms, 50ms, 2s, 30s});
+  made.tell_late = pick(rng, {0ms, 1ms, 100ms, 5s});
+  made.adoption_max = pick(rng, {5ms, 100ms, 10s});
+  return made;
+}
+
+std::string LaunchFaults::describe() const {
+  if (!are_used) return {};
+  return fmt::format(
+      "; launches stall 1/{} fetch 1/{} cgroup 1/{} limits 1/{} shim 1/{} mute 1/{} adopt 1/{} "
+      "resize 1/{} hang 1/{} die 1/{} stay down 1/{}, fetch {} told {} late, adopted in {}",
+      stalls_one_in, fetch_fails_one_in, cgroup_fails_one_in, limits_fail_one_in, shim_fails_one_in,
+      shim_is_mute_one_in, adoption_fails_one_in, resize_fails_one_in, destroy_hangs_one_in,
+      dies_one_in, stays_down_one_in, to_text(fetch_max), to_text(tell_late),
+      to_text(adoption_max));
+}
+
 Faults Faults::healed(const Faults& before) {
   Faults calm;
   calm.network.stale_one_in = 0;
@@ -158,6 +190,7 @@ Faults Faults::healed(const Faults& before) {
   calm.host.shim_dies_one_in = 0;
   calm.ensemble.is_used = before.ensemble.is_used;
   calm.executors.are_used = before.executors.are_used;
+  calm.launches.are_used = before.launches.are_used;
   calm.upgrades = before.upgrades;
   calm.ensemble.timeout = before.ensemble.timeout;
   calm.master.agent_reregister_timeout = 30s;
@@ -205,7 +238,7 @@ std::string Faults::describe() const {
              to_text(chaos.scheduler_crash), to_text(chaos.clock_jump), to_text(chaos.tunables),
              to_text(chaos.operator_kill), to_text(chaos.operator_command),
              to_text(chaos.revocable), master.lend_guarantees) +
-         zookeeper + custom + (upgrades ? "; upgrades" : "");
+         zookeeper + custom + launches.describe() + (upgrades ? "; upgrades" : "");
 }
 
 }  // namespace tepui::sim

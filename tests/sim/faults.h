@@ -94,6 +94,30 @@ struct ExecutorFaults {
   void tune(AgentTunables& tunables) const;
 };
 
+// Of a life in which launches go wrong at every step.
+struct LaunchFaults {
+  bool are_used = false;  // else a launch takes one step, and is told at once
+  // Of launches, those that …; 0: none.
+  uint64_t stalls_one_in = 0;          // wait for a download that stands still
+  uint64_t fetch_fails_one_in = 0;     // or whose image is refused
+  uint64_t cgroup_fails_one_in = 0;    // get none
+  uint64_t limits_fail_one_in = 0;     // get it, and cannot be bounded
+  uint64_t shim_fails_one_in = 0;      // have a shim that says that it cannot
+  uint64_t shim_is_mute_one_in = 0;    // have one that dies before it could say anything
+  uint64_t adoption_fails_one_in = 0;  // cannot be watched by the next agent, and are ended
+  uint64_t resize_fails_one_in = 0;
+  uint64_t destroy_hangs_one_in = 0;
+  uint64_t dies_one_in = 0;        // of steps, those at which the agent dies
+  uint64_t stays_down_one_in = 0;  // of its deaths, those after which it is long away
+  Duration fetch_max = std::chrono::milliseconds(50);
+  Duration tell_late{};  // an outcome comes up to so much later
+  Duration adoption_max = std::chrono::milliseconds(5);
+  Duration hang_max = std::chrono::minutes(1);
+
+  static LaunchFaults draw(Rng& rng);
+  std::string describe() const;
+};
+
 struct Faults {
   NetworkFaults network;
   HostFaults host;
@@ -102,6 +126,7 @@ struct Faults {
   ChaosFaults chaos;
   EnsembleFaults ensemble;
   ExecutorFaults executors;
+  LaunchFaults launches;
   // All nodes begin with the wire of the first release, and each is upgraded at some time.
   bool upgrades = false;
   MasterTunables master;

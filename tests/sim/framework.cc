@@ -108,16 +108,26 @@ TaskInfo SimFramework::attempt(size_t job, const Offer& offer, const Resources& 
   } else {
     spec->command.value = "true";
   }
+  if (!plain_ && !runner.is_own() && sometimes(30)) {
+    // What no agent here grants: it must not be run without.
+    spec->container.emplace().hostname = "of-its-own";
+    fates_.on_not_granted(options_.info.id, id);
+  }
   if (world_.rng().chance(1, 4)) spec->kill_policy = KillPolicy{.grace_ns = world_.up_to(2s)};
   if (sometimes(20)) spec->max_completion_time = world_.up_to(5s);
   if (!plain_ && sometimes(10)) {
-    spec->health_check = HealthCheckInfo{.check = {.type = CheckInfo::Type::kTcp,
-                                                   .port = 80,
-                                                   .delay = world_.up_to(200ms),
-                                                   .interval = 50ms + world_.up_to(500ms),
-                                                   .timeout = 1ms + world_.up_to(40ms)},
-                                         .grace_period = world_.up_to(1s),
-                                         .consecutive_failures = 2};
+    const bool runs_command = world_.rng().chance(1, 2);
+    spec->health_check = HealthCheckInfo{
+        .check = {.type = runs_command ? CheckInfo::Type::kCommand : CheckInfo::Type::kTcp,
+                  .port = 80,
+                  .delay = world_.up_to(200ms),
+                  .interval = 50ms + world_.up_to(500ms),
+                  .timeout = 1ms + world_.up_to(runs_command ? Duration(2s) : Duration(40ms))},
+        .grace_period = world_.up_to(1s),
+        .consecutive_failures = 2};
+    CheckInfo& check = spec->health_check->check;
+    if (runs_command) check.port = 0;
+    if (runs_command) check.command.value = "true";
   }
   const Instant now = world_.now().mono;
   attempts_[id] = {.job = job,

@@ -6,12 +6,19 @@
 // on_launched comes exactly one on_exit, and every destroy is answered, to the agent's life that
 // asked.
 //
+// In some lives a launch has the steps that it has on a real machine, each of which may fail or
+// take long: what comes before the shim is done by the agent's process and dies with it, the shim
+// and what it began go on, and what became of it is told late (host_launches.cc).
+//
 // Most commands only pass time. Executors of frameworks are processes that do something: their
 // residence sees to them.
+//
+// Commands of checks are containers inside that of their task, and end with it.
 //
 // Checked: no command is started twice; how a task ended is said as it was, and not before.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -32,6 +39,7 @@ class HostListener {
   virtual void on_absent(const ContainerId& id) = 0;
   virtual void on_exit(const ContainerId& id, const ExitRecord& record) = 0;
   virtual void on_destroyed(const ContainerId& id) = 0;
+  virtual void on_resize_failed(const ContainerId& id, const Error& error) = 0;
 };
 
 // Where the executors of a machine live, as long as their containers run.
@@ -60,7 +68,7 @@ class SimHost {
 
   void launch(const LaunchSpec& spec);
   void cancel_launch(const ContainerId& id);
-  void adopt(const ContainerId& id);
+  void adopt(const LaunchSpec& spec);
   void signal(const ContainerId& id, int signal_number);
   void kill(const ContainerId& id);
   void destroy(const ContainerId& id);
@@ -81,7 +89,15 @@ class SimHost {
   size_t running() const;
 
  private:
-  enum class Phase : uint8_t { kLaunching, kFailed, kRunning, kExited };
+  enum class Phase : uint8_t {
+    kPreparing,  // by the agent's process
+    kLaunching,  // its shim begins
+    kFailed,     // likewise, and its agent has not heard of it
+    kRunning,
+    kExited,
+  };
+  // What is to become of a launch with steps.
+  enum class Step : uint8_t { kFetch, kCgroup, kLimits, kShim, kMuteShim, kBegins, kTold };
   struct Container {
     uint64_t serial = 0;
     Phase phase = Phase::kLaunching;
@@ -89,18 +105,38 @@ class SimHost {
     bool ignores_term = false;
     bool stubborn = false;  // it was asked to end, and will not but by SIGKILL
     bool destroying = false;
-    std::shared_ptr<const LaunchSpec> executor;  // of one; else null
     bool watched = true;                         // by the life of the agent that listens
+    bool is_refused = false;                     // the agent does not run it as it is asked for
+    ContainerId parent;                          // its cgroup is inside this one's
+    std::shared_ptr<const LaunchSpec> executor;  // of one; else null
+    ContainerId looks_at;      // it runs the command of a check of the task in there; else empty
+    Step step = Step::kFetch;  // that is done next
+    Step fails_at = Step::kTold;
+    Instant told{};  // the newest outcome reaches the agent then
     ExitRecord end;
   };
 
   Container* find(const ContainerId& id, uint64_t serial);
   void finish_launch(const ContainerId& id, uint64_t serial);
+  void begin(const ContainerId& id, Container& container);
   void settle_end(const ContainerId& id, Container& container);
-  void finish_adoption(const ContainerId& id, uint64_t life);
+  bool has_place(const Container& container) const;
+  void kill_all_in(const ContainerId& id);
+  void finish_adoption(const LaunchSpec& spec, uint64_t life);
+  bool adopt_at_all(const ContainerId& id, Container& container);
   void exit_after(Duration delay, const ContainerId& id, uint64_t serial, ExitRecord record);
   void finish_destroy(const ContainerId& id, uint64_t serial);
   ExitRecord draw_exit();
+
+  // ---- launches with steps
+  bool draws(uint64_t one_in);
+  Step draw_failure();
+  void do_later(Duration delay, const ContainerId& id, uint64_t serial, Step step);
+  void do_step(const ContainerId& id, uint64_t serial, Step step);
+  void fail_launch(const ContainerId& id, Container& container, std::string why);
+  void end_unseen(const ContainerId& id, Container& container);
+  // In the order of the calls for one container, and only to this life of the agent.
+  void tell(Container& container, std::function<void(HostListener&)> outcome);
 
   World& world_;
   const Faults& faults_;

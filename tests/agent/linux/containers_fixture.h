@@ -49,6 +49,10 @@ class RecordingOwner final : public ContainersOwner {
     exits[id.value] = record;
   }
   void on_destroyed(const ContainerId& id) override { events.push_back("destroyed " + id.value); }
+  void on_resize_failed(const ContainerId& id, const Error& error) override {
+    events.push_back("not resized " + id.value);
+    errors[id.value] = error;
+  }
 
   bool saw(const std::string& event) const {
     return std::find(events.begin(), events.end(), event) != events.end();
@@ -110,7 +114,8 @@ class Life {
  public:
   // Ends what an earlier life left, but the containers that it remembers.
   Life(const AgentHome& home, Cgroups cgroups, const std::set<std::string>& known = {},
-       const DiskImages* images = nullptr, const OutputLimit& output = {})
+       const DiskImages* images = nullptr, const OutputLimit& output = {},
+       const std::string& shim = kShimPath)
       : home_(home) {
     Result<std::unique_ptr<Reactor>> reactor = Reactor::create();
     EXPECT_TRUE(reactor.has_value());
@@ -128,7 +133,7 @@ class Life {
         Containers::create(*reactor_,
                            {.work_dir = home.directory / "work",
                             .runtime_dir = home.directory / "runtime",
-                            .shim = kShimPath,
+                            .shim = shim,
                             .cgroups = root_.get(),
                             .output = output,
                             .ids = ids_.get(),

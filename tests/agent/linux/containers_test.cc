@@ -311,6 +311,78 @@ TEST(ContainersInCgroups, AreBornThereAndTheirShimsAreNot) {
   remove_home(home);
 }
 
+TEST(ContainersInCgroups, SayWhenTheyCannotBeResized) {
+  Result<CgroupPlace> place = writable_cgroup_place();
+  if (!place.has_value()) GTEST_SKIP() << place.error().message;
+  AgentHome home = make_home(*place);
+  {
+    Life life(home, Cgroups::kUsed);
+    life.containers().launch(life.spec("a", "exec sleep 1000"));
+    ASSERT_TRUE(life.run_until("launched a"));
+    const std::string file = home.container_cgroup("a") + "/cgroup.max.descendants";
+    life.containers().resize({.value = "a"}, {{"", "cgroup.max.descendants", "7"}});
+    ASSERT_TRUE(life.run_until([&file] { return text_of(file) == "7\n"; }));
+    // The first file of the plan is written, the second is refused.
+    life.containers().resize(
+        {.value = "a"}, {{"", "cgroup.max.descendants", "8"}, {"", "cgroup.max.depth", "many"}});
+    ASSERT_TRUE(life.run_until("not resized a"));
+    EXPECT_THAT(life.owner.errors["a"].message,
+                HasSubstr("writing \"many\" to container-a/cgroup.max.depth: EINVAL"));
+    EXPECT_EQ(text_of(file), "8\n");
+    life.containers().kill({.value = "a"});
+    ASSERT_TRUE(life.run_until("exit a"));
+    life.destroy_all({"a"});
+    EXPECT_THAT(life.owner.events,
+                ElementsAre("launched a", "not resized a", "exit a", "destroyed a"));
+    EXPECT_TRUE(life.root()->kill_all_and_remove().has_value());
+  }
+  remove_home(home);
+}
+
+// A program in the place of the shim that comes so far, and dies before it says anything.
+std::string dying_shim(const AgentHome& home, const std::string& last_words) {
+  const std::string path = home.directory / "dying-shim";
+  std::ofstream(path) << "#!/bin/sh\n" << last_words << "\n";
+  chmod(path.c_str(), 0700);
+  return path;
+}
+
+TEST(Containers, WhoseShimDiesBeforeItCanLaunchAnythingFail) {
+  AgentHome home = make_home({});
+  {
+    Life life(home, Cgroups::kNone, {}, nullptr, {}, dying_shim(home, "exit 1"));
+    EXPECT_THAT(life.run_to_failure(life.spec("a", "true")).message,
+                HasSubstr("before it could say anything"));
+    EXPECT_EQ(life.containers().size(), 0u);
+    EXPECT_TRUE(std::filesystem::is_empty(home.directory / "runtime"));
+  }
+  remove_home(home);
+}
+
+// Otherwise an agent that dies before it has remembered the failure would launch it again.
+TEST(Containers, WhoseShimDiesWithoutAWordMayHaveRunAndStayUntilDestroyed) {
+  AgentHome home = make_home({});
+  const std::string lock = home.directory / "runtime/a/shim";
+  {
+    Life life(home, Cgroups::kNone, {}, nullptr, {}, dying_shim(home, ": >" + lock));
+    const ExitRecord record = life.run(life.spec("a", "true"));
+    EXPECT_FALSE(record.exit_status.has_value());
+    EXPECT_FALSE(record.signal.has_value());
+    EXPECT_THAT(life.owner.events, ElementsAre("exit a"));
+    EXPECT_TRUE(std::filesystem::exists(lock));
+  }
+  {
+    // A next life finds it ended, and not absent.
+    Life life(home, Cgroups::kNone, {"a"});
+    life.containers().adopt(life.spec("a", "true"));
+    ASSERT_TRUE(life.run_until("exit a"));
+    life.destroy_all({"a"});
+    EXPECT_THAT(life.owner.events, ElementsAre("exit a", "destroyed a"));
+    EXPECT_TRUE(std::filesystem::is_empty(home.directory / "runtime"));
+  }
+  remove_home(home);
+}
+
 // As a check's command runs beside the command of its task.
 TEST_P(ContainersTest, CanHaveOthersInsideThatShareTheirSandbox) {
   life_->containers().launch(life_->spec("outer", "echo here > note; exec sleep 1000"));
