@@ -133,7 +133,8 @@ struct Container {
   ExecutorId executor_id;
   TaskId task_id;
   bool own = false;    // it is that of a custom executor
-  uint64_t probe = 0;  // it runs the command of a check: the number of that probe
+  bool fetches = false;  // its launch needs something fetched
+  uint64_t probe = 0;    // it runs the command of a check: the number of that probe
   int64_t pid = 0;
 };
 
