@@ -39,8 +39,13 @@ namespace {
 
 }  // namespace
 
-BareRoot::BareRoot(const std::filesystem::path& root, std::string program, std::string cgroups)
-    : root_(root), program_(std::move(program)), cgroups_(std::move(cgroups)) {
+BareRoot::BareRoot(const std::filesystem::path& root, std::string program,
+                   const std::string& cgroups)
+    : root_(root), program_(std::move(program)) {
+  if (!cgroups.empty()) {
+    cgroups_ = Fd(open(cgroups.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    CHECK(cgroups_);
+  }
   null_ = Fd(open("/dev/null", O_RDWR | O_CLOEXEC));
   CHECK(null_);
 }
@@ -51,10 +56,10 @@ BareRoot::Running BareRoot::start() {
   arguments.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
   arguments.exit_signal = SIGCHLD;
   Fd cgroup;
-  if (!cgroups_.empty()) {
-    one.cgroup = fmt::format("{}/bare-{}", cgroups_, ++count_);
-    CHECK(mkdir(one.cgroup.c_str(), 0755) == 0);
-    cgroup = Fd(open(one.cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (cgroups_) {
+    one.cgroup = fmt::format("bare-{}", ++count_);
+    CHECK(mkdirat(cgroups_.get(), one.cgroup.c_str(), 0755) == 0);
+    cgroup = Fd(openat(cgroups_.get(), one.cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     CHECK(cgroup);
     arguments.flags |= CLONE_INTO_CGROUP;
     arguments.cgroup = static_cast<uint64_t>(cgroup.get());
@@ -71,7 +76,7 @@ void BareRoot::finish(const Running& one) const {
   CHECK(status == 0);
   if (one.cgroup.empty()) return;
   // Who was just seen to end may count for a moment.
-  while (rmdir(one.cgroup.c_str()) != 0) {
+  while (unlinkat(cgroups_.get(), one.cgroup.c_str(), AT_REMOVEDIR) != 0) {
     CHECK(errno == EBUSY);
     constexpr timespec kMoment{.tv_sec = 0, .tv_nsec = 100'000};
     nanosleep(&kMoment, nullptr);

@@ -17,8 +17,9 @@ namespace tepui::perf {
 
 class BareRoot {
  public:
-  // Runs `program` of `root`. Cgroups are made below `cgroups`; empty: none are.
-  BareRoot(const std::filesystem::path& root, std::string program, std::string cgroups);
+  // Runs `program` of `root`. Cgroups are made below `cgroups`, wherever that is seen later; empty:
+  // none are.
+  BareRoot(const std::filesystem::path& root, std::string program, const std::string& cgroups);
 
   double commands_per_second(int count, int in_flight);
   // From the start to the end of one.
@@ -34,7 +35,7 @@ class BareRoot {
 
   const std::string root_;
   const std::string program_;
-  const std::string cgroups_;
+  Fd cgroups_;
   Fd null_;
   int count_ = 0;
 };
