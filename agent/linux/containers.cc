@@ -239,7 +239,7 @@ class Containers::Container {
   }
 
   // What only a launch needs, with the memory of its vectors (which assigning {} to them would
-  // keep): some 15 kB for each that runs.
+  // keep): some 13 kB for each that runs.
   void forget_launch() {
     LaunchSpec kept;
     kept.id = std::move(spec_.id);
