@@ -15,6 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// In turns: crun makes links in the root where no /dev is mounted, and two at once fail.
+constexpr int kBundles = 16;
+
 constexpr std::string_view kNamespaces =
     R"("namespaces": [{"type": "pid"}, {"type": "mount"}, {"type": "ipc"}, {"type": "uts"}])";
 
@@ -76,13 +79,17 @@ std::string config(CrunKind kind, const fs::path& root) {
 
 Crun::Crun(fs::path directory, fs::path state, CrunKind kind, const fs::path& root)
     : directory_(std::move(directory)), state_(std::move(state)) {
-  fs::create_directories(directory_ / "bundle");
   fs::create_directories(state_);
-  fs::path seen = root;
-  if (kind == CrunKind::kOpen) seen = "/";
-  if (kind == CrunKind::kConfined) seen = make_machine_root(directory_);
-  std::ofstream(directory_ / "bundle" / "config.json") << config(kind, seen);
+  for (int i = 0; i < kBundles; ++i) {
+    fs::create_directories(bundle(i));
+    fs::path seen = root;
+    if (kind == CrunKind::kOpen) seen = "/";
+    if (kind == CrunKind::kConfined) seen = make_machine_root(bundle(i));
+    std::ofstream(bundle(i) / "config.json") << config(kind, seen);
+  }
 }
+
+fs::path Crun::bundle(int number) const { return directory_ / fmt::format("bundle-{}", number); }
 
 std::vector<std::string> Crun::command() {
   return {"crun",
@@ -91,8 +98,8 @@ std::vector<std::string> Crun::command() {
           "--cgroup-manager=cgroupfs",
           "run",
           "--bundle",
-          directory_ / "bundle",
-          fmt::format("tepui-bench-{}-{}-{}", getpid(), directory_.filename().string(), ++count_)};
+          bundle(++count_ % kBundles),
+          fmt::format("tepui-bench-{}-{}-{}", getpid(), directory_.filename().string(), count_)};
 }
 
 bool Crun::works() {

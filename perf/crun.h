@@ -20,8 +20,8 @@ enum class CrunKind : uint8_t {
 
 class Crun {
  public:
-  // The bundle is in `directory`, what crun notes of containers in `state`; both are made. `root`:
-  // of kRoot and kReadOnlyRoot.
+  // The bundles are in `directory`, what crun notes of containers in `state`; both are made.
+  // `root`: of kRoot and kReadOnlyRoot.
   Crun(std::filesystem::path directory, std::filesystem::path state, CrunKind kind,
        const std::filesystem::path& root);
   // To run it once more.
@@ -29,6 +29,8 @@ class Crun {
   bool works();
 
  private:
+  std::filesystem::path bundle(int number) const;
+
   const std::filesystem::path directory_;
   const std::filesystem::path state_;
   int count_ = 0;
