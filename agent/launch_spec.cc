@@ -95,6 +95,10 @@ std::string resolve(const std::string& working_directory, std::string_view sandb
 
 }  // namespace
 
+bool needs_fetching(const CommandInfo& command, const std::optional<ContainerInfo>& container) {
+  return !command.uris.empty() || has_image(container);
+}
+
 LaunchSpec make_executor_spec(ExecutorLaunchInput input) {
   const AgentConfig& config = input.config;
   const ExecutorInfo& executor = input.executor;

@@ -4,15 +4,20 @@
 //
 // Pure.
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "agent/agent.h"
 #include "agent/effects.h"
+#include "common/container_info.h"
 #include "common/frameworks.h"
 #include "common/tasks.h"
 
 namespace tepui {
+
+// Whether its launch waits for files or an image that must be fetched or unpacked first.
+bool needs_fetching(const CommandInfo& command, const std::optional<ContainerInfo>& container);
 
 struct LaunchInput {
   const AgentConfig& config;

@@ -140,8 +140,9 @@ struct Container {
   FrameworkId framework_id;
   ExecutorId executor_id;
   TaskId task_id;
-  bool own = false;    // it is that of a custom executor
-  uint64_t probe = 0;  // it runs the command of a check: the number of that probe
+  bool own = false;      // it is that of a custom executor
+  bool fetches = false;  // its launch needs something fetched
+  uint64_t probe = 0;    // it runs the command of a check: the number of that probe
   int64_t pid = 0;
   bool adopted = false;  // an earlier life of the agent launched it
   Corrections corrections;

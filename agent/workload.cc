@@ -133,7 +133,7 @@ void Workload::accept(Now now, const LaunchTasks::Item& item) {
   if (executor == nullptr) {
     charge(add_task(now, *framework, item,
                     {.executor_id = executor_id, .container_id = {to_text(make_uuid())}}));
-    queue_.emplace_back(item.framework_id, id);
+    enqueue(item.framework_id, *find_task(item.framework_id, id));
     return;
   }
   OwnExecutor& own = take_executor(*framework, executor, item.role);
@@ -307,20 +307,36 @@ void Workload::on_reconcile(Now now, const ReconcileTasks& message) {
 // ------------------------------------------------------------------------------- containers
 
 void Workload::start_launches(Now now) {
-  launch_executors();
+  for (LaunchLane* lane : {&plain_, &fetching_}) launch_executors(*lane);
   if (std::exchange(wait_for_room_, false)) send_queues();
-  while (!queue_.empty() && launching_ < limits::kLaunchesInFlightMax) {
-    const Key key = queue_.front();
+  for (LaunchLane* lane : {&plain_, &fetching_}) launch_tasks(now, *lane);
+}
+
+void Workload::launch_tasks(Now now, LaunchLane& lane) {
+  while (!lane.tasks.empty() && !lane.is_full()) {
+    const Key key = lane.tasks.front();
     AgentTask* task = find_task(key.first, key.second);
     if (task == nullptr || task->phase != AgentTask::Phase::kQueued) {
-      queue_.pop_front();
+      lane.tasks.pop_front();
       continue;
     }
     if (task->accepted > recorder_.durable()) return;
     if (!has_room(task->task.kind->resources)) return;
-    queue_.pop_front();
+    lane.tasks.pop_front();
     begin_launch(now, frameworks_.at(key.first), *task);
   }
+}
+
+void Workload::enqueue(const FrameworkId& framework, const AgentTask& task) {
+  lane_of(task).tasks.emplace_back(framework, task.task.id);
+}
+
+bool Workload::fetches(const AgentTask& task) {
+  return needs_fetching(task.spec->command, task.spec->container);
+}
+
+LaunchLane& Workload::lane_of(const OwnExecutor& executor) {
+  return needs_fetching(executor.info->command, executor.info->container) ? fetching_ : plain_;
 }
 
 void Workload::begin_launch(Now now, AgentFramework& framework, AgentTask& task) {
@@ -354,7 +370,7 @@ void Workload::on_launched(Now now, const ContainerId& id, int64_t pid) {
   if (on_probe_launched(container, pid) || on_executor_launched(now, container, pid)) return;
   container.state = Container::State::kRunning;
   container.pid = pid;
-  --launching_;
+  --lane_of(container).launching;
   effects_.on_event(event::ContainerStarted{.id = &id, .pid = pid});
   AgentFramework& framework = frameworks_.at(container.framework_id);
   AgentTask* task = task_of(container);
@@ -386,7 +402,7 @@ void Workload::on_launch_failed(Now now, const ContainerId& id, const Error& err
   }
   if (on_probe_launch_failed(now, id)) return;
   Container container = found->second;
-  --launching_;
+  --lane_of(container).launching;
   effects_.on_event(event::ContainerLaunchFailed{.id = &id, .why = error.message});
   if (on_executor_ended(now, container, {}, error.message)) return;
   Outcome outcome{.state = TaskState::kFailed,
@@ -406,7 +422,7 @@ void Workload::on_exit(Now now, const ContainerId& id, const ExitRecord& record)
   }
   Container& container = found->second;
   if (on_probe_exit(now, container, record)) return;
-  if (container.state == Container::State::kLaunching) --launching_;
+  if (container.state == Container::State::kLaunching) --lane_of(container).launching;
   container.state = Container::State::kDestroying;
   effects_.on_event(event::ContainerExited{.id = &id,
                                            .exit_status = record.exit_status.value_or(-1),

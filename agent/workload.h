@@ -26,11 +26,13 @@
 #include "agent/agent.h"
 #include "agent/container_facts.h"
 #include "agent/effects.h"
+#include "agent/launch_lane.h"
 #include "agent/model.h"
 #include "agent/outcome.h"
 #include "agent/recorder.h"
 #include "agent/recovery.h"
 #include "agent/update_streams.h"
+#include "common/limits.h"
 #include "common/rng.h"
 
 namespace tepui {
@@ -120,8 +122,14 @@ class Workload {
   std::optional<Outcome> refusal(const AgentFramework& framework,
                                  const LaunchTasks::Item& item) const;
   void start_launches(Now now);
+  void launch_tasks(Now now, LaunchLane& lane);
+  void enqueue(const FrameworkId& framework, const AgentTask& task);
   void begin_launch(Now now, AgentFramework& framework, AgentTask& task);
   LaunchSpec spec_of(const AgentFramework& framework, const AgentTask& task) const;
+  static bool fetches(const AgentTask& task);
+  LaunchLane& lane_of(const AgentTask& task) { return fetches(task) ? fetching_ : plain_; }
+  LaunchLane& lane_of(const OwnExecutor& executor);
+  LaunchLane& lane_of(const Container& container) { return container.fetches ? fetching_ : plain_; }
   // Puts the task into a container that is being launched or taken up.
   void enter_container(AgentFramework& framework, AgentTask& task);
   void leave_container(AgentFramework& framework, AgentTask& task);
@@ -161,7 +169,7 @@ class Workload {
                              const std::shared_ptr<const ExecutorInfo>& info,
                              const std::string& role);
   void hand_over(AgentFramework& framework, OwnExecutor& executor, OwnExecutor::Batch batch);
-  void launch_executors();
+  void launch_executors(LaunchLane& lane);
   void enter_container(const AgentFramework& framework, OwnExecutor& executor);
   IsolationInput input_of(const AgentFramework& framework, const OwnExecutor& executor) const;
   IsolationInput input_of(const AgentTask& task) const;
@@ -298,9 +306,8 @@ class Workload {
 
   std::map<FrameworkId, AgentFramework> frameworks_;
   std::map<ContainerId, Container> containers_;
-  std::deque<Key> queue_;  // tasks to launch, oldest first; entries of tasks that ended are skipped
-  std::deque<std::pair<FrameworkId, ExecutorId>> executor_queue_;  // likewise
-  uint32_t launching_ = 0;
+  LaunchLane plain_{.launching_max = limits::kLaunchesInFlightMax};
+  LaunchLane fetching_{.launching_max = limits::kFetchesInFlightMax};
   bool wait_for_room_ = false;  // tasks of executors
   bool registered_ = false;
   std::map<SessionId, ExecutorSession> sessions_;

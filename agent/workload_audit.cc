@@ -46,8 +46,9 @@ Result<void> Workload::audit_tasks() const {
       if (in_container && !containers_.contains(task.task.container_id)) {
         return broken("has no container");
       }
+      const auto& lane = fetches(task) ? fetching_.tasks : plain_.tasks;
       if (task.phase == AgentTask::Phase::kQueued && !task.custom &&
-          std::ranges::find(queue_, Key{framework_id, id}) == queue_.end()) {
+          std::ranges::find(lane, Key{framework_id, id}) == lane.end()) {
         return broken("waits for a launch that will not come");
       }
       if (ended && framework.shutting_down) return broken("should be forgotten");
@@ -100,13 +101,13 @@ Result<void> Workload::audit_executors() const {
 
 Result<void> Workload::audit_containers() const {
   uint32_t launching = 0;
+  uint32_t fetching = 0;
   for (const auto& [id, container] : containers_) {
     if (container.probe != 0) continue;
-    if (container.own) {
-      if (container.state == Container::State::kLaunching) ++launching;
-      continue;
+    if (container.state == Container::State::kLaunching) {
+      ++(container.fetches ? fetching : launching);
     }
-    if (container.state == Container::State::kLaunching) ++launching;
+    if (container.own) continue;
     const AgentTask* task = find_task(container.framework_id, container.task_id);
     const bool owned =
         task != nullptr && task->task.container_id == id && task->phase != AgentTask::Phase::kEnded;
@@ -115,9 +116,11 @@ Result<void> Workload::audit_containers() const {
                               owned ? "is destroyed under its task" : "runs no task"));
     }
   }
-  if (launching != launching_) {
+  if (launching != plain_.launching || fetching != fetching_.launching) {
     return fail(
-        fmt::format("{} containers are launching, but {} are counted", launching, launching_));
+        fmt::format("{} containers are launching and {} fetch for it, but {} and {} are "
+                    "counted",
+                    launching, fetching, plain_.launching, fetching_.launching));
   }
   return {};
 }

@@ -122,7 +122,7 @@ OwnExecutor& Workload::take_executor(AgentFramework& framework,
   charged_ += info->resources;
   if (framework.number == 0) remember(framework);
   remember(framework, executor);
-  if (executor.is_custom()) executor_queue_.emplace_back(framework.info.id, info->id);
+  if (executor.is_custom()) lane_of(executor).executors.emplace_back(framework.info.id, info->id);
   return executor;
 }
 
@@ -135,18 +135,18 @@ void Workload::hand_over(AgentFramework& framework, OwnExecutor& executor,
 
 // ------------------------------------------------------------------------------------- launch
 
-void Workload::launch_executors() {
-  while (!executor_queue_.empty() && launching_ < limits::kLaunchesInFlightMax) {
-    const auto [framework_id, id] = executor_queue_.front();
+void Workload::launch_executors(LaunchLane& lane) {
+  while (!lane.executors.empty() && !lane.is_full()) {
+    const auto [framework_id, id] = lane.executors.front();
     AgentFramework* framework = find_framework(framework_id);
     OwnExecutor* executor = framework == nullptr ? nullptr : find_executor(*framework, id);
     if (executor == nullptr || executor->state != OwnExecutor::State::kQueued) {
-      executor_queue_.pop_front();
+      lane.executors.pop_front();
       continue;
     }
     if (executor->accepted > recorder_.durable()) return;
     if (!has_room(executor->info->resources)) return;
-    executor_queue_.pop_front();
+    lane.executors.pop_front();
     enter_container(*framework, *executor);
     const TaskId name{id.value};
     effects_.on_event(event::ContainerLaunching{.id = &executor->container_id, .task_id = &name});
@@ -158,13 +158,15 @@ void Workload::enter_container(const AgentFramework& framework, OwnExecutor& exe
   executor.state = OwnExecutor::State::kRegistering;
   executor.held = true;
   held_ += executor.info->resources;
-  ++launching_;
+  LaunchLane& lane = lane_of(executor);
+  ++lane.launching;
   containers_[executor.container_id] = Container{.id = executor.container_id,
                                                  .parent = {},
                                                  .framework_id = framework.info.id,
                                                  .executor_id = executor.info->id,
                                                  .task_id = {},
-                                                 .own = true};
+                                                 .own = true,
+                                                 .fetches = &lane == &fetching_};
 }
 
 IsolationInput Workload::input_of(const AgentFramework& framework,
@@ -201,7 +203,7 @@ bool Workload::on_executor_launched(Now now, Container& container, int64_t pid) 
   if (!container.own) return false;
   container.state = Container::State::kRunning;
   container.pid = pid;
-  --launching_;
+  --lane_of(container).launching;
   effects_.on_event(event::ContainerStarted{.id = &container.id, .pid = pid});
   AgentFramework& framework = frameworks_.at(container.framework_id);
   OwnExecutor& executor = framework.own.at(container.executor_id);

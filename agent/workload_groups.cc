@@ -115,7 +115,7 @@ void Workload::start_group(Now now, AgentFramework& framework, const LaunchGroup
     charge(task);
     executor.tasks.insert(info.id);
     batch.tasks.push_back(info.id);
-    if (!custom) queue_.emplace_back(message.framework_id, info.id);
+    if (!custom) enqueue(message.framework_id, task);
   }
   remember_group(framework, batch.tasks);
   if (custom) hand_over(framework, executor, std::move(batch));

@@ -153,7 +153,8 @@ void Workload::enter_container(AgentFramework& framework, AgentTask& task) {
   task.phase = AgentTask::Phase::kLaunching;
   task.held = true;
   held_ += task.task.kind->resources;
-  ++launching_;
+  LaunchLane& lane = lane_of(task);
+  ++lane.launching;
   if (task.parent.empty()) {
     framework.executors[task.executor_id] =
         Executor{.id = task.executor_id, .container_id = id, .tasks = {task.task.id}};
@@ -162,7 +163,8 @@ void Workload::enter_container(AgentFramework& framework, AgentTask& task) {
                               .parent = task.parent,
                               .framework_id = task.task.framework_id,
                               .executor_id = task.executor_id,
-                              .task_id = task.task.id};
+                              .task_id = task.task.id,
+                              .fetches = &lane == &fetching_};
 }
 
 void Workload::leave_container(AgentFramework& framework, AgentTask& task) {
@@ -170,7 +172,7 @@ void Workload::leave_container(AgentFramework& framework, AgentTask& task) {
   forget_container(task.task.container_id);
   if (task.held) held_ -= task.task.kind->resources;
   task.held = false;
-  --launching_;
+  --lane_of(task).launching;
 }
 
 void Workload::recover(Now now, const RecoveredAgent& memory, RecoveryKind kind) {
@@ -324,7 +326,7 @@ void Workload::on_absent(Now now, const ContainerId& id) {
   }
   AgentFramework& framework = frameworks_.at(found->second.framework_id);
   if (found->second.own) {
-    --launching_;
+    --lane_of(found->second).launching;
     framework.own.at(found->second.executor_id).fate = TaskReason::kExecutorReregistrationTimeout;
     on_executor_ended(now, found->second, {}, "");
     return;
@@ -340,7 +342,7 @@ void Workload::on_absent(Now now, const ContainerId& id) {
   } else {
     task->phase = AgentTask::Phase::kQueued;
     refresh_deadline(*task);
-    queue_.push_back(key);
+    enqueue(key.first, *task);
   }
   forget_if_done(key.first);
   start_launches(now);

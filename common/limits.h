@@ -80,6 +80,9 @@ inline constexpr Duration kResumeSpread = 500ms;
 // Agent. Containers that are being launched at once: enough to hide the two durable steps of a
 // launch, few enough that starting them all fits one turn. Others wait in TASK_STAGING.
 inline constexpr uint32_t kLaunchesInFlightMax = 16;
+// The same, of those that need something fetched or unpacked first: each holds a thread and mostly
+// a process. They do not count above: what waits for a slow network keeps nothing else waiting.
+inline constexpr uint32_t kFetchesInFlightMax = 16;
 // Fetching for tasks. What one report of the helper may say: the directories of a large layer.
 inline constexpr size_t kFetchReportBytesMax = 64 << 20;
 // Bounds of one archive or layer: a distribution's root has some 100,000 entries. What grows by

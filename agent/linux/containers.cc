@@ -260,13 +260,21 @@ class Containers::Container {
     state_ = State::kRunning;
     pid_ = pid;
     started_->report.reset();
-    // What only a launch needs: some 6 kB for each that runs.
-    spec_.command = {};
-    spec_.environment = {};
-    spec_.confinement.steps = {};
+    forget_launch();
     all_.reactor_.poll(wait_for_end_, started_->pidfd.get(), POLLIN);
     if (kill_wanted_) kill();
     all_.owner_.on_launched(spec_.id, pid);
+  }
+
+  // What only a launch needs, with the memory of its vectors (which assigning {} to them would
+  // keep): some 13 kB for each that runs.
+  void forget_launch() {
+    LaunchSpec kept;
+    kept.id = std::move(spec_.id);
+    kept.parent = std::move(spec_.parent);
+    kept.makes_parent = spec_.makes_parent;
+    kept.sandbox = std::move(spec_.sandbox);
+    spec_ = std::move(kept);
   }
 
   void on_shim_ended(const Completion&) {

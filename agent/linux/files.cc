@@ -3,7 +3,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -58,16 +60,51 @@ Result<void> write_control_at(int directory, const std::string& file, std::strin
   return {};
 }
 
+namespace {
+
+// A descriptor of the longest part of the path that is there, and what is left of it; no descriptor
+// if not even its first directory is. No link is followed.
+Fd open_existing(int directory, std::string_view& path) {
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH;
+  for (size_t end = path.size(); end != std::string_view::npos && end > 0;
+       end = path.rfind('/', end - 1)) {
+    const std::string part(path.substr(0, end));
+    Fd found(static_cast<int>(syscall(SYS_openat2, directory, part.c_str(), &how, sizeof how)));
+    if (found) {
+      path.remove_prefix(std::min(end + 1, path.size()));
+      return found;
+    }
+    if (errno != ENOENT) break;  // said by who makes what is left
+  }
+  return {};
+}
+
+bool is_plain(std::string_view path) {
+  while (!path.empty()) {
+    const size_t slash = path.find('/');
+    const std::string_view name = path.substr(0, slash);
+    if (name.empty() || name == "." || name == "..") return false;
+    path = slash == std::string_view::npos ? std::string_view{} : path.substr(slash + 1);
+  }
+  return true;
+}
+
+}  // namespace
+
 Result<Fd> make_directories_at(int directory, std::string_view path, uint32_t mode) {
-  Fd current;
-  int below = directory;
+  if (path.empty()) return fail("the path of a directory is empty");
+  if (!is_plain(path)) {
+    return fail(fmt::format("\"{}\" cannot be the path of a directory here", path));
+  }
+  // Mostly others have made the first ones of many.
+  Fd current = open_existing(directory, path);
+  int below = current ? current.get() : directory;
   while (!path.empty()) {
     size_t slash = path.find('/');
     std::string name(path.substr(0, slash));
     path = slash == std::string_view::npos ? std::string_view{} : path.substr(slash + 1);
-    if (name.empty() || name == "." || name == "..") {
-      return fail(fmt::format("\"{}\" cannot be a part of a directory's path here", name));
-    }
     if (mkdirat(below, name.c_str(), mode) != 0 && errno != EEXIST) {
       return std::unexpected(system_error(errno, "creating directory " + name));
     }
@@ -76,7 +113,6 @@ Result<Fd> make_directories_at(int directory, std::string_view path, uint32_t mo
     current = std::move(next);
     below = current.get();
   }
-  if (!current) return fail("the path of a directory is empty");
   return current;
 }
 

@@ -21,8 +21,9 @@ namespace {
 
 constexpr Duration kProgressInterval = std::chrono::seconds(10);
 constexpr size_t kJobsMax = 256;
-// Mostly they wait for a helper: as many as the core launches at once.
-constexpr size_t kThreads = limits::kLaunchesInFlightMax;
+// Mostly they wait for a helper: as many as the core launches at once, and one that releases what
+// others had.
+constexpr size_t kThreads = limits::kFetchesInFlightMax + 1;
 
 }  // namespace
 

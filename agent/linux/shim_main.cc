@@ -1,5 +1,5 @@
 // tepui-shim supervises the command of one container: starts it, born in the container's cgroup, in
-// a session of its own; reaps it; writes how it ended durably; and outlives the agent.
+// a session of its own; reaps it; leaves a record of how it ended; and outlives the agent.
 //
 // The report goes into a pipe, for the agent that waits, and into a file, for one that does not
 // live yet: the agent may end at any moment.
@@ -134,17 +134,18 @@ long prepare_runtime() {
   return lock;
 }
 
+// Whole or not at all for whoever looks. Not synced: it must outlive the shim and the agent, not
+// the machine. After a reboot nobody reads it, for what ran before is gone, and what is reported of
+// a task is in the agent's log before it is.
 bool write_record(const ExitRecordData& record) {
   const long draft = open_runtime(kExitRecordDraft, O_WRONLY);
   if (draft < 0) return false;
-  const bool durable =
+  const bool written =
       raw_syscall(SYS_write, draft, raw_address(&record), sizeof record) == long{sizeof record} &&
-      raw_syscall(SYS_fsync, draft) == 0 &&
       raw_syscall(SYS_renameat2, kShimRuntimeFd, raw_address(kExitRecordDraft), kShimRuntimeFd,
-                  raw_address(kExitRecordFile), 0) == 0 &&
-      raw_syscall(SYS_fsync, kShimRuntimeFd) == 0;
+                  raw_address(kExitRecordFile), 0) == 0;
   raw_syscall(SYS_close, draft);
-  return durable;
+  return written;
 }
 
 int64_t microseconds(const timeval& time) {
@@ -329,13 +330,13 @@ int supervise_container() {
   let_go(spec, launch, lock);
   const bool told_to_kill = supervise(command);
   end_logger(logger);
-  const bool durable = write_record(make_record(command));
+  const bool recorded = write_record(make_record(command));
   if (!has_cgroup || told_to_kill) {
     // With it go all of its namespace, whatever they are children of.
     if (init.pid > 0) raw_syscall(SYS_kill, init.pid, SIGKILL);
     bury_descendants();
   }
-  return durable ? 0 : kExitRecordLost;
+  return recorded ? 0 : kExitRecordLost;
 }
 
 }  // namespace

@@ -258,6 +258,38 @@ TEST(Tasks, BeyondTheLaunchBoundWaitInTheirOrder) {
   EXPECT_EQ(bench.effects.launches.back().task_id.value, "t" + std::to_string(bound + 1));
 }
 
+TEST(Tasks, ThatWaitForDownloadsDelayNoOthers) {
+  AgentConfig config = bench_config();
+  config.info.resources = Resources::scalars({{"cpus", 100000}, {"mem", 409600000}});
+  Bench bench(config);
+  bench.enlist();
+  TaskSpec fetching = Bench::spec(10);
+  fetching.command.uris = {Uri{.value = "http://slow.example/file"}};
+  const uint32_t bound = limits::kFetchesInFlightMax;
+  for (uint32_t i = 0; i < bound + 2; ++i) bench.launch("slow" + std::to_string(i), fetching);
+  ASSERT_EQ(bench.effects.launches.size(), bound);
+  EXPECT_TRUE(bench.states("slow" + std::to_string(bound)).empty());
+  // As many others begin as if there were none of these.
+  const uint32_t others = limits::kLaunchesInFlightMax;
+  for (uint32_t i = 0; i < others + 1; ++i) {
+    bench.launch("plain" + std::to_string(i), Bench::spec(10));
+  }
+  ASSERT_EQ(bench.effects.launches.size(), bound + others);
+  EXPECT_EQ(bench.effects.launches.back().task_id.value, "plain" + std::to_string(others - 1));
+  // Who is ready makes room for its own kind.
+  bench.started("plain0");
+  ASSERT_EQ(bench.effects.launches.size(), bound + others + 1);
+  EXPECT_EQ(bench.effects.launches.back().task_id.value, "plain" + std::to_string(others));
+  bench.started("plain1");
+  EXPECT_EQ(bench.effects.launches.size(), bound + others + 1);
+  bench.started("slow1");
+  EXPECT_EQ(bench.effects.launches.back().task_id.value, "slow" + std::to_string(bound));
+  const ContainerId failed = bench.container("slow2");
+  bench.turn([&](Now now) { bench.agent.on_launch_failed(now, failed, Error{"no"}); });
+  ASSERT_EQ(bench.effects.launches.size(), bound + others + 3);
+  EXPECT_EQ(bench.effects.launches.back().task_id.value, "slow" + std::to_string(bound + 1));
+}
+
 TEST(Tasks, AreReadableByNameAfterTheirEnd) {
   Bench bench;
   bench.enlist();

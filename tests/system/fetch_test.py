@@ -165,10 +165,31 @@ def an_agent_that_dies_takes_its_helpers_along_and_fetches_again(cluster):
         expect_equal(server.requests.count("/slow"), 2, "downloads")
 
 
+def downloads_that_hang_delay_no_other_launch(cluster):
+    start(cluster)
+    at_once = 16  # limits::kFetchesInFlightMax
+    with Server({"/slow": b"data"}) as server:
+        server.held.add("/slow")
+        process = cluster.start_tepui("run", f"--instances={at_once + 4}", "--cpus=0.01",
+                                      "--mem=8MB", f"--uri={server.url('/slow')}", "--", "cat",
+                                      "slow")
+        server.wait_for_requests("/slow", at_once)
+        done = cluster.tepui("run", "--cpus=0.01", "--mem=8MB", "--", "echo", "in", "time")
+        expect_equal(done.stdout, "in time\n", "the output of a task that fetches nothing")
+        expect_equal(server.requests.count("/slow"), at_once, "downloads at once")
+        with server.changed:
+            server.held.clear()
+            server.changed.notify_all()
+        out, errors = process.communicate(timeout=60)
+        expect_equal((process.returncode, out.count("data")), (0, at_once + 4),
+                     f"status and output ({errors})")
+
+
 if __name__ == "__main__":
     sys.exit(run_tests([
         what_was_fetched_is_there,
         what_cannot_be_fetched_fails_the_task,
         a_kill_does_not_wait_for_the_server,
         an_agent_that_dies_takes_its_helpers_along_and_fetches_again,
+        downloads_that_hang_delay_no_other_launch,
     ]))

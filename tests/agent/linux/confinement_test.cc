@@ -82,6 +82,28 @@ TEST_P(ConfinementTest, ItsInitIsNothingToAttack) {
             "0\nCapPrm:\t0000000000000000\nlives\n");
 }
 
+// They are the same emptiness, so what could be written to one would show in the other.
+TEST_P(ConfinementTest, FindsNothingInWhatIsHiddenAndCannotChangeIt) {
+  config_.capabilities = own_capabilities();
+  std::string places;
+  for (const char* name : {"one", "two", "three"}) {
+    const std::filesystem::path place = home_.directory / name;
+    std::filesystem::create_directories(place);
+    std::ofstream(place / "secret") << "secret";
+    config_.private_directories.push_back(place);
+    places += place.string() + " ";
+  }
+  const std::string looking =
+      "for i in " + places +
+      "; do ls -A $i | wc -l; touch $i/x 2>/dev/null || echo fixed; mkdir $i/y 2>/dev/null || echo "
+      "fixed; done";
+  const std::string nothing = "0\nfixed\nfixed\n";
+  EXPECT_EQ(output("a", looking), nothing + nothing + nothing);
+  for (const char* name : {"one", "two", "three"}) {
+    EXPECT_EQ(text_of(home_.directory / name / "secret"), "secret");
+  }
+}
+
 TEST_P(ConfinementTest, DiesWithItsShim) {
   life_->containers().launch(confined("a", "sleep 1000"));
   ASSERT_TRUE(life_->run_until("launched a"));
