@@ -24,19 +24,6 @@ TEST(Registration, IsAnsweredOnlyWhenTheRegistryIsDurable) {
   EXPECT_TRUE(registered[0].agent_id.value.ends_with("-e1-a1"));
 }
 
-TEST(Registration, LetsAgentsWaitForMoreThanOnePing) {
-  Bench bench(MasterTunables{.ping_interval = 15s, .ping_misses_max = 1});
-  const SessionId session = bench.new_session();
-  AgentInfo info{.hostname = "h", .address = "10.0.0.1:5051", .resources = machine()};
-  bench.say(session, AgentToMaster(Hello{}));
-  bench.say(session, RegisterAgent{info});
-  bench.master().work(bench.now);
-  bench.persist_all();
-  const auto registered = bench.take<Registered>(session);
-  ASSERT_EQ(registered.size(), 1u);
-  EXPECT_EQ(registered[0].ping_timeout, 30s) << "a ping may be late";
-}
-
 TEST(Registration, ManyAgentsOfATurnAreOneWrite) {
   Bench bench;
   for (int i = 0; i < 10; ++i) {
