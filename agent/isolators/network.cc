@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "agent/corrections.h"
 #include "agent/isolators/megabytes.h"
 #include "common/ranges.h"
 
@@ -32,7 +33,9 @@ std::optional<uint64_t> read_number(std::string_view text) {
 void plan_egress(const IsolationInput& input, IsolationPlan& plan) {
   const int64_t requested =
       std::min(input.resources.total_milli(kEgressResource), kMilliMax) * kBytesPerMb / 1000;
-  const int64_t rate = requested > 0 ? requested : input.settings.egress_max_bytes;
+  int64_t rate = requested > 0 ? requested : input.settings.egress_max_bytes;
+  // So that there is something to lower: a program can only be put on a cgroup that is still empty.
+  if (rate <= 0 && is_revocable(input.resources)) rate = kRateMax;
   if (rate <= 0) return;
   plan.push_back({std::string(kEgressIsolator), "network.egress.max",
                   fmt::format("{}", std::min(rate, kRateMax))});

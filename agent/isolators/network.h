@@ -5,6 +5,8 @@
 // resource network_egress (MB), or else as the operator configured; as many as in a tenth of a
 // second, and at least 128 kB, at once. Counted are packets of IP with their headers, wherever they
 // go, also to the machine itself.
+// What is revocable has a limit in any case, the highest there is, so that a correction can lower
+// it.
 //
 // network/ports: a container binds sockets of IP only to the ports that its task requests, and to
 // port 0, for which the kernel chooses an ephemeral one. That is about binding, whatever follows: a

@@ -44,12 +44,11 @@ TEST(Corrections, WithoutAnyTheFilesSayWhatThePlanSays) {
   EXPECT_EQ(all.at("cpuset.cpus"), "");
   EXPECT_EQ(all.at("cgroup.freeze"), "0");
   EXPECT_FALSE(all.contains("sched/idle"));
+  EXPECT_EQ(all.at("network.egress.max"), "80000000000") << "as much as there is, but with a limit";
 }
 
 TEST(Corrections, EachHasItsFile) {
-  IsolationInput input = batch();
-  input.settings.egress_max_bytes = 50 * kMb;
-  const auto all = files(input, {.idle = true,
+  const auto all = files(batch(), {.idle = true,
                                  .cpu_max_milli = 250,
                                  .cpu_time_permille = 125,
                                  .cpuset_cpus = 2,
