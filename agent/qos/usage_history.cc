@@ -14,6 +14,19 @@ int64_t per_second(Measured before, Measured after, double secs) {
   return static_cast<int64_t>(static_cast<double>(after.value() - before.value()) / secs);
 }
 
+// The place of a reading that is added; those between it and the last one were not measured.
+template <class Rows>
+auto& next_row(Rows& rows, uint64_t& latest, uint64_t reading) {
+  const uint64_t missed = std::min<uint64_t>(reading + 1 - latest, rows.size());
+  for (uint64_t each = 0; each < missed; ++each) rows[(reading - each) % rows.size()] = {};
+  latest = reading + 1;
+  return rows[reading % rows.size()];
+}
+
+bool is_kept(uint64_t latest, uint64_t reading) {
+  return reading < latest && latest - reading <= kReadingsKept;
+}
+
 int32_t narrow(int64_t value) {
   return static_cast<int32_t>(std::clamp<int64_t>(value, 0, std::numeric_limits<int32_t>::max()));
 }
@@ -34,15 +47,12 @@ void UsageHistory::add(uint64_t reading, const Sample& sample) {
   }
   before_ = sample;
   memory_bytes_ = sample.memory_bytes.value();
-  rows_[reading % kReadingsKept] = row;
-  readings_[reading % kReadingsKept] = reading + 1;
-  latest_ = reading + 1;
+  next_row(rows_, latest_, reading) = row;
 }
 
 int64_t UsageHistory::at(Contended contended, uint64_t reading) const {
-  const size_t place = reading % kReadingsKept;
-  if (readings_[place] != reading + 1) return 0;
-  return rows_[place][static_cast<size_t>(contended)];
+  if (!is_kept(latest_, reading)) return 0;
+  return rows_[reading % kReadingsKept][static_cast<size_t>(contended)];
 }
 
 int64_t UsageHistory::latest(Contended contended) const {
@@ -68,13 +78,12 @@ void Suffering::add(uint64_t reading, int64_t value, int64_t threshold) {
         static_cast<int64_t>(1000.0 * static_cast<double>(value) / static_cast<double>(threshold)) -
         1000;
   }
-  rows_[reading % kReadingsKept] = static_cast<int16_t>(std::clamp<int64_t>(badness, -1000, 1000));
-  readings_[reading % kReadingsKept] = reading + 1;
+  next_row(rows_, latest_, reading) =
+      static_cast<int16_t>(std::clamp<int64_t>(badness, -1000, 1000));
 }
 
 int64_t Suffering::at(uint64_t reading) const {
-  const size_t place = reading % kReadingsKept;
-  return readings_[place] == reading + 1 ? rows_[place] : 0;
+  return is_kept(latest_, reading) ? rows_[reading % kReadingsKept] : 0;
 }
 
 int64_t blame(const UsageHistory& usage, Contended contended, const Suffering& suffering,

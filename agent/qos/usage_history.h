@@ -2,8 +2,8 @@
 // UsageHistory is what one container used of each contended resource in the last readings, and
 // Suffering how badly a container was off in the same ones: culprits are found by both.
 //
-// A place in them is a reading of all containers, by number; what was not measured in a reading is
-// 0, which blames nobody.
+// A place in them is a reading of all containers, by number, which only grows; what was not
+// measured in a reading is 0, which blames nobody.
 //
 // Pure. Bounded: all memory is in the objects.
 
@@ -35,8 +35,7 @@ class UsageHistory {
  private:
   using Row = std::array<int32_t, kContendedCount>;
   std::array<Row, kReadingsKept> rows_{};
-  std::array<uint64_t, kReadingsKept> readings_{};  // whose row it is, plus one
-  uint64_t latest_ = 0;                             // plus one; 0: none
+  uint64_t latest_ = 0;  // the reading of the newest row, plus one; 0: none
   int64_t memory_bytes_ = 0;
   std::optional<Sample> before_;
 };
@@ -50,7 +49,7 @@ class Suffering {
 
  private:
   std::array<int16_t, kReadingsKept> rows_{};
-  std::array<uint64_t, kReadingsKept> readings_{};
+  uint64_t latest_ = 0;  // likewise
 };
 
 // What is used while the other suffers, the more it suffers the more that counts, less half of what

@@ -96,6 +96,7 @@ void Oversight::reload() {
     return;
   }
   ++reloads_;
+  idle_ = false;
   controller_.on_settings(settings->qos);
   pool_.on_settings(settings->oversubscription);
   log_.write({.severity = Severity::kInfo,
@@ -122,6 +123,10 @@ bool Oversight::know(const ContainerId& id) {
   return true;
 }
 
+void Oversight::forget_all() {
+  while (!known_.empty()) on_gone(ContainerId(known_.begin()->first));
+}
+
 void Oversight::on_gone(const ContainerId& id) {
   changed_.erase(id);
   if (known_.erase(id) == 0) return;
@@ -130,7 +135,7 @@ void Oversight::on_gone(const ContainerId& id) {
 }
 
 void Oversight::on_sample(const ContainerId& id, const Sample& sample) {
-  if (!know(id)) return;
+  if (idle_ || !know(id)) return;
   controller_.on_sample(id, sample);
   pool_.on_sample(id, sample);
 }
@@ -142,6 +147,11 @@ void Oversight::on_sampled() {
     load_due_ = later(now.mono, kLoadInterval);
   }
   for (const QosDecision& decision : controller_.decide(now)) act_on(decision);
+  // Nothing is remembered of containers while nothing follows from it. What was held against them
+  // is undone by now.
+  idle_ = controller_.settings().policy == QosPolicyKind::kOff &&
+          pool_.settings().kind != EstimatorKind::kPeak;
+  if (idle_) forget_all();
   if (pool_.is_due(now.mono) && worker_ != nullptr) {
     start_working_sets();
   } else {

@@ -75,6 +75,7 @@ class Oversight final : public SampleSink, private Job {
   Oversight(Reactor& reactor, Log& log, const Options& options, OversightOwner& owner,
             OversightSettings settings, MachineLoad load);
   bool know(const ContainerId& id);
+  void forget_all();
   void act_on(const QosDecision& decision);
   void lend();
   void start_working_sets();
@@ -101,6 +102,7 @@ class Oversight final : public SampleSink, private Job {
   Instant load_due_{};
   std::map<ContainerId, ContainerFacts> known_;
   std::set<ContainerId> changed_;
+  bool idle_ = false;  // nothing is decided and nothing estimated
   Resources lent_;
   uint64_t reloads_ = 0;
   uint64_t reloads_failed_ = 0;

@@ -189,7 +189,7 @@ TEST(QosController, MemoryIsReclaimedBeforeSomebodyIsEvicted) {
   Colocated::Guest& web = machine.add_paid("web", 1000);
   machine.add_revocable("batch", 1000).memory_bytes = 4LL << 30;
   int64_t stalled = 0;
-  for (int step = 0; step < 300 && !machine.of("batch").gone; ++step) {
+  for (int step = 0; step < 1500 && !machine.of("batch").gone; ++step) {
     stalled += 30'000'000;
     web.sample.memory_some_ns = stalled;
     (void)machine.step();
