@@ -3,7 +3,10 @@
 #include <algorithm>
 
 #include "agent/corrections.h"
+#include "agent/records_wire.h"
+#include "agent/recovery.h"
 #include "common/frameworks.h"
+#include "common/record_log.h"
 #include "tests/agent/fake_effects.h"
 
 namespace tepui {
@@ -143,6 +146,42 @@ TEST_F(Preemption, BeforeItRunsItIsNotLaunched) {
   bench.launch("batch", revocable_spec());
   preempt("batch");
   EXPECT_EQ(bench.effects.cancelled.size(), 1u);
+}
+
+AgentConfig remembering() {
+  AgentConfig config = bench_config();
+  config.configured = config.info.resources;
+  config.ground = {.boot_id = "boot-1", .runtime_dir = "/run/tepui", .cgroup_root = "/cg/tepui"};
+  return config;
+}
+
+// The kernel still has what an earlier life wrote, and the next one knows nothing of it.
+TEST(PreemptionMemory, WhatWasHeldAgainstRevocableWorkIsClearedWhenItIsTakenUp) {
+  Bench first(remembering());
+  first.enlist();
+  const TaskSpec spec = revocable_spec();
+  first.turn([&](Now now) { first.agent.on_revocable(now, spec.resources.revocable()); });
+  first.run("batch", spec);
+  first.run("web");
+  first.settle("batch");
+  first.settle("web");
+  first.turn(
+      [&](Now now) { first.agent.on_corrected(now, first.container("batch"), {.frozen = true}); });
+  Bench next(remembering(), 2);
+  StoreContents contents;
+  for (const AgentRecord& record : first.effects.records) {
+    apply_batch(contents, encode_record(record));
+  }
+  const Result<RecoveredAgent> memory = decode_memory(contents);
+  ASSERT_TRUE(memory.has_value()) << memory.error().message;
+  next.turn([&](Now now) { next.agent.on_recovered(now, *memory, RecoveryKind::kResume); });
+  next.turn([&](Now now) { next.agent.on_launched(now, first.container("web"), 4712); });
+  EXPECT_TRUE(next.effects.resizes.empty()) << "nothing was ever held against it";
+  next.turn([&](Now now) { next.agent.on_launched(now, first.container("batch"), 4711); });
+  ASSERT_EQ(next.effects.resizes.size(), 1u);
+  EXPECT_EQ(next.effects.resizes[0].first, first.container("batch"));
+  const IsolationPlan& plan = next.effects.resizes[0].second;
+  EXPECT_EQ(std::ranges::find(plan, "cgroup.freeze", &ControlWrite::file)->value, "0");
 }
 
 }  // namespace

@@ -77,32 +77,6 @@ TEST(Recovery, TheAgentKeepsItsIdAndTellsOfTheTaskThatRuns) {
   EXPECT_EQ(again[0].frameworks[0], first.framework());
 }
 
-// The kernel still has what an earlier life wrote, and the next one knows nothing of it.
-TEST(Recovery, WhatWasHeldAgainstRevocableWorkIsClearedWhenItIsTakenUp) {
-  Bench first(life_config());
-  first.enlist();
-  TaskSpec spec = Bench::spec();
-  spec.resources = Resources::create({{.kind = make_kind({.name = "cpus", .revocable = true}),
-                                       .amount = int64_t{1000}}})
-                       .value();
-  first.turn([&](Now now) { first.agent.on_revocable(now, spec.resources); });
-  first.run("batch", spec);
-  first.run("web");
-  first.settle("batch");
-  first.settle("web");
-  first.turn(
-      [&](Now now) { first.agent.on_corrected(now, first.container("batch"), {.frozen = true}); });
-  Bench next(life_config(), 2);
-  recover(next, recalled(first));
-  next.turn([&](Now now) { next.agent.on_launched(now, first.container("web"), 4712); });
-  EXPECT_TRUE(next.effects.resizes.empty()) << "nothing was ever held against it";
-  next.turn([&](Now now) { next.agent.on_launched(now, first.container("batch"), 4711); });
-  ASSERT_EQ(next.effects.resizes.size(), 1u);
-  EXPECT_EQ(next.effects.resizes[0].first, first.container("batch"));
-  const IsolationPlan& plan = next.effects.resizes[0].second;
-  EXPECT_EQ(std::ranges::find(plan, "cgroup.freeze", &ControlWrite::file)->value, "0");
-}
-
 TEST(Recovery, ATrueExitStatusIsReportedOfATaskThatEndedMeanwhile) {
   Bench first(life_config());
   first.enlist();

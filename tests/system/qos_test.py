@@ -11,10 +11,16 @@ import urllib.request
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import cgroup_of, expect, expect_equal, run_tests, wait_until  # noqa: E402
 
-# As many loops as there are processors, and one more.
-LOOPS = (os.cpu_count() or 1) + 1
-ONE_BUSY = "while :; do :; done"
-BUSY = f"for i in $(seq {LOOPS}); do (while :; do :; done) & done; wait"
+CPUS = os.cpu_count() or 1
+
+
+def loops(count):
+    return f"for i in $(seq {count}); do (while :; do :; done) & done; wait"
+
+
+# Alone each of them is well; together they want twice what there is.
+PAID = loops(CPUS)
+BUSY = loops(CPUS + 1)
 LENT = '[oversubscription]\nestimator = "fixed"\ncpus = 1.5\nmem = "128MB"\ninterval = "1secs"\n'
 RULES = """
 [qos]
@@ -89,7 +95,7 @@ def who_hurts_those_that_paid_is_corrected_and_let_go(cluster):
     agent, _ = start(cluster, LENT + RULES)
     wait_until(lambda: "cpus:1.5" in cluster.tepui("agents").stdout, "the lent processors")
     run_batch(cluster, BUSY)
-    cluster.start_tepui("run", "--name=web", "--cpus=1", "--mem=64MB", "--", "sh", "-c", ONE_BUSY)
+    cluster.start_tepui("run", "--name=web", "--cpus=1", "--mem=64MB", "--", "sh", "-c", PAID)
 
     def corrected():
         return {one["task"]: one for one in ask(agent, "/qos")["corrected"]}
