@@ -159,7 +159,17 @@ void Oversight::on_sampled() {
   }
 }
 
+// What is decided is told with these names also when they are gone.
+void Oversight::remember_names(const QosDecision& decision) {
+  // Two a decision, and some of earlier ones.
+  if (names_.size() > 4 * QosController::kDecisionsKept) names_.clear();
+  for (const ContainerId& id : {decision.culprit, decision.victim}) {
+    if (!id.empty()) names_[id] = task_of(id);
+  }
+}
+
 void Oversight::act_on(const QosDecision& decision) {
+  remember_names(decision);
   const std::string why = reason_of(decision, task_of(decision.victim));
   log_.write({.severity = is_reversible(decision.step) ? Severity::kInfo : Severity::kWarning,
               .name = decision.undone ? "qos.undone" : "qos.corrected",
@@ -220,7 +230,10 @@ void Oversight::on_done() {
 
 std::string Oversight::task_of(const ContainerId& id) const {
   const auto found = known_.find(id);
-  if (found == known_.end()) return {};
+  if (found == known_.end()) {
+    const auto remembered = names_.find(id);
+    return remembered == names_.end() ? std::string() : remembered->second;
+  }
   const ContainerFacts& facts = found->second;
   return facts.tasks.size() == 1 ? facts.tasks.front().id.value : facts.executor_id.value;
 }

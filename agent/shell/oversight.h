@@ -76,6 +76,7 @@ class Oversight final : public SampleSink, private Job {
             OversightSettings settings, MachineLoad load);
   bool know(const ContainerId& id);
   void forget_all();
+  void remember_names(const QosDecision& decision);
   void act_on(const QosDecision& decision);
   void lend();
   void start_working_sets();
@@ -101,6 +102,7 @@ class Oversight final : public SampleSink, private Job {
   MachineLoad load_;
   Instant load_due_{};
   std::map<ContainerId, ContainerFacts> known_;
+  std::map<ContainerId, std::string> names_;  // of tasks in decisions
   std::set<ContainerId> changed_;
   bool idle_ = false;  // nothing is decided and nothing estimated
   Resources lent_;

@@ -125,6 +125,7 @@ def who_hurts_those_that_paid_is_corrected_and_let_go(cluster):
     wait_until(lambda: not is_idle(cluster, container), "the normal class")
     expect_equal(frozen(cluster, container), "0", "frozen")
     logged = cluster.tepui("qos", "log", "batch").stdout
+    expect("cpu_pressure of web is" in logged, logged)
     expect("idle undone" in logged and logged.index("idle class") <
            logged.index("idle undone"), logged)
     expect("nothing is held against it" in cluster.tepui("qos", "explain", "batch").stdout,
