@@ -8,6 +8,7 @@
 
 #include "cli/agent_answers.h"
 #include "cli/operate.h"
+#include "cli/qos_replay.h"
 #include "cli/qos_text.h"
 
 namespace tepui::cli {
@@ -73,10 +74,14 @@ int show_settings(const Asked& asked, bool one_agent) {
 Outcome<int> qos(const Settings& settings) {
   const Common common = common_of(settings);
   const std::string verb = first(settings.positional("VERB"));
-  const std::string task = first(settings.positional("TASK"));
+  const std::string task = first(settings.positional("WHAT"));
   const std::string& agent = settings.text("agent");
+  if (verb == "replay") {
+    if (task.empty()) return usage("replay needs the RECORDING, a directory or a segment of it");
+    return replay_qos(settings, task);
+  }
   if (verb != "show" && verb != "log" && verb != "explain") {
-    return usage(fmt::format("'{}' is none of show, log and explain", verb));
+    return usage(fmt::format("'{}' is none of show, log, explain and replay", verb));
   }
   if (verb == "explain" && task.empty()) return usage("explain needs the TASK that it is about");
   if (verb == "show" && !task.empty()) return usage("show is about agents: name one by --agent");

@@ -48,18 +48,28 @@ std::vector<Command> usage_commands() {
                    {.name = "last",
                     .kind = OptionKind::kInteger,
                     .fallback = "50",
-                    .help = "How many decisions log prints.",
+                    .help = "How many decisions log prints; of each agent at most the last 256.",
                     .minimum = 1,
-                    .maximum = 100'000}},
+                    .maximum = 100'000},
+                   {.name = "candidate",
+                    .help = "replay: a file of settings, as tepui-agent takes it by --qos."},
+                   {.name = "live", .help = "replay: another one, to compare with."},
+                   {.name = "horizon",
+                    .kind = OptionKind::kDuration,
+                    .fallback = "1hrs",
+                    .help = "replay: how long what an estimate leaves has to be enough."}},
        .positionals = {{.name = "VERB",
                         .help = "show lists agents, and with --agent prints its settings; log "
-                                "lists what was decided; explain says why a task is corrected."},
-                       {.name = "TASK",
-                        .help = "The task's id: of whom explain speaks, and log lists.",
+                                "lists what was decided; explain says why a task is corrected; "
+                                "replay tries settings on a recording and needs no cluster."},
+                       {.name = "WHAT",
+                        .help = "explain, log: a task's id. replay: the recording.",
                         .need = OptionNeed::kOptional}},
        .examples = "  tepui qos show\n"
                    "  tepui qos log --agent=node7 --last=20\n"
-                   "  tepui qos explain batch-17\n"},
+                   "  tepui qos explain batch-17\n"
+                   "  tepui qos replay /var/lib/tepui/recording --candidate=new.toml "
+                   "--live=qos.toml\n"},
   };
 }
 

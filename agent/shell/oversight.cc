@@ -34,29 +34,17 @@ std::string_view name_of(EstimatorKind kind) {
 
 }  // namespace
 
-Result<OversightSettings> parse_oversight(std::string_view toml, std::string_view what) {
-  const Document document = TRY(parse_toml(toml, what));
-  for (const auto& [key, value] :
-       document.table() == nullptr ? Document::Table() : *document.table()) {
-    if (key == "qos" || key == "oversubscription") continue;
-    return fail(fmt::format("{}:{}: there is no table '{}': expected [qos] and [oversubscription]",
-                            what, value.line, key));
-  }
-  Result<QosSettings> qos = read_qos_settings(entries_in(document, "qos"));
-  if (!qos) return std::unexpected(std::move(qos).error().in(what));
-  auto lending = read_oversubscription_settings(entries_in(document, "oversubscription"));
-  if (!lending) return std::unexpected(std::move(lending).error().in(what));
-  return OversightSettings{.qos = *std::move(qos), .oversubscription = *std::move(lending)};
-}
-
 Result<OversightSettings> read_oversight_file(const std::string& path) {
   if (path.empty()) {
     // Nobody asked that anything be done.
-    OversightSettings settings = TRY(parse_oversight("", ""));
+    OversightSettings settings = TRY(read_oversight_settings({}));
     settings.qos.policy = QosPolicyKind::kOff;
     return settings;
   }
-  return parse_oversight(TRY(read_file(path, kFileBytesMax)), path);
+  const Document document = TRY(parse_toml(TRY(read_file(path, kFileBytesMax)), path));
+  Result<OversightSettings> settings = read_oversight_settings(entries_of(document));
+  if (!settings) return std::unexpected(std::move(settings).error().in(path));
+  return settings;
 }
 
 Result<std::unique_ptr<Oversight>> Oversight::create(Reactor& reactor, Log& log,

@@ -19,6 +19,7 @@
 #include "agent/linux/sampler.h"
 #include "agent/oversubscription/revocable_pool.h"
 #include "agent/qos/controller.h"
+#include "agent/qos/oversight_settings.h"
 #include "common/io/document.h"
 #include "common/io/log.h"
 #include "common/io/reactor.h"
@@ -27,14 +28,8 @@
 
 namespace tepui {
 
-struct OversightSettings {
-  QosSettings qos;
-  OversubscriptionSettings oversubscription;
-};
-
 // The tables [qos] and [oversubscription] of a file. Errors name the file and the line.
 Result<OversightSettings> read_oversight_file(const std::string& path);
-Result<OversightSettings> parse_oversight(std::string_view toml, std::string_view what);
 
 class OversightOwner {
  public:

@@ -137,6 +137,42 @@ def who_hurts_those_that_paid_is_corrected_and_let_go(cluster):
                seconds=60)
 
 
+def settings_are_tried_on_a_recording(cluster):
+    file, record = cluster.path("qos.toml"), cluster.path("recording")
+    write(file, LENT)
+    cluster.start_master()
+    agent = cluster.start_agent("--sampling-interval=100ms", f"--qos={file}", f"--record={record}",
+                                resources="cpus:2;mem:1GB")
+    cluster.wait_registered(agent)
+    wait_until(lambda: "cpus:1.5" in cluster.tepui("agents").stdout, "the lent processors")
+    run_batch(cluster, BUSY)
+    cluster.start_tepui("run", "--name=web", "--cpus=1", "--mem=64MB", "--", "sh", "-c", PAID)
+    candidate = cluster.path("candidate.toml")
+    write(candidate, LENT + RULES)
+
+    def tried(*more):
+        done = cluster.tepui("qos", "replay", record, f"--candidate={candidate}", *more, "--json",
+                             check=False)
+        return json.loads(done.stdout)["trials"] if done.returncode == 0 else None
+
+    def corrected():
+        trials = tried()
+        return trials and [task for task in trials[0]["tasks"]
+                           if task["task"] == "batch" and task["steps"] > 0]
+    wait_until(corrected, "the candidate to correct the batch in what is recorded")
+    agent.terminate(by=signal.SIGUSR1)
+    new, old = tried(f"--live={file}")
+    expect(new["taken"]["idle"] >= 1 and new["readings"] == old["readings"] > 10, f"{new}")
+    expect_equal(new["lent_cpu_secs"], old["lent_cpu_secs"], "the same estimator lends the same")
+    expect(new["reclaimed"] > 0, f"{new['reclaimed']}")
+    web = [task for task in new["tasks"] if task["task"] == "web"][0]
+    expect(web["suffered_secs"] > 0 and web["steps"] == 0, f"{web}")
+    text = cluster.tepui("qos", "replay", record, f"--candidate={candidate}").stdout
+    expect("LENT CPU %" in text and "does not react" in text, text)
+    for bad in ([record], [cluster.path("nowhere"), f"--candidate={candidate}"]):
+        expect(cluster.tepui("qos", "replay", *bad, check=False).returncode in (2, 3), f"{bad}")
+
+
 def cgroup(cluster, container):
     return os.path.join(cgroup_of(cluster.cgroups[0]), f"container-{container}")
 
@@ -187,4 +223,5 @@ if __name__ == "__main__":
         who_hurts_those_that_paid_is_corrected_and_let_go,
         a_policy_that_kills_says_why_to_its_owner,
         a_bad_file_is_refused_at_the_start,
+        settings_are_tried_on_a_recording,
     ]))
