@@ -52,6 +52,22 @@ def wait_until(condition, what, seconds=30.0):
         time.sleep(0.02)  # the poll's pace; the condition decides
 
 
+def state_of(pid):
+    """What its threads do in the kernel, a line each; for whoever waits in vain for it."""
+    lines = []
+    for thread in sorted(os.listdir(f"/proc/{pid}/task")) if os.path.isdir(f"/proc/{pid}") else []:
+        told = []
+        for name in ("comm", "stat", "wchan", "stack"):
+            try:
+                with open(f"/proc/{pid}/task/{thread}/{name}", encoding="utf-8",
+                          errors="replace") as file:
+                    told.append(" ".join(file.read().split()[:40]))
+            except OSError:
+                pass
+        lines.append(f"{thread}: " + " | ".join(told))
+    return "\n".join(lines) or f"there is no process {pid}"
+
+
 class Process:
     """One of our daemons, with its JSON log read by a thread."""
 
@@ -123,7 +139,10 @@ class Process:
         self.killed = True
         if self.running():
             self.process.kill()
-        self.process.wait()
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{self.name} outlives SIGKILL: {state_of(self.pid)}") from None
 
     def terminate(self, seconds=20.0, by=signal.SIGTERM):
         """SIGTERM; the exit status, or kills it and fails when it does not end."""

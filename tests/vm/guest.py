@@ -8,16 +8,19 @@ what they share: daemons are slow here. A test whose cluster is hurt ends its su
 import importlib
 import os
 import sys
+import threading
 import time
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "system")]
-from harness import Cluster, Failure, Process  # noqa: E402
+from harness import Cluster, Failure, Process, state_of  # noqa: E402
 
 SUITES = ["machine_suite", "limits_suite", "hostile_suite", "rootfs_suite", "restart_suite",
           "clock_suite", "programs_suite"]
 OUT = "/run/out/tap"
+# No wait of a test is longer than a minute; what takes so much longer hangs, and is looked at.
+HANGS_SECONDS = 150
 
 
 def sentence(name):
@@ -62,6 +65,18 @@ def attempt(action, cluster):
     return problem
 
 
+def say_what_hangs(tap, name):
+    """Where this program and all others stand, for a test that does not end."""
+    tap.line(f"# {name} takes over {HANGS_SECONDS} s")
+    for thread, frame in sys._current_frames().items():  # there is no other way to ask
+        for line in traceback.format_stack(frame):
+            tap.line("# " + " ".join(line.split()) + f" (thread {thread})")
+    for pid in sorted((int(pid) for pid in os.listdir("/proc") if pid.isdigit()), reverse=True):
+        if os.path.exists(f"/proc/{pid}/exe"):  # no threads of the kernel
+            for line in state_of(pid).splitlines():
+                tap.line(f"# {pid}: {line}")
+
+
 def run_suite(tap, module, tests):
     cluster = Cluster()
     started = time.monotonic()
@@ -69,10 +84,14 @@ def run_suite(tap, module, tests):
     tap.line(f"# {module.__name__} began in {time.monotonic() - started:.1f} s")
     for test in tests:
         started = time.monotonic()
+        watch = threading.Timer(HANGS_SECONDS, say_what_hangs, (tap, test.__name__))
+        watch.daemon = True
+        watch.start()
         problem = broken or attempt(test, cluster)
         if test is tests[-1]:
             left = cluster.close()
             problem = problem or ("left behind: " + ", ".join(left) if left else None)
+        watch.cancel()
         tap.case(sentence(test.__name__), problem, time.monotonic() - started)
 
 
