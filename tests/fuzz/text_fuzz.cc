@@ -1,47 +1,21 @@
-// Everything that people write (TOML, JSON, batch files, settings of controllers, resources,
-// attributes, durations, sizes) is refused or understood, and what was understood reads the same
-// when it is written and read again.
+// Everything that people write (TOML, JSON, batch files, resources, attributes, durations, sizes)
+// is refused or understood, and what was understood reads the same when it is written and read
+// again.
 
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
-#include "agent/oversubscription/revocable_pool.h"
-#include "agent/qos/settings_text.h"
 #include "cli/batch.h"
 #include "common/check.h"
 #include "common/io/document.h"
-#include "common/io/document_entries.h"
 #include "common/io/resource_document.h"
 #include "common/resources.h"
 #include "common/text.h"
 
 namespace {
 
-void read_controllers(const tepui::Document& document) {
-  for (const tepui::Entries& entries :
-       {tepui::entries_in(document, "qos"), tepui::entries_of(document)}) {
-    const auto settings = tepui::read_qos_settings(entries);
-    if (!settings) {
-      CHECK(!settings.error().message.empty());
-      continue;
-    }
-    CHECK(tepui::check(*settings).has_value());
-    const auto written = tepui::parse_toml(tepui::to_toml(*settings), "fuzz");
-    CHECK(written.has_value());
-    const auto again = tepui::read_qos_settings(tepui::entries_in(*written, "qos"));
-    CHECK(again.has_value());
-    CHECK(*again == *settings);
-  }
-  for (const tepui::Entries& entries :
-       {tepui::entries_in(document, "oversubscription"), tepui::entries_of(document)}) {
-    const auto settings = tepui::read_oversubscription_settings(entries);
-    if (!settings) CHECK(!settings.error().message.empty());
-  }
-}
-
 void read_document(const tepui::Document& document) {
-  read_controllers(document);
   const auto batch = tepui::cli::parse_batch(document, "fuzz", tepui::cli::BatchDefaults{});
   if (batch) {
     for (const auto& task : batch->tasks) CHECK(task.spec != nullptr);
