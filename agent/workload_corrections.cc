@@ -28,9 +28,10 @@ IsolationInput Workload::input_of(const Container& container) {
 void Workload::write_plan(Container& container) {
   const IsolationInput input = input_of(container);
   // An executor may have got tasks with resources of their own meanwhile: then nothing is held
-  // against it any more.
+  // against it any more, and what was is undone once.
+  const bool was_corrected = !container.corrections.none();
   container.corrections = allowed(container.corrections, input.resources);
-  effects_.resize(container.id, is_revocable(input.resources)
+  effects_.resize(container.id, is_revocable(input.resources) || was_corrected
                                     ? plan_corrected(input, container.corrections)
                                     : plan_isolation(input));
 }
