@@ -44,6 +44,9 @@ Result<void> check(const QosRule& rule) {
   const auto wrong = [&rule](std::string what) {
     return fail(fmt::format("rule \"{}\": {}", rule.name, what));
   };
+  if (rule.signal == Signal::kReportedLatency) {
+    return wrong("no task can report its latency yet, so it would never suffer");
+  }
   if (rule.threshold <= 0) return wrong("threshold must be above 0");
   if (rule.recovery < 0 || rule.recovery > rule.threshold) {
     return wrong(fmt::format("recovery must be between 0 and the threshold, {}", rule.threshold));

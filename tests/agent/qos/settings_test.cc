@@ -35,6 +35,9 @@ TEST(QosSettings, AnUnknownProfileIsAnsweredWithThoseThereAre) {
 TEST(QosSettings, AnErrorNamesTheRuleAndWhatIsRight) {
   EXPECT_EQ(refusal([](QosSettings& s) { s.rules[1].threshold = 0; }),
             "rule \"processors are contended\": threshold must be above 0");
+  EXPECT_EQ(refusal([](QosSettings& s) { s.rules[1].signal = Signal::kReportedLatency; }),
+            "rule \"processors are contended\": no task can report its latency yet, so it would "
+            "never suffer");
   EXPECT_EQ(refusal([](QosSettings& s) { s.rules[1].recovery = 101; }),
             "rule \"processors are contended\": recovery must be between 0 and the threshold, 100");
   EXPECT_EQ(refusal([](QosSettings& s) { s.rules[0].urgent = 3; }),

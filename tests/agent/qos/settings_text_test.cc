@@ -39,7 +39,7 @@ TEST(QosSettingsText, WhatIsShownIsReadBackToTheSame) {
   odd.memory_floor_bytes = (64 << 20) + 1;
   EXPECT_EQ(read(to_toml(odd) + "").value().ladders[2], odd.ladders[2]);
   odd.rules.push_back({.name = "a \"b\" \\ c",
-                       .signal = Signal::kReportedLatency,
+                       .signal = Signal::kDrops,
                        .threshold = 9,
                        .recovery = 3,
                        .hold = std::chrono::milliseconds(1500),
